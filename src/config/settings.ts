@@ -1,0 +1,35 @@
+/** The whole configuration as code uses it: frozen, every default filled in, nothing left to parse. */
+
+import type { LogLevel } from '../base/log.ts';
+import type { ListenAddress } from '../http/options.ts';
+import type { MCPSettings } from '../mcp/options.ts';
+import type { DatabaseEntry } from '../service/options.ts';
+
+/** Something wrong or doubtful in the configuration, placed so that a person finds it. */
+export interface Finding {
+  readonly severity: 'error' | 'warning';
+  readonly message: string;
+  readonly file?: string;
+  /** 1-based. */
+  readonly line?: number;
+  readonly column?: number;
+  /** Such as `dbs[0].replica.path`. */
+  readonly key?: string;
+}
+
+export interface Settings {
+  /** Absolute path of the file read, absent in command-line mode. */
+  readonly configPath?: string;
+  readonly strict: boolean;
+  /** Metrics and health listener. */
+  readonly address?: ListenAddress;
+  readonly mcp: MCPSettings;
+  readonly socket: { readonly enabled: boolean; readonly path: string; readonly permissions: number };
+  readonly exec?: string;
+  readonly shutdown: { readonly timeoutMs: number; readonly intervalMs: number };
+  readonly logging: { readonly level: LogLevel; readonly type: 'text' | 'json'; readonly stderr: boolean };
+  /** Lag in ms above which a replica counts as behind. */
+  readonly lagBudgetMs: number;
+  readonly databases: readonly DatabaseEntry[];
+  readonly findings: readonly Finding[];
+}

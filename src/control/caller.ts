@@ -1,0 +1,15 @@
+/** Who calls and what they may do (mcp.md §12.1). */
+
+export const SCOPES = ['read', 'data', 'operate', 'restore'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export interface Caller {
+  /** Token name, `loopback`, `stdio:USER`, `cli:USER` … */
+  readonly principal: string;
+  readonly door: 'cli' | 'socket' | 'mcp-http' | 'mcp-stdio' | 'library';
+  readonly scopes: readonly Scope[];
+  /** Upper bound that removes `act` and `destroy`; nothing in a request lifts it. */
+  readonly readOnly: boolean;
+  /** A person at the machine: may choose any output path and needs no plan. Never true for a model. */
+  readonly operator: boolean;
+}

@@ -1,0 +1,62 @@
+/** What everyone above holds of a running set of databases. */
+
+import type { ErrorData } from '../base/errors.ts';
+import type { PageSums, EngineStatus, SyncResult } from '../engine/database-engine.ts';
+import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
+import type { TXID } from '../formats/ltx/txid.ts';
+import type { FileInfo } from '../replica/file-info.ts';
+import type { Replica } from '../replica/replica.ts';
+
+/** Words shared by CLI, MCP, metrics and health (mcp.md §8.2). `degraded`: a replica is behind its budget. */
+export type DatabaseState = 'waiting' | 'starting' | 'replicating' | 'degraded' | 'failing' | 'stopped';
+
+export interface ReplicaStatus {
+  readonly name: string;
+  readonly type: string;
+  /** Destination without credentials. */
+  readonly destination: string;
+  readonly state: 'starting' | 'replicating' | 'degraded' | 'failing' | 'stopped';
+  /** Largest TXID known to be there; undefined while unknown. */
+  readonly txid?: TXID;
+  readonly lagTXIDs?: bigint;
+  /** Age of the oldest local change that is not there, seconds; 0 when in sync; grows while uploads fail. */
+  readonly lagSeconds: number;
+  readonly pendingBytes: number;
+  /** ms since the epoch of the last upload, and of the last upload or confirmed-in-sync round. */
+  readonly lastUploadAt?: number;
+  readonly lastConfirmedAt?: number;
+  readonly lastError?: { readonly error: ErrorData; readonly at: number; readonly attempts: number; readonly nextTryAt: number };
+}
+
+export interface DatabaseStatus {
+  readonly state: DatabaseState;
+  readonly since: number;
+  readonly error?: ErrorData;
+  readonly engine: EngineStatus;
+  readonly replicas: readonly ReplicaStatus[];
+  /** Age of the oldest change confirmed at no replica, seconds. */
+  readonly unprotectedSeconds: number;
+}
+
+export interface ReplicaHandle {
+  readonly settings: ReplicaSettings;
+  readonly replica: Replica;
+  status(): ReplicaStatus;
+}
+
+export interface DatabaseHandle {
+  readonly settings: DatabaseSettings;
+  readonly replicas: readonly ReplicaHandle[];
+  status(): Promise<DatabaseStatus>;
+  /** Captures the WAL; with `wait` also uploads until every replica has the position. */
+  sync(options: { readonly wait: boolean; readonly signal?: AbortSignal }): Promise<SyncResult>;
+  /** Writes a level-9 file of the current position to `replica`. */
+  snapshot(replica: ReplicaHandle, signal?: AbortSignal): Promise<FileInfo>;
+  pageSums(directory: string): Promise<PageSums>;
+}
+
+export interface ReplicationService {
+  /** ms since the epoch. */
+  readonly startedAt: number;
+  readonly databases: readonly DatabaseHandle[];
+}

@@ -12,4 +12,6 @@ export interface Caller {
   readonly readOnly: boolean;
   /** A person at the machine: may choose any output path and needs no plan. Never true for a model. */
   readonly operator: boolean;
+  /** Globs on path or name of the databases this caller may know of; absent = all. */
+  readonly databases?: readonly string[];
 }

@@ -1,0 +1,33 @@
+/** Every verb by name: the table the doors translate. */
+
+import { cancel } from './verbs/cancel.ts';
+import { databases } from './verbs/databases.ts';
+import { generations } from './verbs/generations.ts';
+import { info } from './verbs/info.ts';
+import { job } from './verbs/job.ts';
+import { ltx } from './verbs/ltx.ts';
+import { points } from './verbs/points.ts';
+import { restore } from './verbs/restore.ts';
+import { restorePlan } from './verbs/restore-plan.ts';
+import { snapshots } from './verbs/snapshots.ts';
+import { status } from './verbs/status.ts';
+import { sync } from './verbs/sync.ts';
+import { verify } from './verbs/verify.ts';
+import { version } from './verbs/version.ts';
+
+export const VERBS = {
+  info,
+  databases,
+  status,
+  version,
+  points,
+  generations,
+  snapshots,
+  ltx,
+  restore_plan: restorePlan,
+  restore,
+  verify,
+  sync,
+  job,
+  cancel,
+} as const;

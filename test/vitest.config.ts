@@ -1,9 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
+const long = process.env.LITESTREAM_TEST_LONG === '1';
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/long/**'],
+    include: [long ? 'test/long/**/*.test.ts' : 'test/**/*.test.ts'],
+    exclude: long ? [] : ['test/long/**'],
+    reporters: ['default', './test/support/closing-line.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 30_000,

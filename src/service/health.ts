@@ -1,0 +1,47 @@
+/** The verdict over all databases: what is alive, ready and protected. */
+
+import { formatTXID } from '../formats/ltx/txid.ts';
+import type { DatabaseHandle, DatabaseState } from './service.ts';
+
+export interface Health {
+  /** `ok` when nothing is failing or behind its budget. */
+  readonly status: 'ok' | 'failing';
+  readonly databases: readonly {
+    readonly name: string;
+    readonly state: DatabaseState;
+    readonly code?: string;
+    readonly unprotected_seconds: number;
+    readonly replicas: readonly { readonly name: string; readonly state: string; readonly txid?: string; readonly lag_seconds: number; readonly code?: string }[];
+  }[];
+}
+
+const UNHEALTHY: ReadonlySet<DatabaseState> = new Set(['degraded', 'failing', 'stopped']);
+
+/** Everything, with a verdict that is `failing` as soon as one database or replica is. */
+export async function checkHealth(databases: readonly DatabaseHandle[]): Promise<Health> {
+  const checked = await Promise.all(databases.map(checkDatabase));
+  return { status: checked.some(({ state }) => UNHEALTHY.has(state)) ? 'failing' : 'ok', databases: checked };
+}
+
+/** True once no database is still starting; waiting for a file that does not exist yet counts as ready. */
+export async function isReady(databases: readonly DatabaseHandle[]): Promise<boolean> {
+  const states = await Promise.all(databases.map(async (database) => (await database.status()).state));
+  return !states.includes('starting');
+}
+
+async function checkDatabase(database: DatabaseHandle): Promise<Health['databases'][number]> {
+  const status = await database.status();
+  return {
+    name: database.settings.name,
+    state: status.state,
+    ...(status.error === undefined ? {} : { code: status.error.code }),
+    unprotected_seconds: status.unprotectedSeconds,
+    replicas: status.replicas.map((replica) => ({
+      name: replica.name,
+      state: replica.state,
+      ...(replica.txid === undefined ? {} : { txid: formatTXID(replica.txid) }),
+      lag_seconds: replica.lagSeconds,
+      ...(replica.lastError === undefined ? {} : { code: replica.lastError.error.code }),
+    })),
+  };
+}

@@ -1,0 +1,184 @@
+/**
+ * Prometheus metrics of the whole process: the original's names with their labels (cli.md §7), made true for every replica type,
+ * plus lag, last confirmation and write-lock hold.
+ */
+
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { EngineEvent } from '../engine/events.ts';
+import type { DatabaseHandle, DatabaseState } from './service.ts';
+
+const STATES: readonly DatabaseState[] = ['waiting', 'starting', 'replicating', 'degraded', 'failing', 'stopped'];
+
+/** One finished call to an object store. */
+export interface StoreOperation {
+  readonly replicaType: string;
+  readonly operation: 'GET' | 'PUT' | 'LIST' | 'DELETE' | 'STAT';
+  readonly bytes: number;
+  readonly durationMs: number;
+  /** Error code, absent on success. */
+  readonly code?: string;
+}
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #engine = engineMetrics(this.#registry);
+  readonly #store = storeMetrics(this.#registry);
+  readonly #service = serviceMetrics(this.#registry);
+  readonly #mcp = mcpMetrics(this.#registry);
+
+  constructor(version: string) {
+    new Gauge({ name: 'litestream_build_info', help: 'Always 1; the version is a label.', labelNames: ['version'], registers: [this.#registry] })
+      .labels(version)
+      .set(1);
+  }
+
+  /** Content type of `render`. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** Listener to the engine events of the database at `db` (absolute path). */
+  engineEvent(db: string, event: EngineEvent): void {
+    const m = this.#engine;
+    switch (event.type) {
+      case 'synced':
+        m.txid.labels(db).set(Number(event.txid));
+        m.totalWALBytes.labels(db).inc(event.walBytes);
+        return;
+      case 'pass':
+        m.dbSize.labels(db).set(event.dbSize);
+        m.walSize.labels(db).set(event.walOffset);
+        m.syncCount.labels(db).inc();
+        m.syncSeconds.labels(db).inc(event.durationMs / 1000);
+        m.syncErrors.labels(db).inc(event.error === undefined ? 0 : 1);
+        m.diskFull.labels(db).set(event.diskFull ? 1 : 0);
+        return;
+      case 'checkpoint':
+        m.checkpoints.labels(db, event.mode).inc();
+        m.checkpointSeconds.labels(db, event.mode).inc(event.durationMs / 1000);
+        m.checkpointErrors.labels(db, event.mode).inc(event.error === undefined ? 0 : 1);
+        m.writeLock.labels(db).observe(event.writeLockMs / 1000);
+        return;
+      case 'state':
+        return;
+    }
+  }
+
+  /** Listener to the metering wrapper of every store. */
+  storeOperation({ replicaType, operation, bytes, durationMs, code }: StoreOperation): void {
+    const m = this.#store;
+    m.total.labels(replicaType, operation).inc();
+    m.bytes.labels(replicaType, operation).inc(bytes);
+    m.duration.labels(replicaType, operation).observe(durationMs / 1000);
+    if (code !== undefined) m.errors.labels(replicaType, operation, code).inc();
+  }
+
+  /** A round of uploads failed. */
+  uploadFailed(db: string, replica: string, code: string): void {
+    this.#service.uploadErrors.labels(db, replica, code).inc();
+  }
+
+  /** Listener to the MCP doors: one finished or refused call. */
+  mcpCall(tool: string, outcome: string, durationMs: number): void {
+    this.#mcp.calls.labels(tool, outcome).inc();
+    this.#mcp.duration.labels(tool).observe(durationMs / 1000);
+  }
+
+  /** Listener to the MCP doors: a request turned away before any tool ran. */
+  mcpRefused(reason: string): void {
+    this.#mcp.refused.labels(reason).inc();
+  }
+
+  /** The text exposition; positions and lag are read from `databases` at this moment. */
+  async render(databases: readonly DatabaseHandle[]): Promise<string> {
+    await Promise.all(databases.map((database) => this.#observe(database)));
+    return this.#registry.metrics();
+  }
+
+  async #observe(database: DatabaseHandle): Promise<void> {
+    const db = database.settings.path;
+    const m = this.#service;
+    const status = await database.status();
+    for (const state of STATES) m.state.labels(db, state).set(status.state === state ? 1 : 0);
+    m.unprotected.labels(db).set(status.unprotectedSeconds);
+    for (const replica of status.replicas) {
+      m.lag.labels(db, replica.name).set(replica.lagSeconds);
+      m.pendingBytes.labels(db, replica.name).set(replica.pendingBytes);
+      if (replica.txid !== undefined) m.replicaTXID.labels(db, replica.name).set(Number(replica.txid));
+      if (replica.lastConfirmedAt !== undefined) m.lastReplicaTime.labels(db, replica.name).set(replica.lastConfirmedAt / 1000);
+    }
+  }
+}
+
+function engineMetrics(registry: Registry) {
+  const db = { labelNames: ['db'], registers: [registry] } as const;
+  const mode = { labelNames: ['db', 'mode'], registers: [registry] } as const;
+  // Counted by compaction and level-0 retention; the names are announced so that dashboards and alerts of the original load.
+  new Counter({ name: 'litestream_compaction_verify_error_count', help: 'Compactions whose result was found wrong.', ...db });
+  new Gauge({ name: 'litestream_l0_retention_files_total', help: 'Level-0 files by retention status.', labelNames: ['db', 'status'], registers: [registry] });
+  return {
+    dbSize: new Gauge({ name: 'litestream_db_size', help: 'Bytes of the database file at the last pass.', ...db }),
+    walSize: new Gauge({ name: 'litestream_wal_size', help: 'Logical WAL offset up to which changes are captured.', ...db }),
+    totalWALBytes: new Counter({ name: 'litestream_total_wal_bytes', help: 'WAL bytes turned into LTX files.', ...db }),
+    txid: new Gauge({ name: 'litestream_txid', help: 'Local position.', ...db }),
+    syncCount: new Counter({ name: 'litestream_sync_count', help: 'Passes over the WAL.', ...db }),
+    syncErrors: new Counter({ name: 'litestream_sync_error_count', help: 'Passes over the WAL that failed.', ...db }),
+    syncSeconds: new Counter({ name: 'litestream_sync_seconds', help: 'Time spent in passes over the WAL.', ...db }),
+    diskFull: new Gauge({ name: 'litestream_disk_full', help: '1 when the last pass failed for lack of space.', ...db }),
+    checkpoints: new Counter({ name: 'litestream_checkpoint_count', help: 'Checkpoints tried.', ...mode }),
+    checkpointErrors: new Counter({ name: 'litestream_checkpoint_error_count', help: 'Checkpoints that failed.', ...mode }),
+    checkpointSeconds: new Counter({ name: 'litestream_checkpoint_seconds', help: 'Time spent in checkpoints.', ...mode }),
+    writeLock: new Histogram({
+      name: 'litestream_checkpoint_write_lock_seconds',
+      help: 'How long a checkpoint held the write lock against the application.',
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+      ...db,
+    }),
+  };
+}
+
+function storeMetrics(registry: Registry) {
+  const operation = { labelNames: ['replica_type', 'operation'], registers: [registry] } as const;
+  return {
+    total: new Counter({ name: 'litestream_replica_operation_total', help: 'Calls to object stores.', ...operation }),
+    bytes: new Counter({ name: 'litestream_replica_operation_bytes', help: 'Bytes sent to and read from object stores.', ...operation }),
+    duration: new Histogram({
+      name: 'litestream_replica_operation_duration_seconds',
+      help: 'Duration of calls to object stores.',
+      buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60],
+      ...operation,
+    }),
+    errors: new Counter({
+      name: 'litestream_replica_operation_errors_total',
+      help: 'Calls to object stores that failed.',
+      labelNames: ['replica_type', 'operation', 'code'],
+      registers: [registry],
+    }),
+  };
+}
+
+function serviceMetrics(registry: Registry) {
+  const replica = { labelNames: ['db', 'replica'], registers: [registry] } as const;
+  return {
+    state: new Gauge({ name: 'litestream_db_state', help: '1 for the state the database is in.', labelNames: ['db', 'state'], registers: [registry] }),
+    unprotected: new Gauge({ name: 'litestream_db_unprotected_seconds', help: 'Age of the oldest change confirmed at no replica.', labelNames: ['db'], registers: [registry] }),
+    lag: new Gauge({ name: 'litestream_replica_lag_seconds', help: 'Age of the oldest local change that is not at the replica; 0 when in sync.', ...replica }),
+    pendingBytes: new Gauge({ name: 'litestream_replica_pending_bytes', help: 'Bytes waiting for upload.', ...replica }),
+    replicaTXID: new Gauge({ name: 'litestream_replica_txid', help: 'Position known to be at the replica.', ...replica }),
+    lastReplicaTime: new Gauge({ name: 'litestream_db_last_replica_time', help: 'Unix time of the last upload or confirmation that the replica is in sync.', ...replica }),
+    uploadErrors: new Counter({
+      name: 'litestream_replica_upload_errors_total',
+      help: 'Upload rounds that failed.',
+      labelNames: ['db', 'replica', 'code'],
+      registers: [registry],
+    }),
+  };
+}
+
+function mcpMetrics(registry: Registry) {
+  return {
+    calls: new Counter({ name: 'litestream_mcp_calls_total', help: 'MCP tool calls.', labelNames: ['tool', 'outcome'], registers: [registry] }),
+    duration: new Histogram({ name: 'litestream_mcp_duration_seconds', help: 'Duration of MCP tool calls.', labelNames: ['tool'], registers: [registry] }),
+    refused: new Counter({ name: 'litestream_mcp_refused_total', help: 'MCP requests refused before a tool ran.', labelNames: ['reason'], registers: [registry] }),
+  };
+}

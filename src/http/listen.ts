@@ -14,8 +14,8 @@ export async function listen(server: FastifyInstance, { host, port }: ListenAddr
   } catch (error) {
     throw bindError(error, `${host}:${port}`, key);
   }
-  const bound = server.addresses()[0];
-  if (bound === undefined) return `${host}:${port}`;
+  const bound = server.server.address();
+  if (bound === null || typeof bound === 'string') return `${host}:${port}`;
   return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
 }
 
@@ -23,7 +23,18 @@ export async function listen(server: FastifyInstance, { host, port }: ListenAddr
 export function bindError(cause: unknown, address: string, key: string): LitestreamError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   const what = `cannot listen on ${address} (${key})`;
-  if (code === 'EADDRINUSE') return new LitestreamError('ADDRESS_IN_USE', `${what}: the port is taken`, { cause, hint: `Stop what listens there (perhaps another litestream) or change ${key}.` });
-  if (code === 'EACCES') return new LitestreamError('ACCESS_DENIED', `${what}: not permitted`, { cause, hint: `Ports below 1024 need a privilege; choose another for ${key}.` });
-  return new LitestreamError('CONFIG_INVALID', `${what}: ${code || 'the address cannot be bound'}`, { cause, hint: `${key} must name an address of this machine.` });
+  if (code === 'EADDRINUSE')
+    return new LitestreamError('ADDRESS_IN_USE', `${what}: the port is taken`, {
+      cause,
+      hint: `Stop what listens there (perhaps another litestream) or change ${key}.`,
+    });
+  if (code === 'EACCES')
+    return new LitestreamError('ACCESS_DENIED', `${what}: not permitted`, {
+      cause,
+      hint: `Ports below 1024 need a privilege; choose another for ${key}.`,
+    });
+  return new LitestreamError('CONFIG_INVALID', `${what}: ${code || 'the address cannot be bound'}`, {
+    cause,
+    hint: `${key} must name an address of this machine.`,
+  });
 }

@@ -31,7 +31,9 @@ export function buildMetricsServer(source: MetricsSource): FastifyInstance {
     const health = await source.health();
     return reply.code(health.status === 'ok' ? 200 : 503).send(health);
   });
-  server.setNotFoundHandler((request, reply) => reply.code(404).send({ error: `no such path: ${request.url.split('?')[0]}`, paths: ['/metrics', '/livez', '/readyz', '/healthz'] }));
+  server.setNotFoundHandler((request, reply) =>
+    reply.code(404).send({ error: `no such path: ${request.url.split('?')[0]}`, paths: ['/metrics', '/livez', '/readyz', '/healthz'] }),
+  );
   return server;
 }
 

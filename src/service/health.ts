@@ -11,7 +11,13 @@ export interface Health {
     readonly state: DatabaseState;
     readonly code?: string;
     readonly unprotected_seconds: number;
-    readonly replicas: readonly { readonly name: string; readonly state: string; readonly txid?: string; readonly lag_seconds: number; readonly code?: string }[];
+    readonly replicas: readonly {
+      readonly name: string;
+      readonly state: string;
+      readonly txid?: string;
+      readonly lag_seconds: number;
+      readonly code?: string;
+    }[];
   }[];
 }
 

@@ -27,7 +27,12 @@ export class Metrics {
   readonly #mcp = mcpMetrics(this.#registry);
 
   constructor(version: string) {
-    new Gauge({ name: 'litestream_build_info', help: 'Always 1; the version is a label.', labelNames: ['version'], registers: [this.#registry] })
+    new Gauge({
+      name: 'litestream_build_info',
+      help: 'Always 1; the version is a label.',
+      labelNames: ['version'],
+      registers: [this.#registry],
+    })
       .labels(version)
       .set(1);
   }
@@ -110,12 +115,20 @@ export class Metrics {
   }
 }
 
+function labelled<T extends string>(registry: Registry, ...names: T[]): { labelNames: T[]; registers: Registry[] } {
+  return { labelNames: names, registers: [registry] };
+}
+
 function engineMetrics(registry: Registry) {
-  const db = { labelNames: ['db'], registers: [registry] } as const;
-  const mode = { labelNames: ['db', 'mode'], registers: [registry] } as const;
+  const db = labelled(registry, 'db');
+  const mode = labelled(registry, 'db', 'mode');
   // Counted by compaction and level-0 retention; the names are announced so that dashboards and alerts of the original load.
   new Counter({ name: 'litestream_compaction_verify_error_count', help: 'Compactions whose result was found wrong.', ...db });
-  new Gauge({ name: 'litestream_l0_retention_files_total', help: 'Level-0 files by retention status.', labelNames: ['db', 'status'], registers: [registry] });
+  new Gauge({
+    name: 'litestream_l0_retention_files_total',
+    help: 'Level-0 files by retention status.',
+    ...labelled(registry, 'db', 'status'),
+  });
   return {
     dbSize: new Gauge({ name: 'litestream_db_size', help: 'Bytes of the database file at the last pass.', ...db }),
     walSize: new Gauge({ name: 'litestream_wal_size', help: 'Logical WAL offset up to which changes are captured.', ...db }),
@@ -138,7 +151,7 @@ function engineMetrics(registry: Registry) {
 }
 
 function storeMetrics(registry: Registry) {
-  const operation = { labelNames: ['replica_type', 'operation'], registers: [registry] } as const;
+  const operation = labelled(registry, 'replica_type', 'operation');
   return {
     total: new Counter({ name: 'litestream_replica_operation_total', help: 'Calls to object stores.', ...operation }),
     bytes: new Counter({ name: 'litestream_replica_operation_bytes', help: 'Bytes sent to and read from object stores.', ...operation }),
@@ -151,34 +164,52 @@ function storeMetrics(registry: Registry) {
     errors: new Counter({
       name: 'litestream_replica_operation_errors_total',
       help: 'Calls to object stores that failed.',
-      labelNames: ['replica_type', 'operation', 'code'],
-      registers: [registry],
+      ...labelled(registry, 'replica_type', 'operation', 'code'),
     }),
   };
 }
 
 function serviceMetrics(registry: Registry) {
-  const replica = { labelNames: ['db', 'replica'], registers: [registry] } as const;
+  const replica = labelled(registry, 'db', 'replica');
   return {
-    state: new Gauge({ name: 'litestream_db_state', help: '1 for the state the database is in.', labelNames: ['db', 'state'], registers: [registry] }),
-    unprotected: new Gauge({ name: 'litestream_db_unprotected_seconds', help: 'Age of the oldest change confirmed at no replica.', labelNames: ['db'], registers: [registry] }),
-    lag: new Gauge({ name: 'litestream_replica_lag_seconds', help: 'Age of the oldest local change that is not at the replica; 0 when in sync.', ...replica }),
+    state: new Gauge({ name: 'litestream_db_state', help: '1 for the state the database is in.', ...labelled(registry, 'db', 'state') }),
+    unprotected: new Gauge({
+      name: 'litestream_db_unprotected_seconds',
+      help: 'Age of the oldest change confirmed at no replica.',
+      ...labelled(registry, 'db'),
+    }),
+    lag: new Gauge({
+      name: 'litestream_replica_lag_seconds',
+      help: 'Age of the oldest local change that is not at the replica; 0 when in sync.',
+      ...replica,
+    }),
     pendingBytes: new Gauge({ name: 'litestream_replica_pending_bytes', help: 'Bytes waiting for upload.', ...replica }),
     replicaTXID: new Gauge({ name: 'litestream_replica_txid', help: 'Position known to be at the replica.', ...replica }),
-    lastReplicaTime: new Gauge({ name: 'litestream_db_last_replica_time', help: 'Unix time of the last upload or confirmation that the replica is in sync.', ...replica }),
+    lastReplicaTime: new Gauge({
+      name: 'litestream_db_last_replica_time',
+      help: 'Unix time of the last upload or confirmation that the replica is in sync.',
+      ...replica,
+    }),
     uploadErrors: new Counter({
       name: 'litestream_replica_upload_errors_total',
       help: 'Upload rounds that failed.',
-      labelNames: ['db', 'replica', 'code'],
-      registers: [registry],
+      ...labelled(registry, 'db', 'replica', 'code'),
     }),
   };
 }
 
 function mcpMetrics(registry: Registry) {
   return {
-    calls: new Counter({ name: 'litestream_mcp_calls_total', help: 'MCP tool calls.', labelNames: ['tool', 'outcome'], registers: [registry] }),
-    duration: new Histogram({ name: 'litestream_mcp_duration_seconds', help: 'Duration of MCP tool calls.', labelNames: ['tool'], registers: [registry] }),
-    refused: new Counter({ name: 'litestream_mcp_refused_total', help: 'MCP requests refused before a tool ran.', labelNames: ['reason'], registers: [registry] }),
+    calls: new Counter({ name: 'litestream_mcp_calls_total', help: 'MCP tool calls.', ...labelled(registry, 'tool', 'outcome') }),
+    duration: new Histogram({
+      name: 'litestream_mcp_duration_seconds',
+      help: 'Duration of MCP tool calls.',
+      ...labelled(registry, 'tool'),
+    }),
+    refused: new Counter({
+      name: 'litestream_mcp_refused_total',
+      help: 'MCP requests refused before a tool ran.',
+      ...labelled(registry, 'reason'),
+    }),
   };
 }

@@ -1,7 +1,7 @@
 /** What everyone above holds of a running set of databases. */
 
 import type { ErrorData } from '../base/errors.ts';
-import type { PageSums, EngineStatus, SyncResult } from '../engine/database-engine.ts';
+import type { EngineStatus, PageSums, SyncResult } from '../engine/database-engine.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { TXID } from '../formats/ltx/txid.ts';
 import type { FileInfo } from '../replica/file-info.ts';

@@ -21,7 +21,13 @@ export type EngineResult<V extends EngineVerb> = Awaited<ReturnType<DatabaseEngi
 
 export type ToEngine =
   | { readonly kind: 'open'; readonly database: string; readonly settings: DatabaseSettings; readonly facts: OpenFacts }
-  | { readonly kind: 'call'; readonly id: number; readonly database: string; readonly verb: EngineVerb; readonly arguments: readonly unknown[] };
+  | {
+      readonly kind: 'call';
+      readonly id: number;
+      readonly database: string;
+      readonly verb: EngineVerb;
+      readonly arguments: readonly unknown[];
+    };
 
 export type FromEngine =
   | { readonly kind: 'answer'; readonly id: number; readonly result: unknown }
@@ -29,4 +35,12 @@ export type FromEngine =
   | { readonly kind: 'event'; readonly database: string; readonly event: EngineEvent }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly message: string; readonly fields: LogFields };
 
-export const ENGINE_VERBS = ['sync', 'checkpoint', 'snapshot', 'pageSums', 'raise', 'status', 'close'] as const satisfies readonly EngineVerb[];
+export const ENGINE_VERBS = [
+  'sync',
+  'checkpoint',
+  'snapshot',
+  'pageSums',
+  'raise',
+  'status',
+  'close',
+] as const satisfies readonly EngineVerb[];

@@ -29,7 +29,9 @@ export class EngineThread {
 
   constructor(log: Logger) {
     this.#log = log;
-    this.#worker = new Worker(new URL(`./engine-entry${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url), { name: 'engine' });
+    this.#worker = new Worker(new URL(`./engine-entry${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url), {
+      name: 'engine',
+    });
     this.#worker.on('message', (message: FromEngine) => this.#receive(message));
     this.#worker.on('error', (error) => this.#fail(error));
     this.#worker.on('exit', () => this.#fail(undefined));

@@ -12,7 +12,8 @@ export function change(db: Database.Database, random: Random): void {
   const table = pickTable(db, random);
   const action = random.between(0, 99);
   if (action < 45) insert(db, table, random);
-  else if (action < 65) db.prepare(`UPDATE ${table} SET body = ?, n = n + 1 WHERE id % 7 = ?`).run(random.bytes(random.between(0, 300)), random.between(0, 6));
+  else if (action < 65)
+    db.prepare(`UPDATE ${table} SET body = ?, n = n + 1 WHERE id % 7 = ?`).run(random.bytes(random.between(0, 300)), random.between(0, 6));
   else if (action < 80) db.prepare(`DELETE FROM ${table} WHERE id % 5 = ?`).run(random.between(0, 4));
   else if (action < 88) db.prepare(`INSERT INTO ${table} (body, n) VALUES (?, 0)`).run(random.bytes(random.between(20_000, 200_000)));
   else if (action < 91) db.prepare(`DELETE FROM ${table}`).run();
@@ -35,7 +36,9 @@ export function createSchema(db: Database.Database, pageSize: number): void {
 }
 
 function pickTable(db: Database.Database, random: Random): string {
-  const tables = db.prepare<[], TableRow>(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 't[0-9]*' ORDER BY name`).all();
+  const tables = db
+    .prepare<[], TableRow>(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 't[0-9]*' ORDER BY name`)
+    .all();
   return random.pick(tables).name;
 }
 

@@ -14,12 +14,17 @@ const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 export function stateHash(db: Database.Database): string {
   const hash = createHash('sha256');
   const objects = db
-    .prepare<[], SchemaRow>(`SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '\\_litestream\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, name`)
+    .prepare<[], SchemaRow>(
+      `SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '\\_litestream\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, name`,
+    )
     .all();
   for (const { type, name, sql } of objects) {
     hash.update(`${type}\0${name}\0${sql ?? ''}\0`);
     if (type !== 'table') continue;
-    const rows = db.prepare(`SELECT rowid, * FROM ${quote(name)} ORDER BY rowid`).raw().safeIntegers();
+    const rows = db
+      .prepare(`SELECT rowid, * FROM ${quote(name)} ORDER BY rowid`)
+      .raw()
+      .safeIntegers();
     for (const row of rows.iterate() as IterableIterator<unknown[]>) {
       for (const cell of row) addCell(hash, cell);
     }

@@ -32,7 +32,12 @@ function open(): { db: Database.Database; other: Database.Database } {
 
 function lastSequence(): number {
   try {
-    return Math.max(0, ...readFileSync(log, 'utf8').split('\n').map((line) => Number(line.split(' ')[1] ?? 0)));
+    return Math.max(
+      0,
+      ...readFileSync(log, 'utf8')
+        .split('\n')
+        .map((line) => Number(line.split(' ')[1] ?? 0)),
+    );
   } catch {
     return 0;
   }
@@ -85,7 +90,10 @@ function reopen(): void {
 }
 
 function step(): void {
-  if (stopping) return finish();
+  if (stopping) {
+    finish();
+    return;
+  }
   const action = random.between(0, 99);
   if (action < 82) transaction();
   else if (action < 92) tryMaintain();

@@ -27,7 +27,7 @@ export { blockBound, FRAME_HEADER_SIZE, OUTPUT_SLACK } from './regions.ts';
 
 interface KernelExports {
   readonly memory: WasmMemory;
-  readonly __heap_base: WasmGlobal;
+  readonly heapStart: WasmGlobal;
   readonly lastCrc: WasmGlobal;
   readonly lastCount: WasmGlobal;
   readonly lastConsumed: WasmGlobal;
@@ -62,7 +62,7 @@ export class Kernel {
 
   private constructor(exports: KernelExports) {
     this.#exports = exports;
-    this.#heap = new LinearHeap(Number(exports.__heap_base.value), (end) => this.#growTo(end));
+    this.#heap = new LinearHeap(Number(exports.heapStart.value), (end) => this.#growTo(end));
   }
 
   /** A kernel with memory of its own. The module is read and compiled once per thread, at the first call. */

@@ -1,0 +1,65 @@
+/** A counted lock that serves waiters in the order of their coming and lets them give up. */
+
+interface Waiter {
+  readonly grant: () => void;
+}
+
+export class Semaphore {
+  readonly #waiters = new Set<Waiter>();
+  #free: number;
+
+  /** @param permits how many may hold it at once, ≥ 1 */
+  constructor(permits: number) {
+    this.#free = permits;
+  }
+
+  /** Waits for a permit and returns the function that gives it back, which is safe to call twice. Rejects with `signal.reason` when aborted before. */
+  async acquire(signal?: AbortSignal): Promise<() => void> {
+    signal?.throwIfAborted();
+    if (this.#free > 0) this.#free -= 1;
+    else await this.#wait(signal);
+    let held = true;
+    return () => {
+      if (held) this.#release();
+      held = false;
+    };
+  }
+
+  /** Runs `work` with a permit. */
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const release = await this.acquire(signal);
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        this.#waiters.delete(waiter);
+        reject(signal?.reason);
+      };
+      const waiter: Waiter = {
+        grant: () => {
+          signal?.removeEventListener('abort', onAbort);
+          resolve();
+        },
+      };
+      this.#waiters.add(waiter);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  #release(): void {
+    const [first] = this.#waiters;
+    if (first === undefined) {
+      this.#free += 1;
+      return;
+    }
+    // The permit goes straight to the first waiter, so that nobody who comes later can overtake it.
+    this.#waiters.delete(first);
+    first.grant();
+  }
+}

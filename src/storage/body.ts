@@ -1,0 +1,55 @@
+/** Bodies of objects: making them, reading them, and holding a source to the size it announced. */
+
+import { abortable } from '../base/abortable.ts';
+import { LitestreamError } from '../base/errors.ts';
+import type { OpenedObject, PutBody } from './object-store.ts';
+
+/** A body of bytes in memory, which must not change until the put has ended. */
+export function bytesBody(bytes: Uint8Array): PutBody {
+  return {
+    size: bytes.byteLength,
+    async *open() {
+      if (bytes.byteLength > 0) yield bytes;
+    },
+  };
+}
+
+/**
+ * The chunks of `body`, ended promptly by `signal`. READ_TRUNCATED when it delivers another number of bytes than it announced; the source's
+ * own errors pass through.
+ */
+export async function* chunksOf(body: PutBody, key: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+  let delivered = 0;
+  for await (const chunk of abortable(body.open(), signal)) {
+    delivered += chunk.byteLength;
+    if (body.size !== undefined && delivered > body.size) throw wrongSize(key, `more than ${body.size}`, body.size);
+    yield chunk;
+  }
+  if (body.size !== undefined && delivered < body.size) throw wrongSize(key, `only ${delivered}`, body.size);
+}
+
+const wrongSize = (key: string, delivered: string, announced: number): LitestreamError =>
+  new LitestreamError('READ_TRUNCATED', `the source of ${key} delivered ${delivered} bytes where ${announced} were announced`);
+
+/** Reads an opened object to its end and closes it. For small objects: everything is held in memory. */
+export async function readAll(opened: OpenedObject): Promise<Uint8Array> {
+  try {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of opened.body) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  } finally {
+    await opened.close();
+  }
+}
+
+/** An async iterable that may be iterated once: a second loop is an error instead of a clean, empty end. */
+export function once(key: string, start: () => AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
+  let used = false;
+  return {
+    [Symbol.asyncIterator]() {
+      if (used) throw new LitestreamError('INTERNAL', `the body of ${key} was read twice`);
+      used = true;
+      return start();
+    },
+  };
+}

@@ -1,0 +1,24 @@
+/** The byte range of an `open` call, checked once for every back end. */
+
+import { LitestreamError } from '../base/errors.ts';
+import type { OpenOptions } from './object-store.ts';
+
+export interface ByteRange {
+  readonly start: number;
+  /** Exclusive. */
+  readonly end: number;
+}
+
+/** What of an object of `size` bytes is delivered; empty when the range lies past its end. Throws USAGE for negative or fractional numbers. */
+export function rangeOf(key: string, size: number, { offset = 0, length }: OpenOptions): ByteRange {
+  checkRange(key, offset, length);
+  const start = Math.min(offset, size);
+  return { start, end: length === undefined ? size : Math.min(size, start + length) };
+}
+
+function checkRange(key: string, offset: number, length: number | undefined): void {
+  if (isCount(offset) && (length === undefined || isCount(length))) return;
+  throw new LitestreamError('USAGE', `cannot open ${key} at offset ${offset}, length ${length}: not a byte range`);
+}
+
+const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;

@@ -1,8 +1,8 @@
 /** Settings of the MCP doors (mcp.md §15). */
 
 import type { Secret } from '../base/secret.ts';
-import type { RestoreGateSettings } from '../control/options.ts';
 import type { Scope } from '../control/caller.ts';
+import type { RestoreGateSettings } from '../control/options.ts';
 import type { ListenAddress } from '../http/options.ts';
 
 export interface MCPSettings {

@@ -1,0 +1,118 @@
+/** Who a bearer token belongs to: one token from the settings and a file of hashed ones (mcp.md §12.2). */
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { unwatchFile, watchFile } from 'node:fs';
+import type { Clock } from '../base/clock.ts';
+import { LitestreamError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Secret } from '../base/secret.ts';
+import type { Scope } from '../control/caller.ts';
+import { parseTokenFile, readTokenFile } from './token-file.ts';
+
+export interface TokenEntry {
+  readonly name: string;
+  /** SHA-256 of the token. */
+  readonly digest: Buffer;
+  readonly scopes: readonly Scope[];
+  /** ms since the epoch. */
+  readonly expires?: number;
+}
+
+export interface TokenOptions {
+  readonly token?: Secret;
+  readonly tokenScopes: readonly Scope[];
+  readonly tokenFile?: string;
+}
+
+/** Longer ones are refused before anything is computed. */
+export const MAX_TOKEN_LENGTH = 512;
+
+const POLL_MS = 5_000;
+
+/** The tokens of one server. `open` before use, `close` to stop watching the file. */
+export class Tokens {
+  readonly #options: TokenOptions;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #single: readonly TokenEntry[];
+  #fromFile: readonly TokenEntry[] = [];
+  #onChange: () => void = () => {};
+
+  constructor(options: TokenOptions, clock: Clock, log: Logger) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#log = log;
+    this.#single =
+      options.token === undefined ? [] : [{ name: 'token', digest: digestOf(options.token.reveal()), scopes: options.tokenScopes }];
+  }
+
+  /** True when calls need a token, even if the file names none at present. */
+  get required(): boolean {
+    return this.#options.token !== undefined || this.#options.tokenFile !== undefined;
+  }
+
+  /** Entries now, for the start-up line. */
+  get entries(): readonly TokenEntry[] {
+    return [...this.#single, ...this.#fromFile];
+  }
+
+  /** Reads the file and follows it; `onChange` runs after each accepted change. Throws CONFIG_INVALID when it cannot be used. */
+  async open(onChange: () => void): Promise<void> {
+    this.#onChange = onChange;
+    const path = this.#options.tokenFile;
+    if (path === undefined) return;
+    this.#fromFile = parseTokenFile(await readTokenFile(path), path);
+    watchFile(path, { interval: POLL_MS, persistent: false }, () => void this.reload());
+  }
+
+  close(): void {
+    if (this.#options.tokenFile !== undefined) unwatchFile(this.#options.tokenFile);
+  }
+
+  /** Reads the file again. One that cannot be used leaves the old tokens in force and is reported; one that is gone revokes them all. */
+  async reload(): Promise<void> {
+    const path = this.#options.tokenFile;
+    if (path === undefined) return;
+    try {
+      this.#fromFile = parseTokenFile(await readTokenFile(path), path);
+    } catch (error) {
+      if (!(error instanceof LitestreamError) || error.code !== 'CONFIG_NOT_FOUND') {
+        this.#log.log('error', 'token file not accepted, the tokens read before stay in force', { path, error });
+        return;
+      }
+      this.#fromFile = [];
+    }
+    this.#log.log('info', 'token file read', { path, tokens: this.#fromFile.length });
+    this.#onChange();
+  }
+
+  /** The entry of a presented token; undefined when unknown, expired or too long. Compares with every entry, whichever matches. */
+  find(presented: string): TokenEntry | undefined {
+    if (presented.length > MAX_TOKEN_LENGTH) return undefined;
+    const digest = digestOf(presented);
+    let found: TokenEntry | undefined;
+    for (const entry of this.entries) {
+      const equal = timingSafeEqual(entry.digest, digest);
+      found = equal ? entry : found;
+    }
+    return found !== undefined && this.#isCurrent(found) ? found : undefined;
+  }
+
+  /** True while a token of this name and these scopes is accepted. */
+  accepts(name: string, scopes: readonly Scope[]): boolean {
+    return this.entries.some((entry) => entry.name === name && this.#isCurrent(entry) && sameScopes(entry.scopes, scopes));
+  }
+
+  #isCurrent(entry: TokenEntry): boolean {
+    return entry.expires === undefined || this.#clock.now() < entry.expires;
+  }
+}
+
+/** The token of an `Authorization` header; undefined when there is none of the Bearer scheme. */
+export function bearerToken(header: string | undefined): string | undefined {
+  return header === undefined ? undefined : /^Bearer +(\S+) *$/i.exec(header.slice(0, MAX_TOKEN_LENGTH + 16))?.[1];
+}
+
+const digestOf = (token: string): Buffer => createHash('sha256').update(token).digest();
+
+const sameScopes = (a: readonly Scope[], b: readonly Scope[]): boolean => a.length === b.length && a.every((scope) => b.includes(scope));

@@ -10,6 +10,7 @@ export interface StoreCapabilities {
   readonly timestamps: 'listing' | 'stat' | 'none';
   /** `put` with `ifAbsent` fails with PRECONDITION_FAILED when the key exists, atomically. */
   readonly conditionalPut: boolean;
+  /** Ranges cost only the bytes asked for. Without it `open` delivers the same bytes, but skipped ones may travel too. */
   readonly rangeRead: boolean;
   /** A partly written object is never visible. */
   readonly atomicPut: boolean;
@@ -28,7 +29,7 @@ export interface ObjectInfo {
 }
 
 export interface CallOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface OpenOptions extends CallOptions {

@@ -1,0 +1,54 @@
+/** An object store around an object store that changes nothing: the base of the wrappers, which override what they are about. */
+
+import type {
+  CallOptions,
+  ObjectInfo,
+  ObjectStore,
+  OpenedObject,
+  OpenOptions,
+  PutBody,
+  PutOptions,
+  StoreCapabilities,
+} from '../object-store.ts';
+
+export type ListOptions = CallOptions & { readonly after?: string };
+
+export abstract class WrappedStore implements ObjectStore {
+  readonly type: string;
+  readonly capabilities: StoreCapabilities;
+  readonly destination: string;
+  readonly localPath?: (key: string) => string;
+  protected readonly inner: ObjectStore;
+
+  constructor(inner: ObjectStore) {
+    this.inner = inner;
+    this.type = inner.type;
+    this.capabilities = inner.capabilities;
+    this.destination = inner.destination;
+    if (inner.localPath !== undefined) this.localPath = inner.localPath.bind(inner);
+  }
+
+  list(prefix: string, options?: ListOptions): AsyncIterable<ObjectInfo> {
+    return this.inner.list(prefix, options);
+  }
+
+  open(key: string, options?: OpenOptions): Promise<OpenedObject> {
+    return this.inner.open(key, options);
+  }
+
+  put(key: string, body: PutBody, options?: PutOptions): Promise<ObjectInfo> {
+    return this.inner.put(key, body, options);
+  }
+
+  stat(key: string, options?: CallOptions): Promise<ObjectInfo> {
+    return this.inner.stat(key, options);
+  }
+
+  delete(keys: readonly string[], options?: CallOptions): Promise<void> {
+    return this.inner.delete(keys, options);
+  }
+
+  close(): Promise<void> {
+    return this.inner.close();
+  }
+}

@@ -1,69 +1,72 @@
 /** Reads one LTX file from a stream of bytes and believes nothing that it has not checked. */
 
-import type { Kernel } from '../kernel/kernel.ts';
 import type { LTXHeader } from './header.ts';
-import type { LTXTrailer } from './trailer.ts';
+import type { PageBatch } from './page-reader.ts';
+import { type DecodedLTX, LTXPullDecoder, type PullDecoderOptions } from './pull-decoder.ts';
 
-/** Decoded pages; the views are valid during the call only. */
-export interface PageBatch {
-  readonly count: number;
-  /** Ascending. */
-  readonly pgnos: Uint32Array;
-  /** `count` pages, one behind the other. */
-  readonly pages: Uint8Array;
-}
+export type { PageBatch } from './page-reader.ts';
+export type { DecodedLTX } from './pull-decoder.ts';
 
-export interface LTXDecoderOptions {
+export interface LTXDecoderOptions extends PullDecoderOptions {
   /** Called once, before the first batch. What it throws ends the decoding. */
   readonly onHeader?: (header: LTXHeader) => void;
-  /** Names the file in messages. */
-  readonly name?: string;
-  /** Bytes of input space, and most pages of a batch. Default about 1 MiB each. */
-  readonly windowBytes?: number;
-  /** Default: the kernel of this thread. */
-  readonly kernel?: Kernel;
 }
 
-export interface DecodedLTX {
-  readonly header: LTXHeader;
-  readonly trailer: LTXTrailer;
-  /** Number of pages. */
-  readonly pages: number;
-  /** Bytes. */
-  readonly size: number;
-}
-
-/** Use: `while ((n = readSync(fd, decoder.window())) > 0) decoder.fill(n); decoder.end()`. */
+/**
+ * Pushes an LTX file through: `while ((n = readSync(fd, decoder.window())) > 0) decoder.fill(n); decoder.end()`, or `push` for each chunk of a stream.
+ *
+ * Pages are handed on when their frames are well-formed and in order; that they are right is known only when `end` has returned.
+ * After an error the decoder is of no use but must still be disposed of (`using`).
+ */
 export class LTXDecoder {
-  constructor(_onPages: (batch: PageBatch) => void, _options: LTXDecoderOptions = {}) {
-    throw new Error('not written yet');
+  readonly #decoder: LTXPullDecoder;
+  readonly #onPages: (batch: PageBatch) => void;
+  readonly #onHeader: ((header: LTXHeader) => void) | undefined;
+
+  /** `onPages` gets the batches in order; their views are valid during the call only. */
+  constructor(onPages: (batch: PageBatch) => void, options: LTXDecoderOptions = {}) {
+    this.#decoder = new LTXPullDecoder(options);
+    this.#onPages = onPages;
+    this.#onHeader = options.onHeader;
   }
 
   /** Undefined until its 100 bytes have arrived. */
   get header(): LTXHeader | undefined {
-    throw new Error('not written yet');
+    return this.#decoder.header;
   }
 
-  /** Free input space, never empty. Ask anew before each read. */
+  /** Free input space in the kernel's memory, never empty. Ask anew before each read. */
   window(): Uint8Array {
-    throw new Error('not written yet');
+    return this.#decoder.window();
   }
 
-  /** `count` bytes were placed at the start of the window. LTX_INVALID, LTX_CHECKSUM_MISMATCH with the offset. */
-  fill(_count: number): void {
-    throw new Error('not written yet');
+  /** `count` bytes were placed at the start of the window. LTX_INVALID or LTX_CHECKSUM_MISMATCH with the offset, and whatever the callbacks throw. */
+  fill(count: number): void {
+    const began = this.#decoder.header !== undefined;
+    this.#decoder.accept(count);
+    const { header } = this.#decoder;
+    if (!began && header !== undefined) this.#onHeader?.(header);
+    for (let batch = this.#decoder.next(); batch !== undefined; batch = this.#decoder.next()) this.#onPages(batch);
   }
 
-  /** As window and fill, for a chunk of any length: copies it in. */
-  push(_chunk: Uint8Array): void {
-    throw new Error('not written yet');
+  /** A chunk of any length, which is copied in. */
+  push(chunk: Uint8Array): void {
+    let rest = chunk;
+    while (rest.length > 0) {
+      const part = rest.subarray(0, this.window().length);
+      this.window().set(part);
+      this.fill(part.length);
+      rest = rest.subarray(part.length);
+    }
   }
 
-  /** The file has ended. Verifies that it is complete: LTX_TRUNCATED, LTX_INVALID, LTX_CHECKSUM_MISMATCH. Releases the memory. */
+  /** The file has ended. Verifies that it is complete and right: LTX_TRUNCATED, LTX_CHECKSUM_MISMATCH, LTX_INVALID. Releases the memory. */
   end(): DecodedLTX {
-    throw new Error('not written yet');
+    return this.#decoder.end();
   }
 
   /** Releases the memory of a decoder that is not ended; harmless afterwards. */
-  [Symbol.dispose](): void {}
+  [Symbol.dispose](): void {
+    this.#decoder[Symbol.dispose]();
+  }
 }

@@ -1,23 +1,29 @@
-/** Writes one LTX file: pages in, bytes out, with every rule a reader would enforce checked before it is broken. */
+/** Writes one LTX file: pages in, bytes out; whatever a reader would refuse is refused here first. */
 
+import { type ErrorCode, LitestreamError } from '../../base/errors.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { Checksum } from './checksum.ts';
-import type { LTXHeader, LTXHeaderInit } from './header.ts';
+import { CHECKSUM_FLAG, type Checksum, fromCRC, NO_CHECKSUM } from './checksum.ts';
+import { describeRange, encodeHeader, isSnapshot, type LTXHeader, type LTXHeaderInit, makeHeader } from './header.ts';
+import { END_MARKER, type PageForm } from './page-frame.ts';
+import { PageIndexBuilder } from './page-index.ts';
+import { PageOrder, type PageOrderRule, type PageProblem, requiredPages } from './page-order.ts';
+import { PageWriter } from './page-writer.ts';
+import { threadKernel } from './thread-kernel.ts';
+import { encodeTrailer } from './trailer.ts';
+
+export type { PageForm } from './page-frame.ts';
 
 /** Receives the file in order. Called synchronously; a chunk is valid during the call only. */
 export type ChunkSink = (chunk: Uint8Array) => void;
-
-/** How pages are stored: v3-block (flag bit 0, LZ4 block) or v3-frame (LZ4 frame, readable by every 0.5.x). */
-export type PageForm = 'block' | 'frame';
 
 export interface LTXEncoderOptions {
   /** Default `block`. */
   readonly pageForm?: PageForm;
   /**
    * Every page in (`after`, `upTo`] except the lock page has to be written, PAGE_MISSING otherwise: the growth rule, with the previous commit as `after`.
-   * Files from TXID 1 need every page 1…commit in any case.
+   * Files from TXID 1 need every page 1…commit in any case. Default: none.
    */
-  readonly required?: { readonly after: number; readonly upTo: number };
+  readonly required?: PageOrderRule['required'];
   /** Default: the kernel of this thread. */
   readonly kernel?: Kernel;
 }
@@ -33,32 +39,126 @@ export interface EncodedLTX {
 
 export class LTXEncoder {
   readonly header: LTXHeader;
+  readonly #sink: ChunkSink;
+  readonly #kernel: Kernel;
+  readonly #order: PageOrder;
+  readonly #pages: PageWriter;
+  readonly #index = new PageIndexBuilder();
+  /** `failed` while the sink is at work: what it throws leaves a file that must not be finished. */
+  #state: 'open' | 'failed' | 'closed' = 'open';
+  #headerBytes: Uint8Array | undefined;
+  #size = 0;
+  #count = 0;
 
-  /** Throws LTX_INVALID when the header breaks a rule. The header goes to the sink with the first chunk. */
-  constructor(_sink: ChunkSink, _header: LTXHeaderInit, _options: LTXEncoderOptions = {}) {
-    throw new Error('not written yet');
+  /** Throws LTX_INVALID when the header breaks a rule. Nothing reaches the sink before the first batch is full or `finish` is called. */
+  constructor(sink: ChunkSink, header: LTXHeaderInit, options: LTXEncoderOptions = {}) {
+    this.header = makeHeader(header);
+    const { pageSize, commit } = this.header;
+    this.#headerBytes = encodeHeader(this.header);
+    this.#sink = sink;
+    this.#kernel = options.kernel ?? threadKernel();
+    const required = isSnapshot(this.header) ? requiredPages(this.header) : (options.required ?? requiredPages(this.header));
+    this.#order = new PageOrder({ pageSize, commit, required });
+    this.#pages = new PageWriter(this.#kernel, pageSize, options.pageForm ?? 'block', this.#kernel.crc64Bytes(0n, this.#headerBytes));
   }
 
-  /** Most pages of one `writePages`: about 1 MiB. */
+  /** Most pages of one `writePages`: about 1 MiB, at least one. */
   get maxRun(): number {
-    throw new Error('not written yet');
+    return this.#pages.capacity;
   }
 
-  /** Adds pages `firstPgno` … `firstPgno + count − 1`. `fill` must set all `count * pageSize` bytes of `into`, which lies in the kernel's memory: read a file straight into it. */
-  writePages(_firstPgno: number, _count: number, _fill: (into: Uint8Array) => void): void {
-    throw new Error('not written yet');
+  /**
+   * Adds pages `firstPgno` … `firstPgno + count − 1`, `count` at most `maxRun`. `fill` must set all `count * pageSize` bytes of `into`, which lies in the
+   * kernel's memory: read a file straight into it, do not keep it, and let nothing allocate kernel memory meanwhile. What `fill` throws leaves the encoder as it was.
+   * PAGE_MISSING when a required page was left out, LTX_INVALID for a page out of order, above the commit, or the lock page.
+   */
+  writePages(firstPgno: number, count: number, fill: (into: Uint8Array) => void): void {
+    this.#expectOpen();
+    if (!Number.isInteger(firstPgno) || !Number.isInteger(count) || count < 1 || count > this.maxRun) {
+      throw new LitestreamError('INTERNAL', `a run of ${count} pages from page ${firstPgno} cannot be written`);
+    }
+    if (this.#pages.count + count > this.#pages.capacity) this.#flush();
+    this.#refuse(this.#order.check(firstPgno, count));
+    this.#pages.add(firstPgno, count, fill);
+    this.#order.accept(firstPgno, count);
+    this.#count += count;
   }
 
-  /** Adds one page. */
-  writePage(_pgno: number, _fill: (into: Uint8Array) => void): void {
-    throw new Error('not written yet');
+  /** Adds one page, as `writePages`. */
+  writePage(pgno: number, fill: (into: Uint8Array) => void): void {
+    this.writePages(pgno, 1, fill);
   }
 
-  /** Checks completeness (PAGE_MISSING), writes index and trailer, releases the memory. */
-  finish(): EncodedLTX {
-    throw new Error('not written yet');
+  /**
+   * Checks completeness (PAGE_MISSING), writes what is left, the index and the trailer, and releases the memory.
+   * `postApplyChecksum` is for files with database checksums only.
+   */
+  finish(postApplyChecksum: Checksum = NO_CHECKSUM): EncodedLTX {
+    this.#expectOpen();
+    this.#refuse(this.#order.finish());
+    if (this.header.noChecksum ? postApplyChecksum !== NO_CHECKSUM : (postApplyChecksum & CHECKSUM_FLAG) === 0n) {
+      throw this.#error('LTX_INVALID', `the post-apply checksum ${this.header.noChecksum ? 'must be 0' : 'is missing'}`);
+    }
+    this.#flush();
+    const fileChecksum = this.#writeTail(postApplyChecksum);
+    this[Symbol.dispose]();
+    return { header: this.header, size: this.#size, fileChecksum, pages: this.#count };
   }
 
-  /** Releases the memory of an encoder that is not finished; harmless afterwards. */
-  [Symbol.dispose](): void {}
+  /** Releases the memory of an encoder that will not be finished; harmless afterwards. */
+  [Symbol.dispose](): void {
+    if (this.#state !== 'closed') this.#pages.release();
+    this.#state = 'closed';
+  }
+
+  #writeTail(postApplyChecksum: Checksum): Checksum {
+    const index = this.#index.finish();
+    let crc = this.#kernel.crc64Bytes(this.#pages.crc, END_MARKER);
+    crc = this.#kernel.crc64Bytes(crc, index);
+    const post = encodeTrailer({ postApplyChecksum, fileChecksum: NO_CHECKSUM }).subarray(0, 8);
+    const fileChecksum = fromCRC(this.#kernel.crc64Bytes(crc, post));
+    this.#emitHeader();
+    for (const part of [END_MARKER, index, encodeTrailer({ postApplyChecksum, fileChecksum })]) this.#emit(part);
+    return fileChecksum;
+  }
+
+  #flush(): void {
+    if (this.#pages.count === 0) return;
+    this.#emitHeader();
+    let offset = this.#size;
+    const addEntry = (pgno: number, length: number) => {
+      this.#index.add(pgno, offset, length);
+      offset += length;
+    };
+    this.#pages.flush(addEntry, (chunk) => this.#emit(chunk));
+  }
+
+  #emitHeader(): void {
+    const bytes = this.#headerBytes;
+    this.#headerBytes = undefined;
+    if (bytes !== undefined) this.#emit(bytes);
+  }
+
+  #emit(chunk: Uint8Array): void {
+    this.#state = 'failed';
+    this.#sink(chunk);
+    this.#state = 'open';
+    this.#size += chunk.length;
+  }
+
+  #expectOpen(): void {
+    if (this.#state === 'open') return;
+    throw this.#error('INTERNAL', this.#state === 'failed' ? 'an earlier write failed' : 'the encoder is closed');
+  }
+
+  #refuse(problem: PageProblem | undefined): void {
+    if (problem === undefined) return;
+    const code = problem.kind === 'missing' ? 'PAGE_MISSING' : 'LTX_INVALID';
+    throw this.#error(code, problem.text, { pgno: problem.pgno });
+  }
+
+  #error(code: ErrorCode, reason: string, details?: { readonly pgno: number }): LitestreamError {
+    const message = `encoding LTX file ${describeRange(this.header)}: ${reason}`;
+    return new LitestreamError(code, message, details === undefined ? {} : { details });
+  }
 }

@@ -1,0 +1,130 @@
+/** Turns the files of a plan into the pages of a database, newest file first, each read once and verified to its end (design decision 7). */
+
+import { closeSync, openSync, readSync } from 'node:fs';
+import { setImmediate as yieldToEvents } from 'node:timers/promises';
+import { LitestreamError } from '../../base/errors.ts';
+import type { Kernel } from '../../formats/kernel/kernel.ts';
+import { LTXDecoder } from '../../formats/ltx/decoder.ts';
+import type { LTXHeader } from '../../formats/ltx/header.ts';
+import type { FileInfo } from '../../replica/file-info.ts';
+import type { PageWriter } from './page-writer.ts';
+import { describeFile } from './plan.ts';
+import { Prefetch } from './prefetch.ts';
+import type { RestoreSource } from './source.ts';
+import type { Stopwatch } from './time-shares.ts';
+
+/** Bytes handled between two looks at the event loop, where cancellation arrives. */
+const SLICE_BYTES = 4 * 1024 * 1024;
+
+export interface ApplyTools {
+  readonly source: RestoreSource;
+  readonly writer: PageWriter;
+  readonly kernel: Kernel;
+  readonly stopwatch: Stopwatch;
+  readonly signal: AbortSignal;
+  /** Read and verify also the files none of whose pages can be wanted any more. */
+  readonly readAll: boolean;
+  /** After each piece, with its bytes. */
+  readonly onBytes: (bytes: number) => void;
+  /** After the newest file's header: the size of the result is known. */
+  readonly onSize: () => void;
+}
+
+export interface Applied {
+  readonly filesRead: number;
+  readonly bytesRead: number;
+}
+
+/** Applies `files` (oldest first, as planned). The writer then holds every page they can give. */
+export async function applyFiles(files: readonly FileInfo[], tools: ApplyTools): Promise<Applied> {
+  const { source, signal, writer } = tools;
+  const order = [...files].reverse();
+  const prefetch = new Prefetch(
+    order.filter((file) => source.localPath?.(file) === undefined),
+    { open: (file, opened) => source.open(file, { signal: opened }), signal },
+  );
+  let filesRead = 0;
+  let bytesRead = 0;
+  try {
+    for (const file of order) {
+      signal.throwIfAborted();
+      if (writer.complete && !tools.readAll) break;
+      bytesRead += await applyFile(file, prefetch, tools);
+      filesRead++;
+    }
+  } finally {
+    await prefetch.close();
+  }
+  return { filesRead, bytesRead };
+}
+
+async function applyFile(file: FileInfo, prefetch: Prefetch, tools: ApplyTools): Promise<number> {
+  const { writer, kernel } = tools;
+  const name = describeFile(file);
+  const onHeader = (header: LTXHeader) => {
+    checkRange(header, file, name);
+    const first = writer.commit === 0;
+    writer.beginFile(header, name);
+    if (first) tools.onSize();
+  };
+  using decoder = new LTXDecoder((batch) => writer.write(batch), { onHeader, name, kernel });
+  const path = tools.source.localPath?.(file);
+  const size = path === undefined ? await streamInto(decoder, prefetch, tools) : await readInto(decoder, path, name, tools);
+  tools.stopwatch.measure('decode', () => decoder.end());
+  return size;
+}
+
+/** The name says which transactions a file holds; a renamed or misplaced file must not stand in for another. */
+function checkRange(header: LTXHeader, file: FileInfo, name: string): void {
+  if (header.minTXID === file.minTXID && header.maxTXID === file.maxTXID) return;
+  throw new LitestreamError('LTX_INVALID', `restoring: the header of ${name} is that of another range of transactions`, {
+    hint: 'The file was renamed or overwritten at the destination; restore a state whose chain does not need it.',
+  });
+}
+
+async function streamInto(decoder: LTXDecoder, prefetch: Prefetch, tools: ApplyTools): Promise<number> {
+  const { stopwatch, signal, onBytes } = tools;
+  const chunks = prefetch.chunks();
+  let size = 0;
+  while (true) {
+    const { value: chunk, done } = await stopwatch.measureAsync('read', () => chunks.next());
+    if (done || chunk === undefined) return size;
+    signal.throwIfAborted();
+    stopwatch.measure('decode', () => decoder.push(chunk));
+    size += chunk.length;
+    onBytes(chunk.length);
+  }
+}
+
+async function readInto(decoder: LTXDecoder, path: string, name: string, tools: ApplyTools): Promise<number> {
+  const { stopwatch, signal, onBytes } = tools;
+  const fd = openLocal(path, name);
+  try {
+    let size = 0;
+    let sliceEnd = SLICE_BYTES;
+    while (true) {
+      const count = stopwatch.measure('read', () => readSync(fd, decoder.window()));
+      if (count === 0) return size;
+      stopwatch.measure('decode', () => decoder.fill(count));
+      size += count;
+      onBytes(count);
+      if (size < sliceEnd) continue;
+      sliceEnd = size + SLICE_BYTES;
+      await yieldToEvents();
+      signal.throwIfAborted();
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openLocal(path: string, name: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') throw new LitestreamError('OBJECT_NOT_FOUND', `restoring: ${name} is gone from the replica`, { cause });
+    if (code === 'EACCES' || code === 'EPERM') throw new LitestreamError('ACCESS_DENIED', `restoring: ${name} cannot be read`, { cause });
+    throw new LitestreamError('STORAGE_UNAVAILABLE', `restoring: ${name} cannot be opened`, { cause });
+  }
+}

@@ -1,0 +1,29 @@
+/** Lists everything a replica holds, for planning. */
+
+import { type FileInfo, LEVELS } from '../../replica/file-info.ts';
+import type { RestoreSource } from './source.ts';
+import type { RestoreTarget } from './target.ts';
+
+export interface CatalogueOptions {
+  readonly signal?: AbortSignal;
+  /** Creation times from the headers' own timestamps; only a timestamp target is worth their cost. Default false. */
+  readonly exactTimes?: boolean;
+}
+
+/**
+ * The files of all ten levels, whatever levels the writer is configured for. A listing that fails is an error, never a shorter list.
+ *
+ * Level 0 comes first because compaction moves data upward: what is compacted meanwhile is then seen twice rather than not at all.
+ */
+export async function listCatalogue(source: RestoreSource, options: CatalogueOptions = {}): Promise<FileInfo[]> {
+  const files: FileInfo[] = [];
+  for (const level of LEVELS) {
+    for await (const file of source.list(level, options)) files.push(file);
+  }
+  return files;
+}
+
+/** The listing that a target needs. */
+export function listForTarget(source: RestoreSource, target: RestoreTarget, signal?: AbortSignal): Promise<FileInfo[]> {
+  return listCatalogue(source, { exactTimes: target.type === 'timestamp', ...(signal === undefined ? {} : { signal }) });
+}

@@ -1,0 +1,125 @@
+/** Reads the next files while the current one is being written, within a bound of memory and of open streams. */
+
+import type { FileInfo } from '../../replica/file-info.ts';
+import type { OpenedObject } from '../../storage/object-store.ts';
+
+export interface PrefetchOptions {
+  readonly open: (file: FileInfo, signal: AbortSignal) => Promise<OpenedObject>;
+  readonly signal: AbortSignal;
+  /** Bytes held at most, overshot by one chunk per stream. Default 64 MiB. */
+  readonly budget?: number;
+  /** Streams open at once. Default 4. */
+  readonly streams?: number;
+}
+
+interface Feed {
+  readonly file: FileInfo;
+  readonly chunks: Uint8Array[];
+  ended: boolean;
+  error?: { readonly reason: unknown };
+}
+
+const BUDGET = 64 * 1024 * 1024;
+const STREAMS = 4;
+
+/** Use: `for (const file of files) for await (const chunk of prefetch.chunks())`, in the order given, then `close`. */
+export class Prefetch {
+  readonly #feeds: readonly Feed[];
+  readonly #open: PrefetchOptions['open'];
+  readonly #budget: number;
+  readonly #streams: number;
+  readonly #abort = new AbortController();
+  readonly #pumps = new Set<Promise<void>>();
+  /** Replaced at each change; whoever waits for one looks again at what it needs. */
+  #changed = Promise.withResolvers<void>();
+  #current = 0;
+  #next = 0;
+  #held = 0;
+
+  constructor(files: readonly FileInfo[], { open, signal, budget = BUDGET, streams = STREAMS }: PrefetchOptions) {
+    this.#feeds = files.map((file) => ({ file, chunks: [], ended: false }));
+    this.#open = open;
+    this.#budget = budget;
+    this.#streams = streams;
+    const stop = () => this.#stop(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true, signal: this.#abort.signal });
+  }
+
+  /** The bytes of the next file. Throws what opening or reading it threw. */
+  async *chunks(): AsyncGenerator<Uint8Array, void, void> {
+    const feed = this.#feeds[this.#current];
+    if (feed === undefined) return;
+    while (true) {
+      this.#start();
+      const chunk = feed.chunks.shift();
+      if (chunk !== undefined) {
+        this.#held -= chunk.length;
+        this.#signalChange();
+        yield chunk;
+      } else if (feed.error !== undefined) {
+        throw feed.error.reason;
+      } else if (feed.ended) {
+        break;
+      } else {
+        this.#abort.signal.throwIfAborted();
+        await this.#changed.promise;
+      }
+    }
+    this.#current++;
+  }
+
+  /** Releases every stream; resolves when they are gone. */
+  async close(): Promise<void> {
+    this.#stop(new Error('prefetch closed'));
+    await Promise.all(this.#pumps);
+  }
+
+  #stop(reason: unknown): void {
+    this.#abort.abort(reason);
+    this.#signalChange();
+  }
+
+  #start(): void {
+    while (this.#pumps.size < this.#streams && (this.#held < this.#budget || this.#next === this.#current)) {
+      const feed = this.#feeds[this.#next];
+      if (feed === undefined) return;
+      this.#next++;
+      const pump = this.#pump(feed).finally(() => this.#pumps.delete(pump));
+      this.#pumps.add(pump);
+    }
+  }
+
+  async #pump(feed: Feed): Promise<void> {
+    let object: OpenedObject | undefined;
+    try {
+      object = await this.#open(feed.file, this.#abort.signal);
+      for await (const chunk of object.body) {
+        feed.chunks.push(chunk);
+        this.#held += chunk.length;
+        this.#signalChange();
+        await this.#room(feed);
+      }
+    } catch (reason) {
+      feed.error = { reason };
+    } finally {
+      await object?.close().catch(() => {}); // The bytes are already here or the read has failed with the better error.
+      feed.ended = true;
+      this.#signalChange();
+    }
+  }
+
+  /** Waits until the budget allows more. The current file may always go on when its consumer is hungry, or nothing would ever move. */
+  async #room(feed: Feed): Promise<void> {
+    while (!this.#abort.signal.aborted && this.#held >= this.#budget) {
+      if (feed === this.#feeds[this.#current] && feed.chunks.length === 0) return;
+      await this.#changed.promise;
+    }
+    this.#abort.signal.throwIfAborted();
+  }
+
+  #signalChange(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Gives a finished database its name: beside nothing (`publishNew`) or in the place of another, which is kept (`publishReplacing`).
+ *
+ * Replacing is: note it in the workspace, rename the old file to `NAME.replaced-<UTC>` and its side files after it, link the new file to NAME.
+ * The old database leaves first and returns last, so that it never stands there without its WAL. A crash in between leaves the old one
+ * whole under the other name and the new one whole in the workspace; `recoverSwap` puts the old one back.
+ */
+
+import { existsSync, lstatSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { LitestreamError } from '../../base/errors.ts';
+import { diskError, type RestoreDisk } from './disk.ts';
+import { existsAtAll, SIDE_SUFFIXES } from './output.ts';
+import type { Workspace } from './workspace.ts';
+
+const NOTE = 'swap';
+
+/** Publishes without ever replacing anything; OUTPUT_EXISTS when the name was taken meanwhile. */
+export function publishNew(disk: RestoreDisk, workspace: Workspace, output: string): void {
+  try {
+    linkNew(disk, workspace.database, output);
+    disk.syncDirectory(dirname(output));
+  } catch (error) {
+    throw diskError(error, `giving the restored database its name ${output}`);
+  }
+}
+
+/** Publishes in the place of `output`; returns where the old file is kept. On failure the old file is back. */
+export function publishReplacing(disk: RestoreDisk, workspace: Workspace, output: string, now: number): string {
+  const kept = keptName(output, now);
+  try {
+    writeNote(disk, workspace, kept);
+    moveAside(disk, output, kept);
+    linkNew(disk, workspace.database, output);
+    disk.syncDirectory(dirname(output));
+  } catch (error) {
+    throw afterPutBack(disk, output, kept, diskError(error, `replacing ${output}`));
+  }
+  return kept;
+}
+
+/** Undoes a swap that a crash cut between its renames. Returns true when the old file was put back. */
+export function recoverSwap(disk: RestoreDisk, directory: string, output: string): boolean {
+  const note = join(directory, NOTE);
+  if (!existsSync(note)) return false;
+  const kept = join(dirname(output), readFileSync(note, 'utf8').trim());
+  if (basename(kept).startsWith(`${basename(output)}.replaced-`) && !existsAtAll(output)) return putBack(disk, output, kept);
+  return false;
+}
+
+function linkNew(disk: RestoreDisk, from: string, to: string): void {
+  try {
+    disk.link(from, to);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'EEXIST') throw taken(to, error);
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS' && code !== 'EMLINK') throw error;
+    reserveAndRename(disk, from, to);
+  }
+}
+
+/** For file systems without hard links: take the name with an empty file, and rename over it only while it is still that one. */
+function reserveAndRename(disk: RestoreDisk, from: string, to: string): void {
+  try {
+    disk.close(disk.create(to));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw taken(to, error);
+    throw error;
+  }
+  if (lstatSync(to).size !== 0) throw taken(to);
+  try {
+    disk.rename(from, to);
+  } catch (error) {
+    disk.unlink(to);
+    throw error;
+  }
+}
+
+function taken(path: string, cause?: unknown): LitestreamError {
+  return new LitestreamError('OUTPUT_EXISTS', `restoring to ${path}: a file of that name appeared meanwhile`, {
+    ...(cause === undefined ? {} : { cause }),
+    hint: 'It was left as it is; restore again to another name.',
+  });
+}
+
+function writeNote(disk: RestoreDisk, workspace: Workspace, kept: string): void {
+  const fd = disk.create(join(workspace.directory, NOTE));
+  try {
+    disk.write(fd, Buffer.from(`${basename(kept)}\n`), 0);
+    disk.sync(fd);
+  } finally {
+    disk.close(fd);
+  }
+  disk.syncDirectory(workspace.directory);
+}
+
+function moveAside(disk: RestoreDisk, output: string, kept: string): void {
+  for (const suffix of SIDE_SUFFIXES) {
+    if (existsAtAll(output + suffix)) disk.rename(output + suffix, kept + suffix);
+  }
+  disk.syncDirectory(dirname(output));
+}
+
+/** The failure to report once the old database stands where it stood; says where it is when that failed too. */
+function afterPutBack(disk: RestoreDisk, output: string, kept: string, failure: unknown): unknown {
+  try {
+    putBack(disk, output, kept);
+    if (!existsAtAll(kept)) return failure;
+  } catch {
+    // The first failure is the one to report, with the place of the old file.
+  }
+  return new LitestreamError('INTERNAL', `replacing ${output}: failed, and the previous database is now ${kept}`, {
+    cause: failure,
+    hint: `Move ${kept} and the files beside it back by hand.`,
+  });
+}
+
+/** The database comes last, so that it is never seen without its WAL. Leaves all as it is when the name has been taken. */
+function putBack(disk: RestoreDisk, output: string, kept: string): boolean {
+  let moved = false;
+  if (existsAtAll(kept) && existsAtAll(output)) return false;
+  for (const suffix of SIDE_SUFFIXES.toReversed()) {
+    if (!existsAtAll(kept + suffix) || existsAtAll(output + suffix)) continue;
+    disk.rename(kept + suffix, output + suffix);
+    moved = true;
+  }
+  if (moved) disk.syncDirectory(dirname(output));
+  return moved;
+}
+
+/** `NAME.replaced-20260301T120000Z`, with a number behind it when that is taken. */
+function keptName(output: string, now: number): string {
+  const stamp = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '');
+  const name = `${output}.replaced-${stamp}`;
+  let kept = name;
+  for (let again = 2; SIDE_SUFFIXES.some((suffix) => existsAtAll(kept + suffix)); again++) kept = `${name}-${again}`;
+  return kept;
+}

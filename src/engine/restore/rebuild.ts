@@ -1,0 +1,122 @@
+/** Makes the database of a target in one new file: list, plan, apply; plans again when a planned file has gone meanwhile. */
+
+import { hasCode } from '../../base/errors.ts';
+import { Kernel } from '../../formats/kernel/kernel.ts';
+import { formatChecksum } from '../../formats/ltx/checksum.ts';
+import { type Applied, applyFiles } from './apply.ts';
+import { listForTarget } from './catalogue.ts';
+import { diskError, type RestoreDisk } from './disk.ts';
+import { PageWriter } from './page-writer.ts';
+import { planRestore, type RestorePlan } from './plan.ts';
+import type { OnRestoreProgress } from './progress.ts';
+import type { RestoreSource } from './source.ts';
+import type { RestoreTarget } from './target.ts';
+import type { Stopwatch } from './time-shares.ts';
+
+/** Level-0 retention and compaction replace files every few minutes; a plan that fails this often has another cause. */
+const MAX_REPLANS = 2;
+
+export interface RebuildRequest {
+  readonly target: RestoreTarget;
+  /** A plan made before; without it one is made now. */
+  readonly plan?: RestorePlan;
+  /** Read and verify all planned files, not only those that can hold a wanted page. */
+  readonly readAll?: boolean;
+}
+
+export interface RebuildTools {
+  readonly source: RestoreSource;
+  readonly disk: RestoreDisk;
+  readonly stopwatch: Stopwatch;
+  readonly signal: AbortSignal;
+  readonly onProgress: OnRestoreProgress;
+  /** Called with the bytes of the result as soon as they are known; what it throws ends the restore. */
+  readonly onSize?: (bytes: number) => void;
+}
+
+export interface Rebuilt extends Applied {
+  readonly plan: RestorePlan;
+  readonly pageSize: number;
+  readonly pages: number;
+  /** Database checksum of the result (format.md §8), 16 hex digits. */
+  readonly checksum: string;
+  /** A planned file had gone and the files were chosen again. */
+  readonly replanned: boolean;
+}
+
+/**
+ * Writes the database to the new file `path` and makes it durable. Every file that was read is verified to its end before this returns.
+ *
+ * Throws what planning throws, LTX_INVALID, LTX_CHECKSUM_MISMATCH or LTX_TRUNCATED for a damaged file, PAGE_MISSING for a hole, and
+ * OBJECT_NOT_FOUND when planned files keep vanishing. The caller removes `path` after a failure.
+ */
+export async function rebuildDatabase(path: string, request: RebuildRequest, tools: RebuildTools): Promise<Rebuilt> {
+  const fd = attempt(`creating ${path}`, () => tools.disk.create(path));
+  try {
+    for (let replans = 0; ; replans++) {
+      const plan = await choosePlan(request, replans, tools);
+      try {
+        const rebuilt = await applyPlan(fd, plan, request, tools);
+        return { ...rebuilt, replanned: replans > 0 };
+      } catch (error) {
+        if (!hasCode(error, 'OBJECT_NOT_FOUND') || replans === MAX_REPLANS) throw error;
+      }
+      tools.disk.truncate(fd, 0);
+    }
+  } finally {
+    tools.disk.close(fd);
+  }
+}
+
+async function choosePlan(request: RebuildRequest, replans: number, { source, signal, stopwatch }: RebuildTools): Promise<RestorePlan> {
+  if (replans === 0 && request.plan !== undefined) return request.plan;
+  const files = await stopwatch.measureAsync('read', () => listForTarget(source, request.target, signal));
+  const plan = planRestore(files, request.target);
+  const agreed = request.plan?.reached.txid;
+  if (agreed !== undefined && plan.reached.txid !== agreed) return planRestore(files, { type: 'txid', txid: agreed });
+  return plan;
+}
+
+async function applyPlan(fd: number, plan: RestorePlan, request: RebuildRequest, tools: RebuildTools): Promise<Omit<Rebuilt, 'replanned'>> {
+  const { source, disk, stopwatch, signal, onSize } = tools;
+  const kernel = Kernel.create();
+  const writer = new PageWriter({ disk, fd, kernel, stopwatch });
+  let bytesRead = 0;
+  const report = (phase: 'fetch' | 'write') =>
+    tools.onProgress({
+      phase,
+      bytesRead,
+      bytesTotal: plan.totals.bytes,
+      pagesWritten: writer.pagesWritten,
+      pagesTotal: writer.commit,
+    });
+  try {
+    const applied = await applyFiles(plan.files, {
+      source,
+      writer,
+      kernel,
+      stopwatch,
+      signal,
+      readAll: request.readAll ?? false,
+      onBytes: (bytes) => {
+        bytesRead += bytes;
+        report('fetch');
+      },
+      onSize: () => onSize?.(writer.commit * writer.pageSize),
+    });
+    report('write');
+    await stopwatch.measureAsync('fsync', () => writer.finish());
+    stopwatch.measure('fsync', () => attempt('making the restored database durable', () => disk.sync(fd)));
+    return { ...applied, plan, pageSize: writer.pageSize, pages: writer.commit, checksum: formatChecksum(writer.checksum) };
+  } finally {
+    await writer.settle();
+  }
+}
+
+function attempt<T>(doing: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw diskError(error, doing);
+  }
+}

@@ -86,6 +86,7 @@ export const ERROR_CODES = {
   READ_ONLY: entry('refuse'),
   SCOPE_REQUIRED: entry('refuse'),
   UNAUTHORIZED: entry('refuse'),
+  AUDIT_UNAVAILABLE: entry('refuse'),
   PLAN_NOT_FOUND: entry('refuse'),
   PLAN_EXPIRED: entry('refuse'),
   PLAN_USED: entry('refuse'),

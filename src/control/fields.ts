@@ -49,3 +49,7 @@ export const envelope = { as_of: instant, warnings: warningsOut.optional() };
 /** States of a database (mcp.md §8.2); `disabled` is for databases the configuration switches off. */
 export const databaseState = z.enum(['waiting', 'starting', 'replicating', 'degraded', 'failing', 'stopped', 'disabled']);
 export const replicaState = z.enum(['starting', 'replicating', 'degraded', 'failing', 'stopped', 'unknown']);
+
+/** Counts of transactions are exact far beyond what anyone counts. */
+export const toCount = (value: bigint): number =>
+  Number(value < 0n ? 0n : value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : value);

@@ -4,11 +4,17 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { ReplicationService } from '../service/service.ts';
-import type { Jobs } from './jobs.ts';
+import { AllowedDirectories } from './allowed-directories.ts';
+import type { AuditSink } from './audit.ts';
+import type { RunJob } from './engine-jobs.ts';
+import { JOB_LIMITS, Jobs } from './jobs.ts';
 import type { RestoreGateSettings } from './options.ts';
-import type { Plans } from './plans.ts';
+import { Plans } from './plans.ts';
+import { Proofs } from './proofs.ts';
+import { type OpenReplica, ReplicaAccess } from './replicas.ts';
 
-export interface World {
+/** What the composition root hands over. */
+export interface WorldParts {
   readonly version: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -19,6 +25,36 @@ export interface World {
   readonly gate: RestoreGateSettings;
   /** Files no restore may touch: configuration, tokens, audit log (mcp.md §9.4). */
   readonly protectedPaths: readonly string[];
+  /** Runs restores and verifications where pages may be moved without delaying anyone (design decision 5). */
+  readonly runJob: RunJob;
+  /** Lag in ms above which a replica counts as behind. */
+  readonly lagBudgetMs?: number;
+  /** Opens a replica the service does not hold; by default its bare store. */
+  readonly openReplica?: OpenReplica;
+  readonly sqliteVersion?: string;
+  /** Revisions the MCP doors speak. */
+  readonly protocol?: { readonly modern: readonly string[]; readonly legacy: readonly string[] };
+  /** Takes a line before and after everything that acts or destroys; what it refuses does not happen. */
+  readonly audit?: AuditSink;
+}
+
+export interface World extends WorldParts {
   readonly jobs: Jobs;
   readonly plans: Plans;
+  readonly proofs: Proofs;
+  readonly replicas: ReplicaAccess;
+  readonly allowed: AllowedDirectories;
+}
+
+/** Joins the parts with what control keeps for itself. Resolves the allowed restore directories from now on. */
+export function makeWorld(parts: WorldParts): World {
+  const { clock, gate } = parts;
+  return {
+    ...parts,
+    jobs: new Jobs({ clock, limits: JOB_LIMITS }),
+    plans: new Plans({ clock, ttlMs: gate.planTTLMs }),
+    proofs: new Proofs(),
+    replicas: new ReplicaAccess(parts.service, parts.openReplica),
+    allowed: new AllowedDirectories(gate.restoreDirs, { create: parts.service !== undefined }),
+  };
 }

@@ -1,8 +1,17 @@
 /** `generations`: uninterrupted, restorable runs of each replica, and the gaps between them (mcp.md §8.3, cli.md §10.3). */
 
 import { z } from 'zod';
+import { type Lineage, lineages } from '../../engine/restore/lineages.ts';
+import { coverage } from '../../engine/restore/points.ts';
+import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
+import type { DatabaseEntry } from '../../service/options.ts';
 import { count, envelope, instant, path, replica, seconds, txidOut } from '../fields.ts';
-import { defineVerb, notWired } from '../verb.ts';
+import { type Listing, listReplicas } from '../listings.ts';
+import { readLocalFacts } from '../local-files.ts';
+import { findDatabase, handleOf } from '../lookup.ts';
+import { formatInstant, roundSeconds } from '../moment.ts';
+import { type CallContext, defineVerb } from '../verb.ts';
+import type { World } from '../world.ts';
 
 const input = z.strictObject({ path: path.optional(), replica: replica.describe('Replica name; left out: all').optional() });
 
@@ -28,4 +37,58 @@ const output = z.strictObject({
   gaps: z.array(z.strictObject({ replica: z.string(), after_txid: txidOut, before_txid: txidOut, reason: z.string().optional() })),
 });
 
-export const generations = defineVerb({ name: 'generations', input, output, effect: 'read', scope: 'read', run: notWired });
+export const generations = defineVerb({ name: 'generations', input, output, effect: 'read', scope: 'read', run });
+
+type Output = z.output<typeof output>;
+
+async function run(world: World, args: z.output<typeof input>, { caller, signal }: CallContext): Promise<Output> {
+  const entry = findDatabase(world, caller, args.path);
+  const { listings, warnings } = await listReplicas(world, { entry, replica: args.replica, signal });
+  const generations: Output['generations'] = [];
+  for (const listing of listings) {
+    const found = lineages(listing.files);
+    const lag = await lagOf(world, entry, listing);
+    for (const lineage of found)
+      generations.push(describe(entry, listing.replica.name, lineage, lineage === found.at(-1) ? lag : undefined));
+  }
+  return {
+    as_of: formatInstant(world.clock.now()),
+    ...(warnings.length === 0 ? {} : { warnings: [...warnings] }),
+    generations,
+    gaps: listings.flatMap(({ replica, files }) =>
+      coverage(files).gaps.map(({ first, last }) => ({
+        replica: replica.name,
+        after_txid: formatTXID((first - 1n) as TXID),
+        before_txid: formatTXID((last + 1n) as TXID),
+      })),
+    ),
+  };
+}
+
+function describe(entry: DatabaseEntry, replica: string, lineage: Lineage, lag: number | undefined): Output['generations'][number] {
+  return {
+    database: entry.settings.path,
+    replica,
+    generation: lineage.id,
+    format: 'ltx',
+    restorable: lineage.restorable,
+    ...(lag === undefined ? {} : { lag_seconds: roundSeconds(lag) }),
+    start: formatInstant(lineage.start),
+    end: formatInstant(lineage.end),
+    min_txid: formatTXID(lineage.minTXID),
+    max_txid: formatTXID(lineage.maxTXID),
+    snapshot_count: lineage.snapshots,
+    file_count: lineage.files,
+    bytes: lineage.bytes,
+  };
+}
+
+/** Seconds the newest lineage is behind: as measured where replication runs, otherwise the last change of the files minus the newest file (cli.md §10.1). */
+async function lagOf(world: World, entry: DatabaseEntry, { replica, files }: Listing): Promise<number | undefined> {
+  const running = handleOf(world, entry)?.replicas.find(({ settings }) => settings.name === replica.name);
+  if (running) return running.status().lagSeconds;
+  const { changedAt } = await readLocalFacts(entry.settings);
+  if (changedAt === undefined || files.length === 0) return undefined;
+  const newest = files.reduce((time, file) => Math.max(time, file.createdAt), Number.NEGATIVE_INFINITY);
+  return Math.max(0, changedAt - newest) / 1000;
+}

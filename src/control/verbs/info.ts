@@ -1,8 +1,12 @@
 /** `info`: is everything protected, who am I here, what is worst (mcp.md §8.2). */
 
 import { z } from 'zod';
+import { type DatabaseFacts, readFacts } from '../database-facts.ts';
 import { count, databaseState, envelope, instant, seconds } from '../fields.ts';
-import { defineVerb, notWired } from '../verb.ts';
+import { visibleEntries } from '../lookup.ts';
+import { formatInstant, roundSeconds } from '../moment.ts';
+import { type CallContext, defineVerb } from '../verb.ts';
+import type { World } from '../world.ts';
 
 const input = z.strictObject({});
 
@@ -48,4 +52,81 @@ const output = z.strictObject({
   jobs: z.strictObject({ running: count, queued: count }),
 });
 
-export const info = defineVerb({ name: 'info', input, output, effect: 'read', scope: 'read', run: notWired });
+export const info = defineVerb({ name: 'info', input, output, effect: 'read', scope: 'read', run });
+
+type Output = z.output<typeof output>;
+
+const MOST_WORST = 5;
+/** The worse the higher; states that are not here are no problem. */
+const SEVERITY: Readonly<Partial<Record<DatabaseFacts['state'], number>>> = { failing: 3, degraded: 2, stopped: 1 };
+
+async function run(world: World, _input: z.output<typeof input>, { caller, signal, session }: CallContext): Promise<Output> {
+  const facts = await readFacts(world, visibleEntries(world, caller), signal);
+  return {
+    as_of: formatInstant(world.clock.now()),
+    server: serverFacts(world, caller.readOnly, session?.protocol),
+    caller: {
+      name: caller.principal,
+      scopes: [...caller.scopes],
+      confirm: world.gate.confirm,
+      ...(session?.toolsets === undefined ? {} : { toolsets: [...session.toolsets] }),
+    },
+    databases: countStates(facts),
+    worst: worstOf(facts, world.service === undefined),
+    proof: proofFacts(world, facts),
+    jobs: { running: world.jobs.running, queued: world.jobs.queued },
+  };
+}
+
+function serverFacts({ version, service, clock }: World, readOnly: boolean, protocol: string | undefined): Output['server'] {
+  const running =
+    service === undefined
+      ? { attached: 'offline' as const }
+      : {
+          pid: process.pid,
+          started_at: formatInstant(service.startedAt),
+          uptime_seconds: roundSeconds((clock.now() - service.startedAt) / 1000),
+          attached: 'daemon' as const,
+        };
+  return { version, read_only: readOnly, ...running, ...(protocol === undefined ? {} : { protocol }) };
+}
+
+function countStates(facts: readonly DatabaseFacts[]): Output['databases'] {
+  const counts = { total: facts.length, replicating: 0, waiting: 0, starting: 0, degraded: 0, failing: 0, stopped: 0 };
+  for (const { state } of facts) counts[state] += 1;
+  return counts;
+}
+
+/** Offline every database is stopped, which is then no news. */
+function worstOf(facts: readonly DatabaseFacts[], offline: boolean): Output['worst'] {
+  return facts
+    .map((one) => ({ ...one, severity: offline && one.state === 'stopped' ? 0 : (SEVERITY[one.state] ?? 0) }))
+    .filter(({ severity }) => severity > 0)
+    .sort((a, b) => b.severity - a.severity || (b.unprotectedSeconds ?? 0) - (a.unprotectedSeconds ?? 0))
+    .slice(0, MOST_WORST)
+    .map(({ entry, state, code, since, replicas, unprotectedSeconds }) => {
+      const lags = replicas.flatMap(({ lagSeconds }) => (lagSeconds === undefined ? [] : [lagSeconds]));
+      const reason = code ?? replicas.find(({ lastError }) => lastError !== undefined)?.lastError?.code;
+      return {
+        database: entry.settings.name,
+        state,
+        ...(reason === undefined ? {} : { code: reason }),
+        ...(since === undefined ? {} : { since: formatInstant(since) }),
+        ...(lags.length === 0 ? {} : { lag_seconds: roundSeconds(Math.max(...lags)) }),
+        ...(unprotectedSeconds === undefined ? {} : { unprotected_seconds: roundSeconds(unprotectedSeconds) }),
+      };
+    });
+}
+
+/** Only what was verified since this process started counts as proven. */
+function proofFacts(world: World, facts: readonly DatabaseFacts[]): Output['proof'] {
+  const proofs = facts.map(({ entry }) => world.proofs.of(entry.settings.path));
+  const passed = proofs.flatMap((proof) => (proof?.outcome === 'passed' ? [proof.at] : []));
+  const failed = proofs.filter((proof) => proof?.outcome === 'failed').length;
+  return {
+    proven: passed.length,
+    unproven: facts.length - passed.length - failed,
+    failed,
+    ...(passed.length === 0 ? {} : { oldest_proof_at: formatInstant(Math.min(...passed)) }),
+  };
+}

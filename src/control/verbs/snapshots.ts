@@ -1,8 +1,15 @@
 /** `snapshots`: full images, the files that start at TXID 1 (mcp.md §8.3, design decision 16). */
 
 import { z } from 'zod';
+import { snapshots as snapshotFiles } from '../../engine/restore/lineages.ts';
+import { formatTXID } from '../../formats/ltx/txid.ts';
 import { count, envelope, generation, instant, pageOut, paging, path, replica, txidOut } from '../fields.ts';
-import { defineVerb, notWired } from '../verb.ts';
+import { listReplicas } from '../listings.ts';
+import { findDatabase } from '../lookup.ts';
+import { formatInstant } from '../moment.ts';
+import { numberKey, pageOf } from '../paging.ts';
+import { type CallContext, defineVerb } from '../verb.ts';
+import type { World } from '../world.ts';
 
 const input = z.strictObject({
   path: path.optional(),
@@ -30,4 +37,35 @@ const output = z.strictObject({
   page: pageOut,
 });
 
-export const snapshots = defineVerb({ name: 'snapshots', input, output, effect: 'read', scope: 'read', run: notWired });
+export const snapshots = defineVerb({ name: 'snapshots', input, output, effect: 'read', scope: 'read', run });
+
+type Output = z.output<typeof output>;
+
+async function run(world: World, args: z.output<typeof input>, { caller, signal }: CallContext): Promise<Output> {
+  const entry = findDatabase(world, caller, args.path);
+  const { listings, warnings } = await listReplicas(world, { entry, replica: args.replica, signal });
+  // Every file that starts at TXID 1 belongs to the one restorable lineage.
+  const wanted = args.generation === undefined || args.generation === 'ltx' ? listings : [];
+  const found = wanted.flatMap(({ replica, files }) => snapshotFiles(files).map((file) => ({ replica: replica.name, file })));
+  const { items, page } = pageOf(
+    found,
+    ({ replica, file }) => [numberKey(file.createdAt), formatTXID(file.maxTXID), file.level, replica].join(' '),
+    { verb: 'snapshots', input: args },
+  );
+  return {
+    as_of: formatInstant(world.clock.now()),
+    ...(warnings.length === 0 ? {} : { warnings: [...warnings] }),
+    snapshots: items.map(({ replica, file }) => ({
+      database: entry.settings.path,
+      replica,
+      generation: 'ltx',
+      format: 'ltx',
+      index: file.maxTXID.toString(),
+      min_txid: formatTXID(file.minTXID),
+      max_txid: formatTXID(file.maxTXID),
+      size: file.size,
+      created: formatInstant(file.createdAt),
+    })),
+    page,
+  };
+}

@@ -1,8 +1,16 @@
 /** `status`: positions, lag, errors and blockers of one database or all (mcp.md §8.2). */
 
 import { z } from 'zod';
-import { count, databaseState, envelope, instant, path, replicaState, seconds, txidOut } from '../fields.ts';
-import { defineVerb, notWired } from '../verb.ts';
+import { snapshots } from '../../engine/restore/lineages.ts';
+import { restorablePoints } from '../../engine/restore/points.ts';
+import { formatTXID } from '../../formats/ltx/txid.ts';
+import { type DatabaseFacts, type ReplicaFacts, readFacts } from '../database-facts.ts';
+import { count, databaseState, envelope, instant, path, replicaState, seconds, toCount, txidOut } from '../fields.ts';
+import { bestListing, listReplicas } from '../listings.ts';
+import { findDatabase, visibleEntries } from '../lookup.ts';
+import { formatInstant, roundSeconds } from '../moment.ts';
+import { type CallContext, defineVerb } from '../verb.ts';
+import type { World } from '../world.ts';
 
 const input = z.strictObject({ path: path.optional(), detail: z.boolean().optional() });
 
@@ -55,4 +63,106 @@ const output = z.strictObject({
   ),
 });
 
-export const status = defineVerb({ name: 'status', input, output, effect: 'read', scope: 'read', run: notWired });
+export const status = defineVerb({ name: 'status', input, output, effect: 'read', scope: 'read', run });
+
+type Output = z.output<typeof output>;
+type DatabaseOut = Output['databases'][number];
+
+async function run(world: World, args: z.output<typeof input>, call: CallContext): Promise<Output> {
+  const entries = args.path === undefined ? visibleEntries(world, call.caller) : [findDatabase(world, call.caller, args.path)];
+  const facts = await readFacts(world, entries, call.signal);
+  const databases = facts.map((one) => describe(world, one));
+  if (args.detail) {
+    // One after the other: this lists whole replicas.
+    for (const [index, database] of databases.entries()) {
+      const entry = entries[index];
+      const retention = entry && (await retentionOf(world, entry, call));
+      if (retention !== undefined) databases[index] = { ...database, retention };
+    }
+  }
+  return { as_of: formatInstant(world.clock.now()), databases };
+}
+
+function describe(world: World, facts: DatabaseFacts): DatabaseOut {
+  const { entry, position, wal, checkpoint } = facts;
+  const proof = world.proofs.of(entry.settings.path);
+  return {
+    name: entry.settings.name,
+    path: entry.settings.path,
+    state: facts.state,
+    ...(facts.code === undefined ? {} : { code: facts.code }),
+    ...(facts.message === undefined ? {} : { message: facts.message }),
+    ...(facts.since === undefined ? {} : { since: formatInstant(facts.since) }),
+    ...(position === undefined
+      ? {}
+      : { position: { txid: formatTXID(position.txid), ...(position.at === undefined ? {} : { at: formatInstant(position.at) }) } }),
+    ...(facts.sizeBytes === undefined ? {} : { size_bytes: facts.sizeBytes }),
+    ...(facts.unprotectedSeconds === undefined ? {} : { unprotected_seconds: roundSeconds(facts.unprotectedSeconds) }),
+    ...(world.lagBudgetMs === undefined ? {} : { loss_budget_seconds: roundSeconds(world.lagBudgetMs / 1000) }),
+    ...(wal === undefined ? {} : { wal: { size_bytes: wal.size, ...(wal.pending === undefined ? {} : { pending_bytes: wal.pending }) } }),
+    replicas: facts.replicas.map(describeReplica),
+    ...(checkpoint === undefined
+      ? {}
+      : {
+          checkpoint: {
+            ...(checkpoint.lastAt === undefined ? {} : { last_at: formatInstant(checkpoint.lastAt) }),
+            ...(checkpoint.mode === undefined ? {} : { mode: checkpoint.mode }),
+            worst_write_lock_ms: Math.round(checkpoint.worstWriteLockMs * 1000) / 1000,
+          },
+        }),
+    ...(proof === undefined
+      ? {}
+      : {
+          proof: {
+            outcome: proof.outcome,
+            ...(proof.txid === undefined ? {} : { txid: formatTXID(proof.txid) }),
+            at: formatInstant(proof.at),
+            replica: proof.replica,
+          },
+        }),
+  };
+}
+
+function describeReplica(replica: ReplicaFacts): DatabaseOut['replicas'][number] {
+  const { lastError } = replica;
+  return {
+    name: replica.name,
+    type: replica.type,
+    state: replica.state,
+    ...(replica.txid === undefined ? {} : { txid: formatTXID(replica.txid) }),
+    ...(replica.lagTXIDs === undefined ? {} : { lag_txids: toCount(replica.lagTXIDs) }),
+    ...(replica.lagSeconds === undefined ? {} : { lag_seconds: roundSeconds(replica.lagSeconds) }),
+    ...(replica.pendingBytes === undefined ? {} : { pending_bytes: replica.pendingBytes }),
+    ...(replica.lastUploadAt === undefined ? {} : { last_upload_at: formatInstant(replica.lastUploadAt) }),
+    ...(replica.lastConfirmedAt === undefined ? {} : { last_confirmed_at: formatInstant(replica.lastConfirmedAt) }),
+    ...(lastError === undefined
+      ? {}
+      : {
+          last_error: {
+            code: lastError.code,
+            message: lastError.message,
+            at: formatInstant(lastError.at),
+            attempts: lastError.attempts,
+            ...(lastError.nextTryAt === undefined ? {} : { next_try_at: formatInstant(lastError.nextTryAt) }),
+          },
+        }),
+  };
+}
+
+/** How far back the best replica reaches; undefined when none can be read, which `replicas` shows. */
+async function retentionOf(world: World, entry: DatabaseFacts['entry'], call: CallContext): Promise<DatabaseOut['retention']> {
+  if (entry.replicas.length === 0) return undefined;
+  try {
+    const { listings } = await listReplicas(world, { entry, replica: undefined, signal: call.signal });
+    const files = bestListing(listings)?.files ?? [];
+    const [oldest] = restorablePoints(files);
+    const newest = snapshots(files).at(-1);
+    return {
+      ...(oldest === undefined ? {} : { oldest_point: formatInstant(oldest.time) }),
+      ...(newest === undefined ? {} : { snapshot_age_seconds: roundSeconds(Math.max(0, world.clock.now() - newest.createdAt) / 1000) }),
+    };
+  } catch {
+    call.signal.throwIfAborted();
+    return undefined;
+  }
+}

@@ -39,13 +39,23 @@ export function publishReplacing(disk: RestoreDisk, workspace: Workspace, output
   return kept;
 }
 
-/** Undoes a swap that a crash cut between its renames. Returns true when the old file was put back. */
-export function recoverSwap(disk: RestoreDisk, directory: string, output: string): boolean {
+/** Undoes a swap that a crash cut between its renames: the old files are back where they stood. */
+export function recoverSwap(disk: RestoreDisk, directory: string, output: string): void {
+  const kept = cutSwap(directory, output);
+  if (kept !== undefined) putBack(disk, output, kept);
+}
+
+/** True when the old database has left its name and the new one has not got it. */
+export const isSwapCut = (directory: string, output: string): boolean => cutSwap(directory, output) !== undefined;
+
+/** Where the old database was moved by a swap that is neither done nor undone. */
+function cutSwap(directory: string, output: string): string | undefined {
   const note = join(directory, NOTE);
-  if (!existsSync(note)) return false;
-  const kept = join(dirname(output), readFileSync(note, 'utf8').trim());
-  if (basename(kept).startsWith(`${basename(output)}.replaced-`) && !existsAtAll(output)) return putBack(disk, output, kept);
-  return false;
+  if (!existsSync(note) || existsAtAll(output)) return undefined;
+  const name = readFileSync(note, 'utf8').trim();
+  if (!name.startsWith(`${basename(output)}.replaced-`) || basename(name) !== name) return undefined;
+  const kept = join(dirname(output), name);
+  return SIDE_SUFFIXES.some((suffix) => existsAtAll(kept + suffix)) ? kept : undefined;
 }
 
 function linkNew(disk: RestoreDisk, from: string, to: string): void {
@@ -116,16 +126,15 @@ function afterPutBack(disk: RestoreDisk, output: string, kept: string, failure: 
 }
 
 /** The database comes last, so that it is never seen without its WAL. Leaves all as it is when the name has been taken. */
-function putBack(disk: RestoreDisk, output: string, kept: string): boolean {
+function putBack(disk: RestoreDisk, output: string, kept: string): void {
   let moved = false;
-  if (existsAtAll(kept) && existsAtAll(output)) return false;
+  if (existsAtAll(kept) && existsAtAll(output)) return;
   for (const suffix of SIDE_SUFFIXES.toReversed()) {
     if (!existsAtAll(kept + suffix) || existsAtAll(output + suffix)) continue;
     disk.rename(kept + suffix, output + suffix);
     moved = true;
   }
   if (moved) disk.syncDirectory(dirname(output));
-  return moved;
 }
 
 /** `NAME.replaced-20260301T120000Z`, with a number behind it when that is taken. */

@@ -1,8 +1,8 @@
 /** Makes the database of a target in one new file: list, plan, apply; plans again when a planned file has gone meanwhile. */
 
 import { hasCode } from '../../base/errors.ts';
-import { Kernel } from '../../formats/kernel/kernel.ts';
 import { formatChecksum } from '../../formats/ltx/checksum.ts';
+import { threadKernel } from '../../formats/ltx/thread-kernel.ts';
 import { type Applied, applyFiles } from './apply.ts';
 import { listForTarget } from './catalogue.ts';
 import { diskError, type RestoreDisk } from './disk.ts';
@@ -79,7 +79,7 @@ async function choosePlan(request: RebuildRequest, replans: number, { source, si
 
 async function applyPlan(fd: number, plan: RestorePlan, request: RebuildRequest, tools: RebuildTools): Promise<Omit<Rebuilt, 'replanned'>> {
   const { source, disk, stopwatch, signal, onSize } = tools;
-  const kernel = Kernel.create();
+  const kernel = threadKernel();
   const writer = new PageWriter({ disk, fd, kernel, stopwatch });
   let bytesRead = 0;
   const report = (phase: 'fetch' | 'write') =>

@@ -6,7 +6,7 @@ import { diskError, makeParents, type RestoreDisk } from './disk.ts';
 import { checkFreeSpace, checkOutput, type ExistingOutput, existsAtAll, SIDE_SUFFIXES, type TargetGuard } from './output.ts';
 import type { RestorePlan } from './plan.ts';
 import { type OnRestoreProgress, type RestoreProgress, throttleProgress } from './progress.ts';
-import { publishNew, publishReplacing, recoverSwap } from './publish.ts';
+import { isSwapCut, publishNew, publishReplacing, recoverSwap } from './publish.ts';
 import { type Rebuilt, rebuildDatabase } from './rebuild.ts';
 import type { RestoreSource } from './source.ts';
 import type { RestoreTarget } from './target.ts';
@@ -109,7 +109,7 @@ export async function restoreDatabase(request: RestoreRequest, tools: RestoreToo
       shares: stopwatch.shares(),
     };
   } finally {
-    removeWorkspace(disk, workspace);
+    removeWorkspace(disk, workspace, output);
   }
 }
 
@@ -193,9 +193,10 @@ function keepOwner(disk: RestoreDisk, workspace: Workspace, { uid, gid }: Existi
   }
 }
 
-/** Best effort after a success and after a failure: the next restore to the same output sweeps what is left. */
-function removeWorkspace(disk: RestoreDisk, workspace: Workspace): void {
+/** Best effort after a success and after a failure: the next restore to the same output sweeps what is left. A swap that could not be undone is left to it. */
+function removeWorkspace(disk: RestoreDisk, workspace: Workspace, output: string): void {
   try {
+    if (isSwapCut(workspace.directory, output)) return;
     disk.removeTree(workspace.directory);
   } catch {
     // The outcome of the restore is more important.

@@ -1,7 +1,8 @@
 /** Compiles the AssemblyScript of `src/formats/kernel/assembly` to `kernel.wasm`; with `--check` only tells whether the committed file is current. */
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -27,8 +28,7 @@ function committed(): Buffer | undefined {
 }
 
 function main(check: boolean): number {
-  // Beside the target: renaming must not cross file systems, and the compiler wants paths below its base directory.
-  const directory = mkdtempSync(path.join(path.dirname(TARGET), '.build-'));
+  const directory = mkdtempSync(path.join(tmpdir(), 'kernel-'));
   try {
     const fresh = path.join(directory, 'kernel.wasm');
     compile(fresh);
@@ -40,7 +40,7 @@ function main(check: boolean): number {
       );
       return current ? 0 : 1;
     }
-    renameSync(fresh, TARGET);
+    if (!current) writeFileSync(TARGET, bytes);
     console.log(`kernel.wasm: ${bytes.length} bytes${current ? ', unchanged' : ''}`);
     return 0;
   } finally {

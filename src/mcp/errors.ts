@@ -103,6 +103,5 @@ function detailsOf(
 ): { details?: Record<string, unknown> } {
   if (code === 'INTERNAL' || Object.keys(details).length === 0) return {};
   const shown = mapStrings(details, tidy);
-  const small = JSON.stringify(shown, (_, value) => (typeof value === 'bigint' ? value.toString() : value)).length <= MAX_DETAILS;
-  return small ? { details: shown as Record<string, unknown> } : {};
+  return JSON.stringify(shown).length <= MAX_DETAILS ? { details: shown as Record<string, unknown> } : {};
 }

@@ -36,9 +36,10 @@ export function createRedactor(secrets: readonly Secret[]): Redact {
   };
 }
 
-/** Applies `change` to every string in a JSON value, keys included; arrays and objects are copied. */
+/** Applies `change` to every string in a JSON value, keys included; arrays and objects are copied, and a stray bigint becomes 16 hex digits. */
 export function mapStrings(value: unknown, change: (text: string) => string): unknown {
   if (typeof value === 'string') return change(value);
+  if (typeof value === 'bigint') return value.toString(16).padStart(16, '0');
   if (Array.isArray(value)) return value.map((item) => mapStrings(item, change));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [change(key), mapStrings(item, change)]));

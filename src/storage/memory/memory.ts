@@ -89,7 +89,7 @@ export class MemoryStore implements ObjectStore {
     signal?.throwIfAborted();
     if (ifAbsent && this.#objects.has(key)) throw new LitestreamError('PRECONDITION_FAILED', `cannot create ${key}: it exists`);
     this.#versions += 1;
-    const object: StoredObject = { bytes: Buffer.concat(chunks), createdAt, version: this.#versions };
+    const object: StoredObject = { bytes: new Uint8Array(Buffer.concat(chunks)), createdAt, version: this.#versions };
     this.#objects.set(key, object);
     return infoOf(key, object);
   }

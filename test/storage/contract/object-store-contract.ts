@@ -1,0 +1,52 @@
+/** What every object store promises (src/storage/object-store.ts, backends.md §2), as a suite run against each. */
+
+import { afterEach, beforeEach, describe } from 'vitest';
+import type { ObjectStore, StoreCapabilities } from '../../../src/storage/object-store.ts';
+import { abortContract } from './abort.ts';
+import { deleteContract } from './delete.ts';
+import { listContract } from './list.ts';
+import { openContract } from './open.ts';
+import { putContract } from './put.ts';
+
+export interface ContractStore {
+  readonly store: ObjectStore;
+  /** Closes the store and removes what it left. */
+  dispose(): Promise<void>;
+}
+
+export interface ContractOptions {
+  readonly name: string;
+  /** A new, empty store. */
+  readonly create: () => Promise<ContractStore>;
+  readonly capabilities: StoreCapabilities;
+}
+
+export interface ContractContext {
+  /** The store of the running test. */
+  readonly store: () => ObjectStore;
+  readonly capabilities: StoreCapabilities;
+}
+
+export function objectStoreContract({ name, create, capabilities }: ContractOptions): void {
+  describe(`object store contract: ${name}`, () => {
+    let current: ContractStore | undefined;
+    beforeEach(async () => {
+      current = await create();
+    });
+    afterEach(async () => {
+      await current?.dispose();
+    });
+    const context: ContractContext = {
+      store: () => {
+        if (current === undefined) throw new Error('no store');
+        return current.store;
+      },
+      capabilities,
+    };
+    listContract(context);
+    openContract(context);
+    putContract(context);
+    deleteContract(context);
+    abortContract(context);
+  });
+}

@@ -1,0 +1,19 @@
+import { MemoryStore } from '../../src/storage/memory/memory.ts';
+import { objectStoreContract } from './contract/object-store-contract.ts';
+
+const FULL = new MemoryStore().capabilities;
+
+objectStoreContract({
+  name: 'memory',
+  capabilities: FULL,
+  create: async () => ({ store: new MemoryStore(), dispose: async () => {} }),
+});
+
+objectStoreContract({
+  name: 'memory without conditional put and with times from stat only',
+  capabilities: { ...FULL, conditionalPut: false, timestamps: 'stat' },
+  create: async () => ({
+    store: new MemoryStore({ capabilities: { conditionalPut: false, timestamps: 'stat' } }),
+    dispose: async () => {},
+  }),
+});

@@ -51,6 +51,8 @@ interface KernelExports {
 }
 
 const WASM_PAGE = 65536;
+/** Below 4 GiB, so that no sum of an address and a page overflows inside the module. */
+const MAX_BYTES = 2 ** 32 - 2 ** 24;
 const SCRATCH_BYTES = 65536;
 
 let compiled: WasmModule | undefined;
@@ -203,7 +205,7 @@ export class Kernel {
   }
 
   /**
-   * Inflates the v3-block page frames that stand complete in the region's input between the offsets `start` and `end` (counted from
+   * Inflates the page frames (v3-block, and ordinary v3-frame) that stand complete in the region's input between the offsets `start` and `end` (counted from
    * `region.input`). Sets `pages`, `pgnos`, `frameOffsets`, `frameLengths` and carries `region.crc` on over what was consumed. Does not check
    * that page numbers ascend. Malformed input is a stop, not an exception; the pages before it are valid.
    */
@@ -232,6 +234,7 @@ export class Kernel {
   #growTo(end: number): void {
     const missing = end - this.memoryBytes;
     if (missing <= 0) return;
+    if (end > MAX_BYTES) throw new LitestreamError('INTERNAL', `kernel memory cannot grow to ${end} bytes`);
     try {
       this.#exports.memory.grow(Math.ceil(missing / WASM_PAGE));
     } catch (cause) {

@@ -48,7 +48,7 @@ export interface DecodeRegion {
   readonly pgnos: number;
   /** `capacity` 32-bit frame offsets, counted from `input`, for `Kernel.words`. */
   readonly frameOffsets: number;
-  /** `capacity` 32-bit frame lengths (header, size and block), for `Kernel.words`. */
+  /** `capacity` 32-bit frame lengths (all of a page's bytes in the file), for `Kernel.words`. */
   readonly frameLengths: number;
   /** Running CRC-64 of the file in the order of format.md §7, carried on by every batch. */
   crc: bigint;
@@ -58,7 +58,8 @@ export interface DecodeRegion {
  * Why a decode batch ended; the bytes from `consumed` on are untouched and not yet in the CRC.
  *
  * - `end-marker`: the six zero bytes of the end marker are next
- * - `frame-form`: a page whose payload is an LZ4 frame (flags 0) is next
+ * - `frame-form`: a page whose payload is an LZ4 frame (flags 0) is next, and the frame is not ordinary (one block, content checksum, no extras),
+ *   not sound or not wholly there: `decodeLz4Frame` tells which; ordinary ones are decoded like blocks
  * - `incomplete`: the next frame is not wholly in the input
  * - `full`: the region holds `capacity` pages and more input follows
  * - the others: the next frame is malformed, and no later call will get past it

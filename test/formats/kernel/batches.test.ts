@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { blockBound, type DecodeRegion, type DecodeStop, FRAME_HEADER_SIZE, Kernel } from '../../../src/formats/kernel/kernel.ts';
+import { encodeLz4Frame } from '../../../src/formats/kernel/lz4-frame.ts';
 import { crc64 } from '../../../src/formats/kernel/oracle/crc64.ts';
 import { compressBlock, decompressBlock, storeBlock } from '../../../src/formats/kernel/oracle/lz4-block.ts';
 import { anyContent, between, noise, randomFrom } from './contents.ts';
@@ -229,4 +230,62 @@ test('two files take turns on one kernel without mixing their sums', () => {
   expect([left.crc, right.crc]).toEqual(sums);
   kernel.release(left);
   kernel.release(right);
+});
+
+/** Page frames in frame form, made by TypeScript. */
+function frameForm(pages: readonly Uint8Array[], first: number): { parts: Uint8Array[]; crc: bigint } {
+  let crc = 0n;
+  const parts = pages.map((page, index) => {
+    const header = new Uint8Array(6);
+    new DataView(header.buffer).setUint32(0, first + index);
+    crc = crc64(crc64(crc, header), page);
+    return Buffer.concat([header, encodeLz4Frame(page, compressBlock(page))]);
+  });
+  return { parts, crc };
+}
+
+test.each([512, 4096, 65536])('ordinary LZ4 frames of pages of %i bytes are decoded in the batch, stored ones too', (pageSize) => {
+  const random = randomFrom(pageSize + 2);
+  const pages = [...Array.from({ length: 20 }, () => anyContent(random, pageSize)), noise(random, pageSize)];
+  const { parts, crc } = frameForm(pages, 1);
+  const bytes = Buffer.concat([...parts, END]);
+  const region = kernel.allocateDecode(pageSize, 32, bytes.length + pageSize + 1024);
+  load(region, bytes);
+  expect(kernel.decodeBatch(region, 0, bytes.length)).toEqual({ stop: 'end-marker', pages: 21, consumed: bytes.length - 6 });
+  expect(region.crc).toBe(crc);
+  expect(Buffer.compare(kernel.view(region.pages, 21 * pageSize), Buffer.concat(pages))).toBe(0);
+  expect([...kernel.words(region.frameLengths, 21)]).toEqual(parts.map((part) => part.length));
+  expect([...kernel.words(region.frameOffsets, 21)]).toEqual(parts.map((_, i) => sum(parts.slice(0, i).map((part) => part.length))));
+  kernel.release(region);
+});
+
+test('an LZ4 frame that is cut or damaged in any byte is left to the reader of all frames, or has the same content', () => {
+  const random = randomFrom(44);
+  const region = kernel.allocateDecode(512, 2, 2048);
+  for (const page of [anyContent(random, 512), noise(random, 512), new Uint8Array(512).fill(0xaa)]) {
+    const [frame = new Uint8Array()] = frameForm([page], 7).parts;
+    for (let cut = 6; cut < frame.length; cut++) {
+      load(region, frame);
+      expect(kernel.decodeBatch(region, 0, cut)).toEqual({ stop: 'frame-form', pages: 0, consumed: 0 });
+    }
+    for (let bit = 6 * 8; bit < frame.length * 8; bit++) {
+      const damaged = Uint8Array.from(frame);
+      damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      load(region, damaged);
+      const result = kernel.decodeBatch(region, 0, damaged.length);
+      if (result.pages === 1) expect(Buffer.compare(kernel.view(region.pages, 512), page)).toBe(0);
+      else expect(result.stop).toBe('frame-form');
+    }
+  }
+  kernel.release(region);
+});
+
+test('a sound frame that holds more or less than a page is left to the reader of all frames', () => {
+  const region = kernel.allocateDecode(1024, 2, 4096);
+  for (const size of [512, 2048]) {
+    const [frame = new Uint8Array()] = frameForm([new Uint8Array(size)], 7).parts;
+    load(region, frame);
+    expect(kernel.decodeBatch(region, 0, frame.length)).toEqual({ stop: 'frame-form', pages: 0, consumed: 0 });
+  }
+  kernel.release(region);
 });

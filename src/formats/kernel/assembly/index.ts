@@ -3,8 +3,11 @@
 import { pageChecksum as checksumOfPage, update, updateHeader } from './crc64';
 import { compress as compressBlock } from './lz4-compress';
 import { decompress as decompressBlock } from './lz4-decompress';
+import { inflateFrame } from './lz4-frame';
 
 const HEADER: usize = 10;
+/** What of it a page in frame form has: no size field. */
+const FRAME_FORM_HEADER: usize = 6;
 const FLAG_BLOCK: u16 = 1;
 
 // Statuses of decodeBatch, in the order of DECODE_STOPS in regions.ts.
@@ -83,33 +86,46 @@ export function decodeBatch(
       status = flags == 0 ? END_MARKER : BAD_PAGE_NUMBER;
       break;
     }
-    if (flags != FLAG_BLOCK) {
-      status = flags == 0 ? FRAME_FORM : BAD_FLAGS;
+    if (flags > FLAG_BLOCK) {
+      status = BAD_FLAGS;
       break;
     }
     if (count == capacity) {
       status = FULL;
       break;
     }
-    if (limit - ip < HEADER) break;
-    const size = bswap<u32>(load<u32>(ip, 6));
-    if (size == 0 || size > sizeLimit) {
-      status = BAD_SIZE;
-      break;
+    let length: usize;
+    if (flags == FLAG_BLOCK) {
+      if (limit - ip < HEADER) break;
+      const size = bswap<u32>(load<u32>(ip, 6));
+      if (size == 0 || size > sizeLimit) {
+        status = BAD_SIZE;
+        break;
+      }
+      if (limit - ip - HEADER < <usize>size) break;
+      if (decompressBlock(ip + HEADER, size, pages, pageSize) < 0) {
+        status = BAD_BLOCK;
+        break;
+      }
+      state = updateHeader(state, ip);
+      length = HEADER + size;
+    } else {
+      const size = inflateFrame(ip + FRAME_FORM_HEADER, limit, pages, pageSize);
+      if (size == 0) {
+        status = FRAME_FORM;
+        break;
+      }
+      state = update(state, ip, FRAME_FORM_HEADER);
+      length = FRAME_FORM_HEADER + size;
     }
-    if (limit - ip - HEADER < <usize>size) break;
-    if (decompressBlock(ip + HEADER, size, pages, pageSize) < 0) {
-      status = BAD_BLOCK;
-      break;
-    }
-    state = update(updateHeader(state, ip), pages, pageSize);
+    state = update(state, pages, pageSize);
     const at = <usize>count << 2;
     store<u32>(pgnos + at, pgno);
     store<u32>(frameOffsets + at, <u32>(ip - input));
-    store<u32>(frameLengths + at, <u32>HEADER + size);
+    store<u32>(frameLengths + at, <u32>length);
     count++;
     pages += pageSize;
-    ip += HEADER + size;
+    ip += length;
   }
   lastCrc = ~state;
   lastCount = count;

@@ -1,0 +1,13 @@
+/** Creation times as they are stored with an object: RFC 3339 in UTC, trailing zeros dropped (format.md §13). */
+
+const FORM = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+
+/** `ms` since the epoch, such as `2023-11-14T22:13:20.12Z`. RangeError beyond the dates of JavaScript. */
+export const formatTimestamp = (ms: number): string => new Date(ms).toISOString().replace(/\.?0*Z$/, 'Z');
+
+/** Milliseconds since the epoch, finer digits cut off; undefined for any other text. */
+export function parseTimestamp(text: string): number | undefined {
+  if (!FORM.test(text)) return undefined;
+  const ms = Date.parse(text.replace(/(\.\d{3})\d+/, '$1'));
+  return Number.isNaN(ms) ? undefined : ms;
+}

@@ -1,7 +1,6 @@
-/** The record of who called what: JSON lines in a file of mode 0600 (mcp.md §14). */
+/** One line per call with what only this door knows; what acts is recorded by control as well, before and after, or does not happen (mcp.md §14). */
 
-import { type FileHandle, open, rename } from 'node:fs/promises';
-import { LitestreamError } from '../base/errors.ts';
+import { appendFile, rename, stat } from 'node:fs/promises';
 import type { Logger } from '../base/log.ts';
 import type { Effect } from '../control/verb.ts';
 
@@ -20,23 +19,26 @@ export interface AuditLine {
   /** Redacted. */
   readonly args: unknown;
   readonly plan_id?: string;
+  /** `allowed`, or `refused` and the code. */
   readonly decision: string;
   readonly confirmed_by: 'none' | 'elicitation';
-  readonly result?: string;
-  readonly duration_ms?: number;
+  readonly result: string;
+  readonly duration_ms: number;
+  /** Of the text channel. */
   readonly bytes?: number;
 }
 
 /** At this size the file becomes NAME.1 and a new one begins. */
 const ROTATE_BYTES = 16 * 1024 * 1024;
+/** Lines waiting for a slow disk; beyond it the oldest calls stay and new ones are counted as lost. */
+const MOST_WAITING = 1_000;
 
 export class AuditLog {
   readonly #path: string | undefined;
   readonly #log: Logger;
   readonly #rotateBytes: number;
-  #file: FileHandle | undefined;
-  #size = 0;
-  #queue: Promise<void> = Promise.resolve();
+  #waiting: string[] = [];
+  #writing: Promise<void> | undefined;
 
   /** Without a path lines go to the log at debug level only. */
   constructor(path: string | undefined, log: Logger, rotateBytes = ROTATE_BYTES) {
@@ -45,55 +47,45 @@ export class AuditLog {
     this.#rotateBytes = rotateBytes;
   }
 
-  /** Writes one line after those before it. Rejects when the file cannot be written: whatever acts must then not act. */
-  write(line: AuditLine): Promise<void> {
-    const path = this.#path;
-    if (path === undefined) {
+  /** Queues a line. A file that cannot be written is reported to the log and stops nobody. */
+  note(line: AuditLine): void {
+    if (this.#path === undefined) {
       this.#log.log('debug', 'mcp call', { audit: line });
-      return Promise.resolve();
+      return;
     }
-    const written = this.#queue.then(() => this.#append(path, `${JSON.stringify(line)}\n`));
-    this.#queue = written.catch(() => {});
-    return written;
+    if (this.#waiting.length >= MOST_WAITING) {
+      this.#log.log('error', 'audit line lost: the disk is too slow', { tool: line.tool });
+      return;
+    }
+    this.#waiting.push(`${JSON.stringify(line)}\n`);
+    this.#writing ??= this.#writeAll(this.#path);
   }
 
-  /** Writes one line and reports a failure to the log only: for what has already happened, and for reads. */
-  async note(line: AuditLine): Promise<void> {
-    try {
-      await this.write(line);
-    } catch (error) {
-      this.#log.log('error', 'audit line lost', { tool: line.tool, error });
-    }
-  }
-
+  /** Resolves when all lines are written. */
   async close(): Promise<void> {
-    await this.#queue;
-    await this.#file?.close();
-    this.#file = undefined;
+    await this.#writing;
   }
 
-  async #append(path: string, text: string): Promise<void> {
-    try {
-      if (this.#size >= this.#rotateBytes) await this.#rotate(path);
-      this.#file ??= await this.#open(path);
-      await this.#file.appendFile(text);
-      this.#size += Buffer.byteLength(text);
-    } catch (cause) {
-      throw new LitestreamError('INTERNAL', `cannot write the audit log ${path}`, { cause });
+  async #writeAll(path: string): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const lines = this.#waiting;
+      this.#waiting = [];
+      try {
+        // Opened anew each time: control appends to the same file and may have moved it on.
+        await this.#rotate(path);
+        await appendFile(path, lines.join(''), { mode: 0o600 });
+      } catch (error) {
+        this.#log.log('error', 'audit lines lost', { path, lines: lines.length, error });
+      }
     }
-  }
-
-  async #open(path: string): Promise<FileHandle> {
-    const file = await open(path, 'a', 0o600);
-    await file.chmod(0o600);
-    this.#size = (await file.stat()).size;
-    return file;
+    this.#writing = undefined;
   }
 
   async #rotate(path: string): Promise<void> {
-    await this.#file?.close();
-    this.#file = undefined;
-    await rename(path, `${path}.1`);
-    this.#size = 0;
+    const size = await stat(path).then(
+      (facts) => facts.size,
+      () => 0,
+    );
+    if (size >= this.#rotateBytes) await rename(path, `${path}.1`);
   }
 }

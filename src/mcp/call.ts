@@ -11,12 +11,12 @@ import { type Arguments, checkArguments } from './arguments.ts';
 import type { AuditLine, AuditLog } from './audit.ts';
 import type { ToolCard, VerbArguments } from './card.ts';
 import { type ToolError, toToolError } from './errors.ts';
+import { mapStrings, tidy } from './json-values.ts';
 import type { CallGate } from './limits.ts';
 import type { MCPObserver } from './observer.ts';
 import { type Answer, present } from './presenter.ts';
-import { mapStrings, type Redact } from './redact.ts';
 import { CARDS, mayUse, verbOf } from './registry.ts';
-import { clip, revealHidden } from './untrusted.ts';
+import { clip } from './untrusted.ts';
 
 /** What all calls of a door share. */
 export interface CallServices {
@@ -27,7 +27,6 @@ export interface CallServices {
   readonly observer: MCPObserver;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly redact: Redact;
   readonly maxResultChars: number;
 }
 
@@ -58,7 +57,7 @@ const SLOW_SECONDS = 2;
 export async function callTool(services: CallServices, card: ToolCard, sent: unknown, facts: CallFacts): Promise<CallOutcome> {
   const run = new Run(services, card, facts);
   const outcome = await run.go(sent).catch((error: unknown): CallOutcome => ({ kind: 'error', error: run.failed(error) }));
-  await run.finish(outcome);
+  run.finish(outcome);
   return outcome;
 }
 
@@ -88,7 +87,6 @@ class Run {
     this.#refuseOutOfReach();
     const leave = this.#services.gate.enter(caller.principal, this.#effect);
     try {
-      if (this.#acts) await this.#services.audit.write(this.#line('allowed'));
       return await this.#work();
     } finally {
       leave();
@@ -143,11 +141,10 @@ class Run {
   }
 
   #presentOptions(lastRound: boolean) {
-    const { maxResultChars, redact } = this.#services;
+    const { maxResultChars } = this.#services;
     const { caller } = this.#facts;
     return {
       maxChars: lastRound ? Number.POSITIVE_INFINITY : maxResultChars,
-      redact,
       mayUse: (tool: string) => CARDS.some((card) => card.name === tool && mayUse(card, caller)),
     };
   }
@@ -163,29 +160,26 @@ class Run {
     throw new LitestreamError('SCOPE_REQUIRED', `${this.#card.name} needs the scope "${needed}".`, { details: { scope: needed } });
   }
 
-  get #acts(): boolean {
-    return this.#effect === 'act' || this.#effect === 'destroy';
-  }
-
   /** The error as the caller sees it; its cause goes to the log under the same ref. */
   failed(thrown: unknown): ToolError {
     const { signal } = this.#facts;
     const error = signal.aborted && !(thrown instanceof LitestreamError) ? asLitestreamError(signal.reason) : thrown;
-    const shown = toToolError(error, this.#services.redact);
+    const shown = toToolError(error);
     const level = shown.code === 'INTERNAL' ? 'error' : 'debug';
     this.#services.log.log(level, 'mcp call failed', { tool: this.#card.name, ref: shown.ref, code: shown.code, error });
     return shown;
   }
 
-  async finish(outcome: CallOutcome): Promise<void> {
+  finish(outcome: CallOutcome): void {
     const { observer, clock, audit, auditReads, log } = this.#services;
     const seconds = (clock.monotonic() - this.#startedAt) / 1_000;
     const word = outcome.kind === 'answer' ? 'ok' : outcome.kind === 'ask' ? 'asked' : outcome.error.code;
     observer.called({ tool: this.#card.name, outcome: word, seconds });
     if (seconds > SLOW_SECONDS)
       log.log('info', 'slow mcp call', { tool: this.#card.name, outcome: word, seconds: Number(seconds.toFixed(3)) });
-    if (!this.#acts && !auditReads) return;
-    await audit.note({
+    const reads = this.#effect === 'read' || this.#effect === 'scratch';
+    if (reads && !auditReads) return;
+    audit.note({
       ...this.#line(outcome.kind === 'error' ? `refused ${outcome.error.code}` : 'allowed'),
       result: outcome.kind === 'error' ? `${word} ${outcome.error.ref}` : word,
       duration_ms: Math.round(seconds * 1_000),
@@ -193,22 +187,22 @@ class Run {
     });
   }
 
-  #line(decision: string): AuditLine {
+  #line(decision: string): Omit<AuditLine, 'result' | 'duration_ms'> {
     const { caller, transport, era, client } = this.#facts;
     const { path, plan_id: planId } = this.#args;
-    const tidy = (text: string) => clip(this.#services.redact(revealHidden(text)), 200);
+    const short = (text: string) => clip(tidy(text), 200);
     return {
       time: new Date(this.#services.clock.now()).toISOString(),
       id: this.#id,
       principal: caller.principal,
       transport,
       era,
-      ...(client === undefined ? {} : { client: tidy(client) }),
+      ...(client === undefined ? {} : { client: short(client) }),
       tool: this.#card.name,
       effect: this.#effect,
-      ...(typeof path === 'string' ? { database: tidy(path) } : {}),
-      args: mapStrings({ ...this.#args }, tidy),
-      ...(typeof planId === 'string' ? { plan_id: tidy(planId) } : {}),
+      ...(typeof path === 'string' ? { database: short(path) } : {}),
+      args: mapStrings({ ...this.#args }, short),
+      ...(typeof planId === 'string' ? { plan_id: short(planId) } : {}),
       decision,
       confirmed_by: this.#confirmed ? 'elicitation' : 'none',
     };

@@ -3,9 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import type { ErrorCode, ErrorData } from '../base/errors.ts';
 import { ERROR_CODES, errorToData } from '../base/errors.ts';
-import type { Redact } from './redact.ts';
-import { mapStrings } from './redact.ts';
-import { clip, revealHidden } from './untrusted.ts';
+import { mapStrings, tidy } from './json-values.ts';
+import { clip } from './untrusted.ts';
 
 export interface ToolError {
   readonly code: ErrorCode;
@@ -76,17 +75,16 @@ const FIXES: Partial<Record<ErrorCode, string>> = {
 const FALLBACK_FIX = 'Report the ref to the person who runs the server; the log has the cause under it.';
 
 /** What may be shown of anything thrown. Causes and unknown texts stay in the log. */
-export function toToolError(error: unknown, redact: Redact, retryable?: boolean): ToolError {
+export function toToolError(error: unknown): ToolError {
   const data = errorToData(error);
-  const tidy = (text: string) => redact(revealHidden(text));
   const { valid, ...details } = data.details ?? {};
   return {
     code: data.code,
     message: clip(tidy(data.code === 'INTERNAL' ? 'The server failed unexpectedly.' : data.message), MAX_MESSAGE),
     fix: clip(tidy(fixFor(data)), MAX_MESSAGE),
-    retryable: retryable ?? (data.code === 'INTERNAL' || ERROR_CODES[data.code].disposition === 'retry'),
+    retryable: data.code === 'INTERNAL' || ERROR_CODES[data.code].disposition === 'retry',
     ...(Array.isArray(valid) ? { valid: valid.slice(0, MAX_VALID).map((name) => clip(tidy(String(name)), 120)) } : {}),
-    ...detailsOf(data.code, details, tidy),
+    ...detailsOf(data.code, details),
     ref: `e-${randomBytes(4).toString('hex')}`,
   };
 }
@@ -96,11 +94,7 @@ function fixFor(data: ErrorData): string {
   return data.hint ?? FIXES[data.code] ?? FALLBACK_FIX;
 }
 
-function detailsOf(
-  code: ErrorCode,
-  details: Record<string, unknown>,
-  tidy: (text: string) => string,
-): { details?: Record<string, unknown> } {
+function detailsOf(code: ErrorCode, details: Record<string, unknown>): { details?: Record<string, unknown> } {
   if (code === 'INTERNAL' || Object.keys(details).length === 0) return {};
   const shown = mapStrings(details, tidy);
   return JSON.stringify(shown).length <= MAX_DETAILS ? { details: shown as Record<string, unknown> } : {};

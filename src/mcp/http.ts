@@ -6,7 +6,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { type Clock, systemClock } from '../base/clock.ts';
 import { LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { Secret } from '../base/secret.ts';
+import { registerSecret } from '../base/redact.ts';
 import type { Control } from '../control/control.ts';
 import { AuditLog } from './audit.ts';
 import { createServerFactory } from './build-server.ts';
@@ -21,7 +21,6 @@ import { CallGate, type CallLimits, DEFAULT_LIMITS } from './limits.ts';
 import { type MCPObserver, silentObserver } from './observer.ts';
 import type { MCPSettings } from './options.ts';
 import { RESULT_CHARS_CEILING } from './presenter.ts';
-import { createRedactor } from './redact.ts';
 import type { ServerFor } from './server-for.ts';
 import { Tokens } from './tokens.ts';
 
@@ -31,8 +30,6 @@ export interface MCPHTTPOptions {
   readonly clock?: Clock;
   readonly observer?: MCPObserver;
   readonly limits?: CallLimits;
-  /** Configured secrets that must never be seen in an answer; the token is one of them anyway. */
-  readonly secrets?: readonly Secret[];
 }
 
 export interface MCPListener {
@@ -46,9 +43,9 @@ export interface MCPListener {
 /** Serves the verbs at `settings.address`. Throws ADDRESS_IN_USE, or CONFIG_INVALID for an open address without a token or bad token file. */
 export async function startMCPHTTP(settings: MCPSettings, control: Control, options: MCPHTTPOptions): Promise<MCPListener> {
   const { log, clock = systemClock, observer = silentObserver, limits = DEFAULT_LIMITS } = options;
+  if (settings.token !== undefined) registerSecret(settings.token.reveal());
   const calls = new CallsInFlight();
   const audit = new AuditLog(settings.auditLog, log);
-  const secrets = [...(options.secrets ?? []), ...(settings.token === undefined ? [] : [settings.token])];
   const makeServer = createServerFactory({
     calls,
     version: options.version,
@@ -60,7 +57,6 @@ export async function startMCPHTTP(settings: MCPSettings, control: Control, opti
       observer,
       clock,
       log,
-      redact: createRedactor(secrets),
       maxResultChars: Math.min(settings.maxResultChars, RESULT_CHARS_CEILING),
     },
   });

@@ -1,9 +1,8 @@
 /** Turns a verb's result into the answer of a tool: envelope, budget, cleaning (mcp.md §7.2, §7.3, §13). */
 
 import type { NextCall, PresentContext, ToolCard } from './card.ts';
-import type { Redact } from './redact.ts';
-import { mapStrings } from './redact.ts';
-import { clip, revealHidden } from './untrusted.ts';
+import { mapStrings, tidy } from './json-values.ts';
+import { clip } from './untrusted.ts';
 
 export const MAX_SUMMARY = 240;
 const MAX_NEXT = 3;
@@ -14,7 +13,6 @@ export const RESULT_CHARS_CEILING = 40_000;
 export interface PresentOptions {
   /** Characters of the text channel. */
   readonly maxChars: number;
-  readonly redact: Redact;
   /** True for tools this caller may use; others are not proposed. */
   readonly mayUse: (tool: string) => boolean;
 }
@@ -60,7 +58,7 @@ function answerOf(
     ...(Array.isArray(warnings) && warnings.length > 0 ? { warnings } : {}),
     ...(proposals.length > 0 ? { next: proposals.map(plainNext) } : {}),
   };
-  const clean = mapStrings(value, (text) => options.redact(revealHidden(text))) as Record<string, unknown>;
+  const clean = mapStrings(value, tidy) as Record<string, unknown>;
   return { value: clean, text: JSON.stringify(clean) };
 }
 

@@ -6,7 +6,7 @@ import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/s
 import { type Clock, systemClock } from '../base/clock.ts';
 import { LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { Secret } from '../base/secret.ts';
+import { registerSecret } from '../base/redact.ts';
 import type { Caller } from '../control/caller.ts';
 import type { Control } from '../control/control.ts';
 import { AuditLog } from './audit.ts';
@@ -16,7 +16,6 @@ import { CallGate, type CallLimits, DEFAULT_LIMITS } from './limits.ts';
 import { type MCPObserver, silentObserver } from './observer.ts';
 import type { MCPSettings } from './options.ts';
 import { RESULT_CHARS_CEILING } from './presenter.ts';
-import { createRedactor } from './redact.ts';
 
 export interface MCPStdioOptions {
   readonly caller: Caller;
@@ -31,7 +30,6 @@ export interface MCPStdioOptions {
   readonly clock?: Clock;
   readonly observer?: MCPObserver;
   readonly limits?: CallLimits;
-  readonly secrets?: readonly Secret[];
 }
 
 /** Calls in flight when stdin ends have this long; the whole end stays under 5 s. */
@@ -42,6 +40,7 @@ const FLUSH_MS = 1_000;
 /** Serves until stdin ends or `signal` aborts, then finishes or aborts what runs. Does not close `control`. Both eras; the first message decides. */
 export async function serveMCPStdio(control: Control, options: MCPStdioOptions): Promise<void> {
   const { log, clock = systemClock, observer = silentObserver, stdin = process.stdin, stdout = process.stdout } = options;
+  if (options.settings.token !== undefined) registerSecret(options.settings.token.reveal());
   const restoreConsole = sendConsoleTo(options.stderr ?? process.stderr);
   const calls = new CallsInFlight();
   const audit = new AuditLog(options.settings.auditLog, log);
@@ -70,7 +69,6 @@ export async function serveMCPStdio(control: Control, options: MCPStdioOptions):
 
 function servicesOf(control: Control, options: MCPStdioOptions, audit: AuditLog) {
   const { settings, log, clock = systemClock, observer = silentObserver, limits = DEFAULT_LIMITS } = options;
-  const secrets = [...(options.secrets ?? []), ...(settings.token === undefined ? [] : [settings.token])];
   return {
     control,
     gate: new CallGate(limits, clock),
@@ -79,7 +77,6 @@ function servicesOf(control: Control, options: MCPStdioOptions, audit: AuditLog)
     observer,
     clock,
     log,
-    redact: createRedactor(secrets),
     maxResultChars: Math.min(settings.maxResultChars, RESULT_CHARS_CEILING),
   };
 }

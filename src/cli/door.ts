@@ -7,6 +7,8 @@ export interface ConfigChoice {
   /** `-config`; otherwise LITESTREAM_CONFIG, otherwise /etc/litestream.yml. */
   readonly path?: string;
   readonly expandEnv: boolean;
+  /** `-strict`; otherwise LITESTREAM_STRICT, otherwise the file. */
+  readonly strict?: boolean;
 }
 
 /** A running `replicate`. */

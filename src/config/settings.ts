@@ -32,4 +32,6 @@ export interface Settings {
   readonly lagBudgetMs: number;
   readonly databases: readonly DatabaseEntry[];
   readonly findings: readonly Finding[];
+  /** Where each value that is not a default came from, by key path: `FILE:LINE` or the name of a variable or flag. */
+  readonly origins?: Readonly<Record<string, string>>;
 }

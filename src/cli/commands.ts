@@ -1,0 +1,22 @@
+/** The commands by name, each loaded when it is called. */
+
+import type { Command } from './door.ts';
+
+export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  replicate: async () => (await import('./commands/replicate.ts')).replicate,
+  restore: async () => (await import('./commands/restore.ts')).restore,
+  databases: async () => (await import('./commands/databases.ts')).databases,
+  status: async () => (await import('./commands/status.ts')).status,
+  info: async () => (await import('./commands/info.ts')).info,
+  ltx: async () => (await import('./commands/ltx.ts')).ltx,
+  generations: async () => (await import('./commands/generations.ts')).generations,
+  snapshots: async () => (await import('./commands/snapshots.ts')).snapshots,
+  sync: async () => (await import('./commands/sync.ts')).sync,
+  verify: async () => (await import('./commands/verify.ts')).verify,
+  config: async () => (await import('./commands/config.ts')).config,
+  mcp: async () => (await import('./commands/mcp.ts')).mcp,
+  version: async () => (await import('./commands/version.ts')).version,
+};
+
+/** Older names that still work, with a notice. */
+export const ALIASES: Readonly<Record<string, string>> = { wal: 'ltx' };

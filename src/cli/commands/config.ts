@@ -1,0 +1,93 @@
+/** `litestream config check`: everything wrong or doubtful in a configuration, and what it comes to. */
+
+import { EXIT, hasCode, LitestreamError } from '../../base/errors.ts';
+import { formatFinding } from '../../config/findings.ts';
+import type { Finding, Settings } from '../../config/settings.ts';
+import { defineCommand } from '../command.ts';
+import type { Door } from '../door.ts';
+import { formatJSON } from '../json.ts';
+import { CONFIG_FLAGS, CONFIG_USAGE, type ConfigFlagValues, loadConfig } from '../source.ts';
+
+const SUMMARY = 'Check the configuration and print what it comes to';
+
+const USAGE = `Usage: litestream config check [FLAGS]
+
+Reads the configuration, prints every finding with its place, and exits with 3 when it cannot be used.
+
+Flags:
+${CONFIG_USAGE}
+  -print            print the resolved configuration with the origin of each value; secrets are masked
+  -json             print JSON
+
+Examples:
+  litestream config check -config litestream.yml
+  litestream config check -strict -print
+`;
+
+export const config = defineCommand({
+  name: 'config',
+  summary: SUMMARY,
+  usage: USAGE,
+  flags: {},
+  async run({ positionals }, door) {
+    const [word, ...args] = positionals;
+    if (word !== 'check')
+      throw new LitestreamError('USAGE', word === undefined ? 'config needs a word: check' : `config has no "${word}"`, {
+        hint: 'litestream config check',
+      });
+    return check.run(args, door);
+  },
+});
+
+const check = defineCommand({
+  name: 'config check',
+  summary: SUMMARY,
+  usage: USAGE,
+  flags: { ...CONFIG_FLAGS, print: 'bool', json: 'bool' },
+  async run({ values, positionals }, door) {
+    if (positionals.length > 0)
+      throw new LitestreamError('USAGE', `too many arguments: ${positionals.join(' ')}`, { hint: 'litestream config check -config FILE' });
+    const { settings, findings, error } = await examine(door, values);
+    if (values.json === true) {
+      const resolved = values.print === true && settings !== undefined ? { settings: visible(settings) } : {};
+      door.stdout.write(formatJSON({ ok: error === undefined, findings, ...resolved }));
+    } else {
+      for (const finding of findings) door.stdout.write(`${finding.severity}: ${formatFinding(finding)}\n`);
+      if (settings !== undefined) {
+        door.stdout.write(`${settings.configPath ?? 'configuration'}: ${summary(settings)}\n`);
+        if (values.print === true) door.stdout.write((await import('../../config/describe.ts')).describeSettings(settings));
+      }
+    }
+    return error === undefined ? EXIT.ok : EXIT.config;
+  },
+});
+
+interface Examination {
+  readonly settings?: Settings;
+  readonly findings: readonly Finding[];
+  readonly error?: LitestreamError;
+}
+
+async function examine(door: Door, values: ConfigFlagValues): Promise<Examination> {
+  try {
+    const settings = await loadConfig(door, values, 'none');
+    return { settings, findings: settings.findings };
+  } catch (error) {
+    const findings = hasCode(error, 'CONFIG_INVALID') ? error.details?.findings : undefined;
+    if (!hasCode(error, 'CONFIG_INVALID') || !Array.isArray(findings)) throw error;
+    return { findings: findings as readonly Finding[], error };
+  }
+}
+
+function summary({ databases, findings, strict }: Settings): string {
+  const replicas = databases.reduce((sum, entry) => sum + entry.replicas.length, 0);
+  const warnings = findings.length === 0 ? 'nothing doubtful' : `${findings.length} doubtful`;
+  return `${databases.length} ${databases.length === 1 ? 'database' : 'databases'}, ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}, ${warnings}${strict ? ', strict' : ''}`;
+}
+
+/** Secrets mask themselves; endless bounds are not JSON and become text. */
+function visible(settings: Settings): unknown {
+  return JSON.parse(
+    JSON.stringify({ ...settings, findings: undefined }, (_, value: unknown) => (value === Number.POSITIVE_INFINITY ? 'unlimited' : value)),
+  );
+}

@@ -1,0 +1,77 @@
+/** `litestream status`: positions and states, with the columns of the original first. */
+
+import { existsSync } from 'node:fs';
+import type { VerbOutput } from '../../control/control.ts';
+import { defineCommand, refuseArguments } from '../command.ts';
+import { withControl } from '../connect.ts';
+import { formatJSON } from '../json.ts';
+import { CONFIG_FLAGS, CONFIG_USAGE, findDatabase, loadConfig } from '../source.ts';
+import { formatSIBytes, formatTable, printable } from '../table.ts';
+
+type Row = VerbOutput<'status'>['databases'][number];
+
+export const status = defineCommand({
+  name: 'status',
+  summary: 'Show positions, lag and errors',
+  usage: `Usage: litestream status [FLAGS] [DB_PATH]
+
+Shows where each database stands. "status" speaks of the local state alone, as it always did; "state" says whether
+replication works: waiting, starting, replicating, degraded (a replica is behind), failing or stopped.
+
+Flags:
+${CONFIG_USAGE}
+  -json             print JSON, with replicas, lag and errors
+
+Examples:
+  litestream status
+  litestream status -json /srv/app/app.db
+`,
+  flags: { ...CONFIG_FLAGS, json: 'bool' },
+  async run({ values, positionals: [text, ...more] }, door) {
+    refuseArguments(more, 'status');
+    const settings = await loadConfig(door, values, values.json === true ? 'none' : 'count');
+    const input = text === undefined ? {} : { path: findDatabase(settings, text, door.env).settings.path };
+    const { databases } = await withControl(door, settings, 'live', (control, call) => control.call('status', input, call));
+    if (values.json === true) {
+      door.stdout.write(formatJSON(databases.map(jsonRow)));
+      return 0;
+    }
+    const lines = databases.map((row) => [printable(row.path), localStatus(row), localTXID(row), walSize(row), row.state]);
+    door.stdout.write(formatTable([['database', 'status', 'local txid', 'wal size', 'state'], ...lines]));
+    for (const line of databases.flatMap(troubles)) door.stderr.write(`${line}\n`);
+    return 0;
+  },
+});
+
+/** The original's words, which never spoke of the replica. */
+function localStatus(row: Row): string {
+  if (!existsSync(row.path)) return 'no database';
+  if (row.position !== undefined && !/^0*$/.test(row.position.txid)) return 'ok';
+  return row.state === 'failing' ? 'error' : 'not initialized';
+}
+
+const localTXID = ({ position }: Row): string => (position === undefined || /^0*$/.test(position.txid) ? '-' : position.txid);
+
+function walSize(row: Row): string {
+  return existsSync(row.path) ? formatSIBytes(row.wal?.size_bytes ?? 0) : '-';
+}
+
+function jsonRow(row: Row): Record<string, unknown> {
+  return { database: row.path, status: localStatus(row), local_txid: localTXID(row), wal_size: walSize(row), ...row };
+}
+
+/** What a person should know beyond the table. */
+function troubles(row: Row): readonly string[] {
+  const own =
+    row.code === undefined
+      ? []
+      : [`${row.name}: ${row.state}: ${row.code}${row.message === undefined ? '' : `: ${printable(row.message)}`}`];
+  const replicas = row.replicas.flatMap(({ name, state, lag_seconds: lag, last_error: error }) => {
+    if (state !== 'failing' && state !== 'degraded') return [];
+    const behind = lag === undefined ? '' : `, ${lag} s behind`;
+    return [
+      `${row.name}: replica ${name} is ${state}${behind}${error === undefined ? '' : `: ${error.code}: ${printable(error.message)}`}`,
+    ];
+  });
+  return [...own, ...replicas];
+}

@@ -1,0 +1,89 @@
+/** What a `restore` command line means: which databases, from which replica, to which files. */
+
+import { hasCode, LitestreamError } from '../base/errors.ts';
+import { absolutePath } from '../config/paths.ts';
+import { parseReplicaURL } from '../config/replicas.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Door } from './door.ts';
+import { quoteWord } from './flags.ts';
+import { type ConfigFlagValues, findDatabase, isReplicaURL, loadConfig } from './source.ts';
+
+export interface RestoreTarget {
+  /** Configured database, or the output itself where only a URL is known. */
+  readonly path: string;
+  readonly output: string;
+  readonly replica?: string;
+  /** What is restored from, for people. */
+  readonly source: string;
+}
+
+export interface RestoreTargets {
+  readonly settings: Settings;
+  readonly targets: readonly RestoreTarget[];
+  /** The command line names no database: all of them, planned before anything is written. */
+  readonly all: boolean;
+}
+
+interface TargetFlags extends ConfigFlagValues {
+  readonly o?: string;
+  readonly replica?: string;
+  readonly json?: boolean;
+}
+
+/** Throws USAGE with a complete command to type, DB_NOT_FOUND, or what loading the configuration throws. */
+export async function restoreTargets(door: Door, values: TargetFlags, positionals: readonly string[]): Promise<RestoreTargets> {
+  const [text, ...more] = positionals;
+  if (more.length > 0) throw new LitestreamError('USAGE', `too many arguments: ${more.join(' ')}`, { hint: 'litestream help restore' });
+  const output = values.o === undefined || values.o === '' ? undefined : absolutePath(values.o, door.env);
+  if (text === undefined) return allTargets(door, values, output);
+  if (!isReplicaURL(text)) {
+    const settings = await loadConfig(door, values, 'none');
+    const { path } = findDatabase(settings, text, door.env).settings;
+    return one(settings, { path, output: output ?? path, source: path, ...named(values) });
+  }
+  if (output === undefined) return fromConfiguredReplica(door, values, text);
+  if (values.config !== undefined) throw new LitestreamError('USAGE', 'a replica URL with -o needs no configuration; leave out -config');
+  return one(await door.settingsFor(output, [text]), { path: output, output, source: text });
+}
+
+const one = (settings: Settings, target: RestoreTarget): RestoreTargets => ({ settings, targets: [target], all: false });
+
+const named = ({ replica }: TargetFlags): { readonly replica?: string } => (replica === undefined ? {} : { replica });
+
+async function allTargets(door: Door, values: TargetFlags, output: string | undefined): Promise<RestoreTargets> {
+  const settings = await loadConfig(door, values, values.json === true ? 'none' : 'count').catch((error: unknown) => {
+    if (values.config === undefined && hasCode(error, 'CONFIG_NOT_FOUND')) {
+      throw new LitestreamError('USAGE', 'a database path or a replica URL is needed', {
+        hint: 'litestream restore -o /path/to/db file:///path/to/backups',
+        cause: error,
+      });
+    }
+    throw error;
+  });
+  const { databases } = settings;
+  if (databases.length === 0)
+    throw new LitestreamError('CONFIG_INVALID', `${settings.configPath ?? 'the configuration'} names no databases`);
+  if (output !== undefined && databases.length > 1) {
+    throw new LitestreamError('USAGE', '-o names one file, but several databases are configured', {
+      hint: `litestream restore -o ${quoteWord(output)} ${quoteWord(databases[0]?.settings.path ?? '')}`,
+    });
+  }
+  const targets = databases.map(({ settings: { path } }) => ({ path, output: output ?? path, source: path, ...named(values) }));
+  return { settings, targets, all: true };
+}
+
+/** A URL without `-o` goes to the path of the one configured database that has this replica. */
+async function fromConfiguredReplica(door: Door, values: TargetFlags, url: string): Promise<RestoreTargets> {
+  const { path: directory } = parseReplicaURL(url, door.env);
+  const advice = { hint: `litestream restore -o /path/to/db ${quoteWord(url)}` };
+  const settings = await loadConfig(door, values, 'none').catch((error: unknown) => {
+    if (!hasCode(error, 'CONFIG_NOT_FOUND') || values.config !== undefined) throw error;
+    throw new LitestreamError('USAGE', 'a replica URL needs an output path: no configuration says which database it belongs to', advice);
+  });
+  const matches = settings.databases.flatMap(({ settings: { path }, replicas }) =>
+    replicas.filter(({ store }) => store.path === directory).map(({ name }) => ({ path, output: path, replica: name, source: url })),
+  );
+  const [match] = matches;
+  if (match !== undefined && matches.length === 1) return one(settings, match);
+  throw new LitestreamError('USAGE', `${matches.length === 0 ? 'no' : 'more than one'} configured database has the replica ${url}`, advice);
+}

@@ -1,0 +1,98 @@
+/** What a command works on: the configuration and the database or replica named on the command line. */
+
+import { realpathSync } from 'node:fs';
+import { LitestreamError } from '../base/errors.ts';
+import { formatFinding } from '../config/findings.ts';
+import { databasePath, isURL } from '../config/paths.ts';
+import type { Settings } from '../config/settings.ts';
+import type { DatabaseEntry } from '../service/options.ts';
+import type { Door } from './door.ts';
+
+/** Flags of every command that reads the configuration. */
+export const CONFIG_FLAGS = { config: 'string', 'no-expand-env': 'bool', strict: 'bool' } as const;
+
+export const CONFIG_USAGE = `  -config PATH      configuration file (default: LITESTREAM_CONFIG, then /etc/litestream.yml)
+  -no-expand-env    take values literally, without environment variables
+  -strict           treat warnings about the configuration as errors`;
+
+export interface ConfigFlagValues {
+  readonly config?: string;
+  readonly 'no-expand-env'?: boolean;
+  readonly strict?: boolean;
+}
+
+/** Loads the configuration and says on stderr what is doubtful in it: everything, or only that there is something. */
+export async function loadConfig(door: Door, values: ConfigFlagValues, warnings: 'all' | 'count' | 'none'): Promise<Settings> {
+  const settings = await door.loadConfig({
+    ...(values.config === undefined ? {} : { path: values.config }),
+    expandEnv: values['no-expand-env'] !== true,
+    ...(values.strict === undefined ? {} : { strict: values.strict }),
+  });
+  const { findings } = settings;
+  if (warnings === 'all') for (const finding of findings) door.stderr.write(`Warning: ${formatFinding(finding)}\n`);
+  if (warnings === 'count' && findings.length > 0) {
+    const path = settings.configPath ?? 'the configuration';
+    door.stderr.write(
+      `Warning: ${path} has ${findings.length} doubtful ${findings.length === 1 ? 'entry' : 'entries'}; "litestream config check" shows them\n`,
+    );
+  }
+  return settings;
+}
+
+/** A replica URL, as opposed to a database; `sqlite://PATH` is a database. */
+export const isReplicaURL = (text: string): boolean => isURL(text) && !/^sqlite3?:\/\//.test(text);
+
+/** The configured database that a person named by name or path. Throws DB_NOT_FOUND listing those there are. */
+export function findDatabase(settings: Settings, text: string, env: Door['env']): DatabaseEntry {
+  const byName = settings.databases.find((entry) => entry.settings.name === text);
+  if (byName !== undefined) return byName;
+  const path = databasePath(text, env);
+  const byPath = settings.databases.find((entry) => entry.settings.path === path || samePath(entry.settings.path, path));
+  if (byPath !== undefined) return byPath;
+  const names = settings.databases.map((entry) => `${entry.settings.name} (${entry.settings.path})`).join(', ');
+  throw new LitestreamError('DB_NOT_FOUND', `${path} is not in ${settings.configPath ?? 'the configuration'}`, {
+    hint: names === '' ? 'No databases are configured.' : `Configured: ${names}`,
+  });
+}
+
+function samePath(left: string, right: string): boolean {
+  try {
+    return realpathSync(left) === realpathSync(right);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Settings for a command that takes `DB_PATH | REPLICA_URL`, and the database meant; without an argument the only configured one.
+ * Throws USAGE when there is none or more than one to choose from.
+ */
+export async function resolveSubject(
+  door: Door,
+  values: ConfigFlagValues,
+  positionals: readonly string[],
+  command: string,
+): Promise<{ readonly settings: Settings; readonly path: string }> {
+  const [text, ...more] = positionals;
+  if (more.length > 0) throw new LitestreamError('USAGE', `too many arguments: ${more.join(' ')}`, { hint: `litestream help ${command}` });
+  if (text !== undefined && isReplicaURL(text)) {
+    if (values.config !== undefined) throw new LitestreamError('USAGE', 'a replica URL needs no configuration; leave out -config');
+    const settings = await door.settingsFor(undefined, [text]);
+    return { settings, path: onlyDatabase(settings, command) };
+  }
+  const settings = await loadConfig(door, values, 'none');
+  return { settings, path: text === undefined ? onlyDatabase(settings, command) : findDatabase(settings, text, door.env).settings.path };
+}
+
+function onlyDatabase({ databases }: Settings, command: string): string {
+  const [only] = databases;
+  if (only !== undefined && databases.length === 1) return only.settings.path;
+  const example = only?.settings.path ?? '/path/to/db';
+  throw new LitestreamError(
+    'USAGE',
+    databases.length === 0 ? 'no databases are configured' : 'several databases are configured; name one',
+    {
+      hint: `litestream ${command} ${example}`,
+    },
+  );
+}

@@ -1,0 +1,69 @@
+/** Databases and replicas that would write over each other. */
+
+import { realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { DatabaseDraft } from './databases.ts';
+import type { Findings } from './findings.ts';
+import { isWithin } from './paths.ts';
+
+/** Reports what collides; returns the databases whose path is theirs alone. */
+export function refuseConflicts(drafts: readonly DatabaseDraft[], findings: Findings): readonly DatabaseDraft[] {
+  const unique = refuseSharedPaths(drafts, findings);
+  refuseSharedDestinations(unique, findings);
+  refuseOverlaps(unique, findings);
+  return unique;
+}
+
+function refuseSharedPaths(drafts: readonly DatabaseDraft[], findings: Findings): readonly DatabaseDraft[] {
+  const paths = new Set<string>();
+  const metaPaths = new Map<string, string>();
+  return drafts.filter(({ path, metaPath, at, values }) => {
+    const real = realPath(path);
+    if (paths.has(real)) {
+      findings.error(at, `${path} is listed twice; to have two replicas, list both under "replicas" of one entry`);
+      return false;
+    }
+    paths.add(real);
+    const owner = metaPaths.get(realPath(metaPath));
+    if (owner !== undefined) findings.error(values['meta-path']?.at ?? at, `${metaPath} is already the meta-path of ${owner}`);
+    metaPaths.set(realPath(metaPath), path);
+    return true;
+  });
+}
+
+function refuseSharedDestinations(drafts: readonly DatabaseDraft[], findings: Findings): void {
+  const owners = new Map<string, string>();
+  for (const { path, replicas } of drafts) {
+    for (const { settings, at } of replicas) {
+      const destination = realPath(settings.store.path);
+      const owner = owners.get(destination);
+      if (owner !== undefined)
+        findings.error(at, `${settings.store.path} is already a replica of ${owner}; two writers would destroy each other's files`);
+      owners.set(destination, path);
+    }
+  }
+}
+
+function refuseOverlaps(drafts: readonly DatabaseDraft[], findings: Findings): void {
+  const replicas = drafts.flatMap((draft) => draft.replicas);
+  for (const { settings, at } of replicas) {
+    const directory = realPath(settings.store.path);
+    for (const { path, metaPath, at: databaseAt } of drafts) {
+      if (isWithin(realPath(path), directory))
+        findings.error(databaseAt, `the database ${path} lies inside the replica ${settings.store.path}`);
+      if (isWithin(directory, realPath(metaPath)) || isWithin(realPath(metaPath), directory)) {
+        findings.error(at, `the replica ${settings.store.path} and the local state ${metaPath} lie inside each other`);
+      }
+    }
+  }
+}
+
+/** The path with the links of its longest existing part resolved. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(realPath(parent), basename(path));
+  }
+}

@@ -1,0 +1,128 @@
+/** The databases of a configuration, each with its engine settings and its replicas. */
+
+import { basename, dirname, join } from 'node:path';
+import { LitestreamError } from '../base/errors.ts';
+import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
+import type { DatabaseEntry } from '../service/options.ts';
+import { refuseConflicts } from './conflicts.ts';
+import type { MapNode } from './document.ts';
+import type { Environment } from './expand.ts';
+import type { Findings, Place } from './findings.ts';
+import { databaseNames } from './names.ts';
+import { absolutePath, databasePath } from './paths.ts';
+import { DEFAULT_SYNC_INTERVAL_MS, type PlacedReplica, resolveReplicas } from './replicas.ts';
+import { DATABASE_KEYS, type TOP_KEYS } from './schema.ts';
+import { readSection, type Values } from './section.ts';
+
+export const DEFAULT_MONITOR_INTERVAL_MS = 1000;
+/** Well below SQLite's own 1,000, which runs in vain at every commit while our read transaction stands. */
+export const DEFAULT_MIN_CHECKPOINT_PAGES = 500;
+const DEFAULT_TRUNCATE_PAGES = 121_359;
+const DEFAULT_CHECKPOINT_INTERVAL_MS = 60_000;
+const DEFAULT_BUSY_TIMEOUT_MS = 1000;
+const DEFAULT_MAX_SYNC_WAL_BYTES = 64 * 1024 * 1024;
+const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+
+type DatabaseValues = Values<typeof DATABASE_KEYS>;
+type TopValues = Values<typeof TOP_KEYS>;
+
+/** A database of the file on its way to its settings. */
+export interface DatabaseDraft {
+  readonly values: DatabaseValues;
+  readonly path: string;
+  readonly metaPath: string;
+  readonly replicas: readonly PlacedReplica[];
+  readonly at: Place;
+}
+
+export function resolveDatabases(
+  nodes: readonly MapNode[],
+  top: TopValues,
+  env: Environment,
+  findings: Findings,
+): readonly DatabaseEntry[] {
+  const drafts = nodes.flatMap((node) => draftDatabase(node, top, env, findings) ?? []);
+  const unique = refuseConflicts(drafts, findings);
+  const names = databaseNames(
+    unique.map(({ path }) => path),
+    explicitNames(unique, findings),
+  );
+  return unique.map((draft) => ({
+    settings: databaseSettings(draft, names.get(draft.path) ?? draft.path, top),
+    replicas: draft.replicas.map(({ settings }) => settings),
+    restoreIfMissing: draft.values['restore-if-db-not-exists']?.value ?? false,
+  }));
+}
+
+/** One database on the command line. */
+export function databaseForArguments(path: string, replicas: readonly ReplicaSettings[]): DatabaseEntry {
+  const draft: DatabaseDraft = {
+    values: {},
+    path,
+    metaPath: defaultMetaPath(path),
+    replicas: replicas.map((settings) => ({ settings, at: { key: '' } })),
+    at: { key: '' },
+  };
+  return { settings: databaseSettings(draft, databaseNames([path], new Map()).get(path) ?? path, {}), replicas, restoreIfMissing: false };
+}
+
+function draftDatabase(node: MapNode, top: TopValues, env: Environment, findings: Findings): DatabaseDraft | undefined {
+  const values = readSection(node, DATABASE_KEYS, findings);
+  const replicas = resolveReplicas(replicaNodes(node, values, findings), top, env, findings);
+  if (values.path === undefined) {
+    if (!node.entries.has('dir')) findings.error(node.at, 'a database needs a path');
+    return undefined;
+  }
+  try {
+    const path = databasePath(values.path.value, env);
+    const metaPath = values['meta-path'] === undefined ? defaultMetaPath(path) : absolutePath(values['meta-path'].value, env);
+    return { values, path, metaPath, replicas, at: values.path.at };
+  } catch (error) {
+    findings.error(values.path.at, error instanceof LitestreamError ? error.message : 'this is not the path of a database file');
+    return undefined;
+  }
+}
+
+/** Format.md §16. */
+const defaultMetaPath = (path: string): string => join(dirname(path), `.${basename(path)}-litestream`);
+
+function replicaNodes(node: MapNode, values: DatabaseValues, findings: Findings): readonly MapNode[] {
+  const { replica, replicas } = values;
+  if (replica !== undefined && replicas !== undefined) findings.error(replica.at, 'replica and replicas are both given; use one of them');
+  const nodes = replicas?.value ?? (replica === undefined ? [] : [replica.value]);
+  if (nodes.length === 0 && !node.entries.has('dir')) findings.error(node.at, 'a database needs a replica: nothing would be saved');
+  return nodes;
+}
+
+function explicitNames(drafts: readonly DatabaseDraft[], findings: Findings): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const { values, path } of drafts) {
+    const { name } = values;
+    if (name === undefined) continue;
+    if (!NAME.test(name.value)) findings.error(name.at, 'a name has 1 to 64 letters, digits, dots, underscores or hyphens');
+    else if ([...names.values()].includes(name.value)) findings.error(name.at, 'another database has the same name');
+    else names.set(path, name.value);
+  }
+  return names;
+}
+
+function databaseSettings({ values, path, metaPath, replicas }: DatabaseDraft, name: string, top: TopValues): DatabaseSettings {
+  const shortest = Math.min(...replicas.map(({ settings }) => settings.syncIntervalMs), DEFAULT_SYNC_INTERVAL_MS);
+  const monitorIntervalMs = values['monitor-interval']?.value ?? Math.min(DEFAULT_MONITOR_INTERVAL_MS, shortest);
+  const truncate = values['truncate-page-n']?.value ?? 0;
+  const walBytes = values['max-sync-wal-bytes']?.value ?? DEFAULT_MAX_SYNC_WAL_BYTES;
+  return {
+    name,
+    path,
+    metaPath,
+    monitorIntervalMs,
+    pollIntervalMs: Math.max(DEFAULT_MONITOR_INTERVAL_MS, monitorIntervalMs),
+    checkpointIntervalMs: values['checkpoint-interval']?.value ?? DEFAULT_CHECKPOINT_INTERVAL_MS,
+    minCheckpointPages: values['min-checkpoint-page-count']?.value ?? DEFAULT_MIN_CHECKPOINT_PAGES,
+    // As in the original, 0 is the default and only a negative value turns it off.
+    truncatePages: truncate < 0 ? Number.POSITIVE_INFINITY : truncate || DEFAULT_TRUNCATE_PAGES,
+    busyTimeoutMs: values['busy-timeout']?.value ?? DEFAULT_BUSY_TIMEOUT_MS,
+    maxSyncWALBytes: walBytes > 0 ? walBytes : Number.POSITIVE_INFINITY,
+    pageForm: (values['page-form'] ?? top['page-form'])?.value ?? 'block',
+  };
+}

@@ -1,0 +1,92 @@
+/** The resolved configuration as YAML that could be read back, each value with where it came from; secrets are masked. */
+
+import { formatDuration } from '../base/duration.ts';
+import { redact } from '../base/redact.ts';
+import type { DatabaseEntry } from '../service/options.ts';
+import type { Settings } from './settings.ts';
+
+type Scalar = string | number | boolean | readonly string[];
+
+/** One line per value: `key: value  # default`, `# litestream.yml:12` or `# $LOG_LEVEL`. */
+export function describeSettings(settings: Settings): string {
+  const { origins = {}, mcp, socket, shutdown, logging } = settings;
+  const lines: string[] = [];
+  const put = (indent: string, path: string, value: Scalar | undefined, inherited?: string) => {
+    const name = path.slice(path.lastIndexOf('.') + 1);
+    const origin =
+      origins[path] ?? (inherited === undefined ? undefined : origins[inherited]) ?? (value === undefined ? 'unset' : 'default');
+    lines.push(`${indent}${name}: ${show(value)}`.padEnd(44).concat(`  # ${origin}`));
+  };
+  put('', 'strict', settings.strict);
+  put('', 'addr', settings.address?.text);
+  put('', 'mcp-addr', mcp.address?.text);
+  lines.push('mcp:');
+  put('  ', 'mcp.read-only', mcp.readOnly);
+  put('  ', 'mcp.token', mcp.token?.toString());
+  put('  ', 'mcp.token-scopes', mcp.tokenScopes);
+  put('  ', 'mcp.token-file', mcp.tokenFile);
+  put('  ', 'mcp.restore-dirs', mcp.gate.restoreDirs);
+  put('  ', 'mcp.confirm', mcp.gate.confirm);
+  put('  ', 'mcp.plan-ttl', formatDuration(mcp.gate.planTTLMs));
+  put('  ', 'mcp.max-restores', mcp.gate.maxRestores);
+  put('  ', 'mcp.allowed-hosts', mcp.allowedHosts);
+  put('  ', 'mcp.allowed-origins', mcp.allowedOrigins);
+  put('  ', 'mcp.sse', mcp.sse);
+  put('  ', 'mcp.max-result-chars', mcp.maxResultChars);
+  put('  ', 'mcp.audit-log', mcp.auditLog);
+  put('  ', 'mcp.audit-reads', mcp.auditReads);
+  lines.push('socket:');
+  put('  ', 'socket.enabled', socket.enabled);
+  put('  ', 'socket.path', socket.path);
+  put('  ', 'socket.permissions', `0${socket.permissions.toString(8)}`);
+  put('', 'exec', settings.exec);
+  put('', 'shutdown-sync-timeout', formatDuration(shutdown.timeoutMs));
+  put('', 'shutdown-sync-interval', formatDuration(shutdown.intervalMs));
+  put('', 'lag-budget', formatDuration(settings.lagBudgetMs));
+  lines.push('logging:');
+  put('  ', 'logging.level', logging.level);
+  put('  ', 'logging.type', logging.type);
+  put('  ', 'logging.stderr', logging.stderr);
+  lines.push(settings.databases.length === 0 ? 'dbs: []' : 'dbs:');
+  settings.databases.forEach((entry, index) => {
+    describeDatabase(entry, index, lines, put);
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+type Put = (indent: string, path: string, value: Scalar | undefined, inherited?: string) => void;
+
+function describeDatabase({ settings, replicas, restoreIfMissing }: DatabaseEntry, index: number, lines: string[], put: Put): void {
+  const at = `dbs[${index}]`;
+  put('  - ', `${at}.path`, settings.path);
+  put('    ', `${at}.name`, settings.name);
+  put('    ', `${at}.meta-path`, settings.metaPath);
+  put('    ', `${at}.monitor-interval`, formatDuration(settings.monitorIntervalMs));
+  put('    ', `${at}.checkpoint-interval`, formatDuration(settings.checkpointIntervalMs));
+  put('    ', `${at}.busy-timeout`, formatDuration(settings.busyTimeoutMs));
+  put('    ', `${at}.min-checkpoint-page-count`, settings.minCheckpointPages);
+  put('    ', `${at}.truncate-page-n`, orOff(settings.truncatePages, -1));
+  put('    ', `${at}.max-sync-wal-bytes`, orOff(settings.maxSyncWALBytes, 0));
+  put('    ', `${at}.page-form`, settings.pageForm, 'page-form');
+  put('    ', `${at}.restore-if-db-not-exists`, restoreIfMissing);
+  lines.push(replicas.length === 0 ? '    replicas: []' : '    replicas:');
+  replicas.forEach((replica, number) => {
+    const key = `${at}.replicas[${number}]`;
+    put('      - ', `${key}.name`, replica.name);
+    put('        ', `${key}.type`, replica.store.type);
+    put('        ', `${key}.path`, replica.store.path);
+    put('        ', `${key}.sync-interval`, formatDuration(replica.syncIntervalMs), 'sync-interval');
+    put('        ', `${key}.max-sync-ltx-files`, orOff(replica.maxSyncFiles, 0), 'max-sync-ltx-files');
+  });
+}
+
+const orOff = (value: number, off: number): number => (Number.isFinite(value) ? value : off);
+
+function show(value: Scalar | undefined): string {
+  if (value === undefined) return '';
+  if (typeof value !== 'string') return Array.isArray(value) ? `[${value.map((item) => show(item)).join(', ')}]` : String(value);
+  const text = redact(value);
+  // Quoted where plain YAML would read something else: mappings, comments, anchors, a leading sign, expansion.
+  const plain = /^[A-Za-z0-9_./~][^#:[\]{},&*!|>'"%@`$\n]*$/.test(text.replace(/:(?=\S)/g, '')) && text === text.trim();
+  return plain ? text : JSON.stringify(text).replaceAll('$', '$$$$');
+}

@@ -1,0 +1,63 @@
+/** Collects everything that is wrong or doubtful in a configuration, so that a person sees all of it at once. */
+
+import { LitestreamError } from '../base/errors.ts';
+import type { Finding } from './settings.ts';
+
+/** Where a value stands. */
+export interface Place {
+  readonly file?: string;
+  /** 1-based. */
+  readonly line?: number;
+  readonly column?: number;
+  /** Such as `dbs[0].replica.path`; empty for the document itself. */
+  readonly key: string;
+}
+
+export class Findings {
+  readonly #list: Finding[] = [];
+  readonly #once = new Set<string>();
+
+  error(at: Place, message: string): void {
+    this.#add('error', at, message);
+  }
+
+  warning(at: Place, message: string): void {
+    this.#add('warning', at, message);
+  }
+
+  /** The first one per `topic` only, such as one variable used in many values. */
+  warnOnce(topic: string, at: Place, message: string): void {
+    if (this.#once.has(topic)) return;
+    this.#once.add(topic);
+    this.warning(at, message);
+  }
+
+  get list(): readonly Finding[] {
+    return [...this.#list].sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+  }
+
+  /** Throws CONFIG_INVALID naming everything that stands in the way: errors, and in strict mode warnings too. */
+  throwIfAny(source: string, strict: boolean): void {
+    const blocking = this.list.filter((finding) => strict || finding.severity === 'error');
+    if (blocking.length === 0) return;
+    const many = blocking.length === 1 ? '1 problem' : `${blocking.length} problems`;
+    const lines = blocking.map((finding) => `  ${formatFinding(finding)}`);
+    const why = strict && blocking.some((finding) => finding.severity === 'warning') ? ' (strict mode)' : '';
+    throw new LitestreamError('CONFIG_INVALID', `${source} has ${many}${why}:\n${lines.join('\n')}`, {
+      details: { findings: this.list },
+    });
+  }
+
+  /** A global value that is wrong for every replica is told once. */
+  #add(severity: Finding['severity'], { key, ...position }: Place, message: string): void {
+    const finding = { severity, message, ...position, ...(key === '' ? {} : { key }) };
+    const line = formatFinding(finding);
+    if (this.#list.every((known) => formatFinding(known) !== line)) this.#list.push(finding);
+  }
+}
+
+/** Such as `litestream.yml:12:5: dbs[0].replca: unknown key, did you mean "replica"?`. */
+export function formatFinding(finding: Finding): string {
+  const position = [finding.file, finding.line, finding.column].filter((part) => part !== undefined).join(':');
+  return [position, finding.key, finding.message].filter((part) => part !== undefined && part !== '').join(': ');
+}

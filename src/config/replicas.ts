@@ -1,0 +1,134 @@
+/** The replicas of one database: store, cadence and name, with the top level's values as defaults. */
+
+import { LitestreamError } from '../base/errors.ts';
+import type { ReplicaSettings } from '../engine/options.ts';
+import type { FileStoreSpec, StoreSpec } from '../storage/spec.ts';
+import type { MapNode } from './document.ts';
+import type { Environment } from './expand.ts';
+import type { Findings, Place } from './findings.ts';
+import { absolutePath, isURL } from './paths.ts';
+import { REPLICA_KEYS, type TOP_KEYS } from './schema.ts';
+import { type Placed, readSection, type Values } from './section.ts';
+
+export const AVAILABLE_STORES: readonly string[] = ['file'];
+const KNOWN_STORES: readonly string[] = ['file', 's3', 'gs', 'gcs', 'abs', 'sftp', 'webdav', 'webdavs', 'nats', 'oss'];
+
+export const DEFAULT_SYNC_INTERVAL_MS = 1000;
+const DEFAULT_MAX_SYNC_FILES = 256;
+const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+
+type ReplicaValues = Values<typeof REPLICA_KEYS>;
+
+export interface PlacedReplica {
+  readonly settings: ReplicaSettings;
+  readonly at: Place;
+}
+
+/** Reads every replica; one that cannot be used leaves a finding and is absent from the result. */
+export function resolveReplicas(
+  nodes: readonly MapNode[],
+  top: Values<typeof TOP_KEYS>,
+  env: Environment,
+  findings: Findings,
+): readonly PlacedReplica[] {
+  const taken = new Set<string>();
+  return nodes.flatMap((node) => {
+    const values = readSection(node, REPLICA_KEYS, findings);
+    refuseAge(values.age ?? top.age, findings);
+    const store = resolveStore(values, node.at, env, findings);
+    if (store === undefined) return [];
+    const name = replicaName(values.name, store.type, taken, findings);
+    return [{ settings: replicaSettings(name, store, values, top), at: node.at }];
+  });
+}
+
+function replicaSettings(name: string, store: StoreSpec, values: ReplicaValues, top: Values<typeof TOP_KEYS>): ReplicaSettings {
+  const files = (values['max-sync-ltx-files'] ?? top['max-sync-ltx-files'])?.value ?? DEFAULT_MAX_SYNC_FILES;
+  return {
+    name,
+    store,
+    syncIntervalMs: (values['sync-interval'] ?? top['sync-interval'])?.value ?? DEFAULT_SYNC_INTERVAL_MS,
+    maxSyncFiles: files > 0 ? files : Number.POSITIVE_INFINITY,
+  };
+}
+
+/** Accepting the key without encrypting would write plaintext. */
+function refuseAge(age: ReplicaValues['age'], findings: Findings): void {
+  const node = age?.value;
+  if (age === undefined || node === undefined || node.kind === 'null') return;
+  const lists = node.kind === 'map' ? [...node.entries.values()] : [node];
+  if (lists.every((list) => list.kind === 'null' || (list.kind === 'list' && list.items.length === 0))) return;
+  findings.error(age.at, 'age encryption is not available in this version; nothing is replicated rather than in plain text');
+}
+
+function resolveStore(values: ReplicaValues, at: Place, env: Environment, findings: Findings): StoreSpec | undefined {
+  const { url, path, type } = values;
+  if (url !== undefined && path !== undefined) {
+    findings.error(path.at, 'path and url are both given; use one of them');
+    return undefined;
+  }
+  if (path !== undefined && isURL(path.value)) {
+    findings.error(path.at, 'a URL belongs under the key "url"');
+    return undefined;
+  }
+  const wanted = storeType(url, type, findings);
+  if (wanted === undefined) return undefined;
+  if (url !== undefined) return fromURL(url, env, findings);
+  if (path !== undefined && path.value !== '') return { type: 'file', path: absolutePath(path.value, env) };
+  findings.error(path?.at ?? at, 'a file replica needs a path: the directory to write to');
+  return undefined;
+}
+
+/** A URL's scheme wins over a different `type`, as in the original, but not silently. */
+function storeType(url: Placed<string> | undefined, type: Placed<string> | undefined, findings: Findings): string | undefined {
+  const scheme = url === undefined ? undefined : /^([A-Za-z][\w+.-]*):\/\//.exec(url.value)?.[1]?.toLowerCase();
+  if (url !== undefined && scheme === undefined) {
+    findings.error(url.at, 'this is not a URL such as file:///srv/backups/app');
+    return undefined;
+  }
+  if (scheme !== undefined && type !== undefined && type.value !== scheme)
+    findings.warning(type.at, `type "${type.value}" is ignored; the url says ${scheme}`);
+  const wanted = scheme ?? type?.value ?? 'file';
+  if (AVAILABLE_STORES.includes(wanted)) return wanted;
+  const at = url?.at ?? type?.at;
+  if (at !== undefined) findings.error(at, storeMessage(wanted));
+  return undefined;
+}
+
+function storeMessage(wanted: string): string {
+  const why = KNOWN_STORES.includes(wanted) ? `store type "${wanted}" is not available in this version` : `"${wanted}" is not a store type`;
+  return `${why}; available: ${AVAILABLE_STORES.join(', ')}`;
+}
+
+function fromURL(url: Placed<string>, env: Environment, findings: Findings): StoreSpec | undefined {
+  try {
+    return parseReplicaURL(url.value, env);
+  } catch (error) {
+    findings.error(url.at, error instanceof LitestreamError ? error.message : 'this is not a URL of a replica');
+    return undefined;
+  }
+}
+
+/** The store a URL names. Percent signs are literal, as in the original. Throws CONFIG_INVALID. */
+export function parseReplicaURL(url: string, env: Environment): StoreSpec {
+  const [, scheme = '', rest = ''] = /^([A-Za-z][\w+.-]*):\/\/(.*)$/s.exec(url) ?? [];
+  if (!AVAILABLE_STORES.includes(scheme.toLowerCase())) throw new LitestreamError('CONFIG_INVALID', storeMessage(scheme || url));
+  const path = rest.replace(/[?#].*$/s, '');
+  if (path === '') throw new LitestreamError('CONFIG_INVALID', `"${url}" names no directory; write file:///absolute/directory`);
+  // `file://a/b` is /a/b in the original.
+  const absolute = path.startsWith('/') || path.startsWith('~') ? path : `/${path}`;
+  return { type: 'file', path: absolutePath(absolute, env) } satisfies FileStoreSpec;
+}
+
+function replicaName(name: Placed<string> | undefined, type: string, taken: Set<string>, findings: Findings): string {
+  if (name !== undefined) {
+    if (!NAME.test(name.value)) findings.error(name.at, 'a name has 1 to 64 letters, digits, dots, underscores or hyphens');
+    if (taken.has(name.value)) findings.error(name.at, 'another replica of this database has the same name');
+    taken.add(name.value);
+    return name.value;
+  }
+  let unique = type;
+  for (let number = 2; taken.has(unique); number++) unique = `${type}-${number}`;
+  taken.add(unique);
+  return unique;
+}

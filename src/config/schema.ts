@@ -1,0 +1,162 @@
+/**
+ * Every configuration key: its form, its default and what it means. Reading, the warnings about unknown keys and the
+ * printed reference all come from these tables.
+ */
+
+/** Forms of a value and what they become. Durations are ms, byte sizes are bytes. */
+export type Kind = 'bool' | 'int' | 'duration' | 'bytes' | 'string' | 'path' | 'strings' | 'section' | 'sections' | 'any';
+
+export interface KeySpec {
+  readonly kind: Kind;
+  /** One sentence. */
+  readonly doc: string;
+  /** The default as a person would write it; absent when unset means off. */
+  readonly default?: string;
+  readonly least?: { readonly value: number; readonly exclusive?: boolean };
+  readonly words?: readonly string[];
+  /** `later`: known, not in effect in this version. `retired`: a key of older versions, `doc` names the successor. */
+  readonly state?: 'later' | 'retired';
+}
+
+export type SectionSpec = Readonly<Record<string, KeySpec>>;
+
+const positive = { value: 0, exclusive: true } as const;
+const notNegative = { value: 0 } as const;
+const later = <K extends Kind>(kind: K, doc: string) => ({ kind, doc, state: 'later' }) as const;
+const retired = (doc: string) => ({ kind: 'any', doc, state: 'retired' }) as const;
+
+export const LOGGING_KEYS = {
+  level: { kind: 'string', default: 'info', doc: 'trace, debug, info, warn or error. LOG_LEVEL and -log-level win over it.' },
+  type: { kind: 'string', default: 'text', words: ['text', 'json', 'pretty'], doc: 'Form of the lines.' },
+  stderr: { kind: 'bool', default: 'false', doc: 'Log to stderr instead of stdout.' },
+  source: later('bool', 'Adds the place in the source.'),
+} as const satisfies SectionSpec;
+
+export const SOCKET_KEYS = {
+  enabled: { kind: 'bool', default: 'false', doc: 'Opens the public control socket of the original.' },
+  path: { kind: 'path', default: '/var/run/litestream.sock', doc: 'Its path.' },
+  permissions: { kind: 'int', default: '0600', least: notNegative, doc: 'Its mode, octal.' },
+} as const satisfies SectionSpec;
+
+export const MCP_KEYS = {
+  'read-only': { kind: 'bool', default: 'true', doc: 'Nothing an AI client asks for changes anything.' },
+  token: { kind: 'string', doc: 'Bearer token for mcp-addr. LITESTREAM_MCP_TOKEN wins over it.' },
+  'token-scopes': { kind: 'strings', default: '[read]', words: ['read', 'data', 'operate', 'restore'], doc: 'What mcp.token allows.' },
+  'token-file': { kind: 'path', doc: 'File with several tokens, mode 0600.' },
+  'restore-dirs': { kind: 'strings', doc: 'Directories in which an AI client may let restored copies appear.' },
+  confirm: { kind: 'string', default: 'auto', words: ['auto', 'elicit', 'operator'], doc: 'Who confirms a restore.' },
+  'plan-ttl': { kind: 'duration', default: '10m', least: positive, doc: 'How long a restore plan may be carried out.' },
+  'max-restores': { kind: 'int', default: '2', least: positive, doc: 'Restores at the same time.' },
+  'allowed-hosts': { kind: 'strings', doc: 'Host names besides loopback under which mcp-addr is reached.' },
+  'allowed-origins': { kind: 'strings', doc: 'Web origins besides loopback that may call.' },
+  sse: { kind: 'bool', default: 'true', doc: 'Serves the older SSE transport too.' },
+  'max-result-chars': { kind: 'int', default: '20000', least: { value: 1000 }, doc: 'Longest answer.' },
+  'audit-log': { kind: 'path', doc: 'File that records who asked for what; by default beside the metadata.' },
+  'audit-reads': { kind: 'bool', default: 'true', doc: 'Records reading calls too.' },
+  'data-access': later('bool', 'Tools that read rows of past states.'),
+  toolsets: later('strings', 'Which groups of tools are offered.'),
+  'register-dirs': later('strings', 'Directories whose databases may be registered.'),
+  'register-destinations': later('any', 'Replicas a registered database may use.'),
+  'cache-bytes': later('bytes', 'Disk space for past states.'),
+  rate: later('any', 'Calls per minute.'),
+  oauth: later('any', 'OAuth resource server.'),
+} as const satisfies SectionSpec;
+
+/** Keys of a replica that are valid at top level too, as defaults for every replica. */
+const SHARED_REPLICA_KEYS = {
+  'sync-interval': { kind: 'duration', default: '1s', least: positive, doc: 'Least distance between two upload rounds.' },
+  'max-sync-ltx-files': { kind: 'int', default: '256', doc: 'Files per upload round; 0 or less for no bound.' },
+  age: { kind: 'any', doc: 'Client-side encryption, not available in this version.' },
+  'auto-recover': later('bool', 'Starts over when local files are damaged; this version repairs with a full file and keeps history.'),
+  'validation-interval': retired('use validation.interval'),
+  ...laterStrings(
+    'access-key-id secret-access-key region bucket endpoint storage-class sse-customer-algorithm sse-customer-key sse-customer-key-path ' +
+      'sse-kms-key-id account-name account-key sas-token host user password key-path host-key webdav-url webdav-username webdav-password ' +
+      'jwt seed creds nkey username token client-cert client-key part-size concurrency reconnect-wait timeout max-reconnects ' +
+      'force-path-style skip-verify sign-payload require-content-md5 concurrent-writes tls root-cas',
+  ),
+} as const satisfies SectionSpec;
+
+function laterStrings(names: string): SectionSpec {
+  return Object.fromEntries(
+    names.split(' ').map((name) => [name, later('any', 'Belongs to a store type that is not available in this version.')]),
+  );
+}
+
+export const REPLICA_KEYS = {
+  name: { kind: 'string', doc: 'Name in commands and outputs; by default the type.' },
+  type: { kind: 'string', default: 'file', doc: 'Kind of store; `file` in this version.' },
+  path: { kind: 'string', doc: 'Directory of the replica.' },
+  url: { kind: 'string', doc: 'Where the replica is, as URL; not together with path.' },
+  ...SHARED_REPLICA_KEYS,
+  retention: later('any', 'How long restore points are kept; nothing is deleted in this version.'),
+  'retention-check-interval': later('any', 'How often retention is enforced.'),
+  'snapshot-interval': retired('use snapshot.interval'),
+  mirror: later('any', 'A plain copy of the database beside the replica.'),
+} as const satisfies SectionSpec;
+
+export const DATABASE_KEYS = {
+  path: { kind: 'string', doc: 'The SQLite file; relative to the working directory.' },
+  name: { kind: 'string', doc: 'Short name in commands and outputs; by default the file name without its extension.' },
+  'meta-path': { kind: 'path', doc: 'Directory of the local state; by default .NAME-litestream beside the file.' },
+  'monitor-interval': {
+    kind: 'duration',
+    least: positive,
+    doc: 'Least distance between two level-0 files; by default 1s or the shortest sync-interval.',
+  },
+  'checkpoint-interval': { kind: 'duration', default: '1m', least: notNegative, doc: 'Time between checkpoints; 0 for none by time.' },
+  'busy-timeout': { kind: 'duration', default: '1s', least: notNegative, doc: 'How long SQLite waits for a lock.' },
+  'min-checkpoint-page-count': { kind: 'int', default: '500', least: positive, doc: 'WAL frames from which a checkpoint is tried.' },
+  'truncate-page-n': {
+    kind: 'int',
+    default: '121359',
+    doc: 'WAL frames from which an emergency checkpoint may block writers; negative for never.',
+  },
+  'max-sync-wal-bytes': { kind: 'bytes', default: '67108864', doc: 'WAL bytes per level-0 file; 0 or less for no bound.' },
+  'page-form': { kind: 'string', default: 'block', words: ['block', 'frame'], doc: '`frame` for fleets with readers older than 0.5.16.' },
+  'restore-if-db-not-exists': { kind: 'bool', default: 'false', doc: 'Restores a missing database before replication starts.' },
+  replica: { kind: 'section', doc: 'The replica.' },
+  replicas: { kind: 'sections', doc: 'Several replicas.' },
+  snapshot: later('any', 'Schedule and retention of snapshots.'),
+  dir: later('any', 'A directory of databases: none of them is replicated in this version.'),
+  pattern: later('any', 'Which files of dir.'),
+  recursive: later('any', 'Directories below dir too.'),
+  watch: later('any', 'Files that appear later too.'),
+  'meta-dir': later('any', 'Local state of dir.'),
+  'max-checkpoint-page-count': retired('use truncate-page-n'),
+} as const satisfies SectionSpec;
+
+export const TOP_KEYS = {
+  addr: { kind: 'string', doc: 'Address of metrics and health.' },
+  'mcp-addr': { kind: 'string', doc: 'Address of the MCP server; without a host: loopback only, unless a token is set.' },
+  mcp: { kind: 'section', doc: 'The MCP server.' },
+  socket: { kind: 'section', doc: 'The control socket.' },
+  exec: { kind: 'string', doc: 'Program to run while replicating.' },
+  logging: { kind: 'section', doc: 'Log lines.' },
+  'shutdown-sync-timeout': {
+    kind: 'duration',
+    default: '30s',
+    least: notNegative,
+    doc: 'Time for the last upload of each database; 0 for one attempt.',
+  },
+  'shutdown-sync-interval': { kind: 'duration', default: '500ms', least: positive, doc: 'Pause between those attempts.' },
+  strict: { kind: 'bool', default: 'false', doc: 'Every warning about the configuration is an error. Also LITESTREAM_STRICT and -strict.' },
+  'lag-budget': {
+    kind: 'duration',
+    default: '1m',
+    least: positive,
+    doc: 'Age of an unsaved change above which a replica counts as behind.',
+  },
+  'page-form': DATABASE_KEYS['page-form'],
+  dbs: { kind: 'sections', doc: 'The databases.' },
+  ...SHARED_REPLICA_KEYS,
+  levels: later('any', 'Compaction levels.'),
+  snapshot: later('any', 'Schedule and retention of snapshots.'),
+  retention: later('any', 'Nothing is deleted in this version.'),
+  'l0-retention': later('any', 'Nothing is deleted in this version.'),
+  'l0-retention-check-interval': later('any', 'Nothing is deleted in this version.'),
+  'verify-compaction': later('any', 'Checks compaction.'),
+  validation: later('any', 'Periodic check of the replica; `litestream verify` does more.'),
+  'heartbeat-url': later('any', 'Called when everything is in sync.'),
+  'heartbeat-interval': later('any', 'How often.'),
+} as const satisfies SectionSpec;

@@ -1,7 +1,8 @@
 /** Who a bearer token belongs to: one token from the settings and a file of hashed ones (mcp.md §12.2). */
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { unwatchFile, watchFile } from 'node:fs';
+import { type FSWatcher, unwatchFile, watch, watchFile } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -28,6 +29,8 @@ export interface TokenOptions {
 export const MAX_TOKEN_LENGTH = 512;
 
 const POLL_MS = 5_000;
+/** Editors write a file in several steps; they are read as one. */
+const SETTLE_MS = 100;
 
 /** The tokens of one server. `open` before use, `close` to stop watching the file. */
 export class Tokens {
@@ -37,6 +40,8 @@ export class Tokens {
   readonly #single: readonly TokenEntry[];
   #fromFile: readonly TokenEntry[] = [];
   #onChange: () => void = () => {};
+  #watcher: FSWatcher | undefined;
+  #pending: NodeJS.Timeout | undefined;
 
   constructor(options: TokenOptions, clock: Clock, log: Logger) {
     this.#options = options;
@@ -62,11 +67,21 @@ export class Tokens {
     const path = this.#options.tokenFile;
     if (path === undefined) return;
     this.#fromFile = parseTokenFile(await readTokenFile(path), path);
-    watchFile(path, { interval: POLL_MS, persistent: false }, () => void this.reload());
+    watchFile(path, { interval: POLL_MS, persistent: false }, () => this.#reloadSoon());
+    try {
+      this.#watcher = watch(dirname(path), { persistent: false }, (_event, name) => {
+        if (name === basename(path)) this.#reloadSoon();
+      });
+      this.#watcher.on('error', () => {});
+    } catch {
+      // Where directories cannot be watched, the poll is enough.
+    }
   }
 
   close(): void {
     if (this.#options.tokenFile !== undefined) unwatchFile(this.#options.tokenFile);
+    this.#watcher?.close();
+    clearTimeout(this.#pending);
   }
 
   /** Reads the file again. One that cannot be used leaves the old tokens in force and is reported; one that is gone revokes them all. */
@@ -84,6 +99,12 @@ export class Tokens {
     }
     this.#log.log('info', 'token file read', { path, tokens: this.#fromFile.length });
     this.#onChange();
+  }
+
+  #reloadSoon(): void {
+    clearTimeout(this.#pending);
+    this.#pending = setTimeout(() => void this.reload(), SETTLE_MS);
+    this.#pending.unref();
   }
 
   /** The entry of a presented token; undefined when unknown, expired or too long. Compares with every entry, whichever matches. */

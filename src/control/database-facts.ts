@@ -85,7 +85,10 @@ async function factsFromService(entry: DatabaseEntry, handle: DatabaseHandle): P
 function replicaFacts({ lastError, ...status }: ReplicaStatus): ReplicaFacts {
   if (lastError === undefined) return status;
   const { error, at, attempts, nextTryAt } = lastError;
-  return { ...status, lastError: { code: error.code, message: firstLine(error.message), at, attempts, nextTryAt } };
+  return {
+    ...status,
+    lastError: { code: error.code, message: firstLine(error.message), at, attempts, ...(nextTryAt === undefined ? {} : { nextTryAt }) },
+  };
 }
 
 async function factsFromFiles(world: World, entry: DatabaseEntry, signal: AbortSignal): Promise<DatabaseFacts> {

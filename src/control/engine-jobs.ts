@@ -1,8 +1,23 @@
-/** The long work that control hands to the workers' room, by kind. */
+/** The long work that control hands to the job workers, by kind; `runJob` of the workers' room fits as it is. */
 
-export interface JobCall<P> {
-  readonly signal: AbortSignal;
-  readonly onProgress?: (progress: P) => void;
+import type { RestoreProgress } from '../engine/restore/progress.ts';
+import type { RestoreRequest, RestoreResult } from '../engine/restore/restore.ts';
+import type { VerifyRequest, VerifyResult } from '../engine/verify/verify.ts';
+import type { StoreSpec } from '../storage/spec.ts';
+
+export interface JobArguments {
+  readonly restore: RestoreRequest & { readonly store: StoreSpec };
+  readonly verify: VerifyRequest & { readonly store: StoreSpec };
 }
 
-export type RunJob = (kind: string, args: unknown, call: JobCall<unknown>) => Promise<unknown>;
+export interface JobResults {
+  readonly restore: RestoreResult;
+  readonly verify: VerifyResult;
+}
+
+/** Rejects with the signal's reason within 250 ms of an abort, unless the work was done before. */
+export type RunJob = <K extends keyof JobArguments>(
+  kind: K,
+  args: JobArguments[K],
+  options?: { readonly signal?: AbortSignal; readonly onProgress?: (progress: RestoreProgress) => void },
+) => Promise<JobResults[K]>;

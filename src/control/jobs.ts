@@ -46,9 +46,26 @@ export class Jobs {
     return this.#count((job) => !job.ended && job.spec.verb === verb);
   }
 
+  /** True while a job of this lane is unfinished. */
+  isBusy(lane: string): boolean {
+    return this.#count((job) => !job.ended && job.spec.lane === lane) > 0;
+  }
+
+  /** Throws what `start` would throw now. */
+  checkRoom(spec: Pick<JobSpec<unknown>, 'verb' | 'database' | 'lane' | 'heavy'>): void {
+    if (this.#closed) throw new LitestreamError('SHUTTING_DOWN', 'the program is shutting down');
+    const lane = spec.lane;
+    if (lane !== undefined && this.isBusy(lane)) {
+      throw limitReached(`${spec.verb} of ${spec.database} is already running`);
+    }
+    if (spec.heavy && this.#heavyRunning >= this.#limits.heavy && this.#waiting.length >= this.#limits.queued) {
+      throw limitReached(`${this.#limits.heavy} long jobs are running and ${this.#waiting.length} are waiting`);
+    }
+  }
+
   /** Begins or queues work. JOB_LIMIT when the queue or the lane is full, SHUTTING_DOWN after `close`. */
   start<T>(spec: JobSpec<T>): Job<T> {
-    this.#refuseFull(spec);
+    this.checkRoom(spec);
     const job = new Job<T>(spec, this.#clock);
     this.#jobs.set(job.id, job as Job);
     this.#forget(spec.principal);
@@ -87,17 +104,6 @@ export class Jobs {
     const open = [...this.#jobs.values()].filter((job) => !job.ended);
     for (const job of open) job.abort(reason);
     await Promise.allSettled(open.map((job) => job.outcome));
-  }
-
-  #refuseFull<T>(spec: JobSpec<T>): void {
-    if (this.#closed) throw new LitestreamError('SHUTTING_DOWN', 'the program is shutting down');
-    const lane = spec.lane;
-    if (lane !== undefined && this.#count((job) => !job.ended && job.spec.lane === lane) > 0) {
-      throw limitReached(`${spec.verb} of ${spec.database} is already running`);
-    }
-    if (spec.heavy && this.#heavyRunning >= this.#limits.heavy && this.#waiting.length >= this.#limits.queued) {
-      throw limitReached(`${this.#limits.heavy} long jobs are running and ${this.#waiting.length} are waiting`);
-    }
   }
 
   #run(job: Job): void {

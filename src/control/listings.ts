@@ -17,6 +17,8 @@ export interface Listing {
 export interface Listings {
   readonly listings: readonly Listing[];
   readonly warnings: readonly Warning[];
+  /** Errors of the replicas that were left out. */
+  readonly failures: readonly unknown[];
 }
 
 export interface ListingRequest {
@@ -40,7 +42,11 @@ export async function listReplicas(world: World, { entry, replica, ...options }:
     else failures.push({ name: settings.name, reason: result?.reason });
   }
   if (listings.length === 0) throw failures[0]?.reason;
-  return { listings, warnings: failures.map(({ name, reason }) => skipped(name, reason)) };
+  return {
+    listings,
+    warnings: failures.map(({ name, reason }) => skipped(name, reason)),
+    failures: failures.map(({ reason }) => reason),
+  };
 }
 
 /** The listing from which the newest state can be restored; between equals the one configured first. */

@@ -3,23 +3,19 @@
 import type { ReplicaSettings } from '../engine/options.ts';
 import { listCatalogue } from '../engine/restore/catalogue.ts';
 import type { FileInfo } from '../replica/file-info.ts';
-import { layoutFor } from '../replica/layout.ts';
-import { Replica } from '../replica/replica.ts';
+import { openReplica } from '../replica/open.ts';
+import type { Replica } from '../replica/replica.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { ReplicationService } from '../service/service.ts';
-import { openStore } from '../storage/registry.ts';
 
 export type OpenReplica = (settings: ReplicaSettings) => Promise<Replica>;
-
-/** A bare store rooted at the replica, without retries. */
-export const openPlainReplica: OpenReplica = async ({ store }) => new Replica(await openStore(store), layoutFor(store.type));
 
 export class ReplicaAccess {
   readonly #service: ReplicationService | undefined;
   readonly #open: OpenReplica;
   readonly #opened = new Map<ReplicaSettings, Promise<Replica>>();
 
-  constructor(service: ReplicationService | undefined, open: OpenReplica = openPlainReplica) {
+  constructor(service: ReplicationService | undefined, open: OpenReplica = ({ store }) => openReplica(store)) {
     this.#service = service;
     this.#open = open;
   }

@@ -1,6 +1,7 @@
 /** `restore_plan`: what a restore would do; hands out the id that carries it out (mcp.md §9.1). */
 
-import { defineVerb, notWired } from '../verb.ts';
+import { planForCaller } from '../restore-planning.ts';
+import { defineVerb } from '../verb.ts';
 import { planInput, restoreOutput } from './restore-schema.ts';
 
 export const restorePlan = defineVerb({
@@ -9,5 +10,5 @@ export const restorePlan = defineVerb({
   output: restoreOutput,
   effect: 'read',
   scope: 'read',
-  run: notWired,
+  run: planForCaller,
 });

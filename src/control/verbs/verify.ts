@@ -1,8 +1,26 @@
 /** `verify`: restores to scratch, checks, and compares with the live database (mcp.md §8.5, design decision 25). */
 
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import nodePath from 'node:path';
 import { z } from 'zod';
-import { count, envelope, path, replica, timestamp, txid, txidOut, waitSeconds } from '../fields.ts';
-import { defineVerb, notWired } from '../verb.ts';
+import { errorToData, LitestreamError } from '../../base/errors.ts';
+import { redact } from '../../base/redact.ts';
+import type { PageSums } from '../../engine/database-engine.ts';
+import type { ReplicaSettings } from '../../engine/options.ts';
+import type { RestoreTarget } from '../../engine/restore/target.ts';
+import { formatTXID } from '../../formats/ltx/txid.ts';
+import type { DatabaseEntry } from '../../service/options.ts';
+import { count, envelope, path, replica, timestamp, txid, txidOut, type Warning, waitSeconds } from '../fields.ts';
+import { factsOf } from '../file-identity.ts';
+import type { JobContext } from '../job-work.ts';
+import { findDatabase, findReplicas, handleOf } from '../lookup.ts';
+import { formatInstant } from '../moment.ts';
+import { askedFor, chooseRestore } from '../restore-choice.ts';
+import { toProgress } from '../restore-run.ts';
+import { type CallContext, defineVerb } from '../verb.ts';
+import { patienceOf, resultOf } from '../waiting.ts';
+import type { World } from '../world.ts';
 
 const input = z.strictObject({
   path: path.optional(),
@@ -33,4 +51,127 @@ const output = z.strictObject({
   reason: z.string().optional(),
 });
 
-export const verify = defineVerb({ name: 'verify', input, output, effect: 'scratch', scope: 'read', run: notWired });
+export const verify = defineVerb({ name: 'verify', input, output, effect: 'scratch', scope: 'read', run });
+
+type Input = z.output<typeof input>;
+type Output = z.output<typeof output>;
+
+interface Request {
+  readonly entry: DatabaseEntry;
+  readonly replica: ReplicaSettings;
+  readonly target: RestoreTarget;
+  readonly args: Input;
+}
+
+async function run(world: World, args: Input, call: CallContext): Promise<Output> {
+  const entry = findDatabase(world, call.caller, args.path);
+  const { target } = askedFor(args, world.clock.now());
+  const replica = await chooseReplica(world, entry, { args, target, call });
+  const request = { entry, replica, target, args };
+  const job = world.jobs.start<Output>({
+    principal: call.caller.principal,
+    verb: 'verify',
+    database: entry.settings.name,
+    lane: `verify ${entry.settings.path}`,
+    heavy: true,
+    run: (context) => prove(world, request, context),
+  });
+  const result = await resultOf(world, job, { ms: patienceOf(args.wait_seconds, call), call });
+  const running = { as_of: formatInstant(world.clock.now()), mode: 'running' as const, job_id: job.id };
+  return result ?? { ...running, database: entry.settings.name, replica: replica.name };
+}
+
+/** The replica named, or the one that comes nearest to the target. That it is bad is for the verification to say. */
+async function chooseReplica(
+  world: World,
+  entry: DatabaseEntry,
+  { args, target, call: { signal } }: { readonly args: Input; readonly target: RestoreTarget; readonly call: CallContext },
+): Promise<ReplicaSettings> {
+  const [first, second] = findReplicas(entry, args.replica);
+  if (first !== undefined && second === undefined) return first;
+  try {
+    return (await chooseRestore(world, entry, { args: {}, asked: { target, shown: {} }, signal })).replica;
+  } catch (error) {
+    if (first === undefined || !(error instanceof LitestreamError) || error.disposition === 'retry') throw error;
+    return first;
+  }
+}
+
+async function prove(world: World, { entry, replica, target, args }: Request, { signal, progress }: JobContext): Promise<Output> {
+  const start = world.clock.monotonic();
+  const warnings: Warning[] = [];
+  const scratch = await makeScratch(world, entry);
+  try {
+    const sums = await liveSums(world, entry, { target, compare: args.compare, scratch, signal, warnings });
+    const request = { target, scratch, integrity: args.check, store: replica.store, ...(sums === undefined ? {} : { sums }) };
+    const result = await world.runJob('verify', request, { signal, onProgress: (report) => progress(toProgress(report)) });
+    const at = world.clock.now();
+    world.proofs.record(entry.settings.path, {
+      outcome: result.outcome,
+      replica: replica.name,
+      ...(result.txid === undefined ? {} : { txid: result.txid }),
+      at,
+    });
+    return {
+      as_of: formatInstant(at),
+      ...(warnings.length === 0 ? {} : { warnings }),
+      mode: 'done',
+      database: entry.settings.name,
+      replica: replica.name,
+      outcome: result.outcome,
+      ...(result.txid === undefined ? {} : { txid: formatTXID(result.txid) }),
+      checks: result.checks.map((check) => ({ ...check, detail: redact(check.detail) })),
+      ...(result.pagesCompared === undefined ? {} : { pages_compared: result.pagesCompared }),
+      bytes_read: result.bytesRead,
+      duration_ms: Math.round(world.clock.monotonic() - start),
+      recorded: false,
+      ...(result.reason === undefined ? {} : { reason: redact(result.reason) }),
+    };
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** On the database's own disk where this process owns its metadata directory, so that a killed verification is cleared by the next; else temporary. */
+async function makeScratch(world: World, entry: DatabaseEntry): Promise<string> {
+  const { metaPath } = entry.settings;
+  if (handleOf(world, entry) === undefined || (await factsOf(metaPath)) === undefined)
+    return mkdtemp(nodePath.join(tmpdir(), 'litestream-verify-'));
+  const scratch = nodePath.join(metaPath, 'verify');
+  await rm(scratch, { recursive: true, force: true });
+  await mkdir(scratch, { mode: 0o700 });
+  return scratch;
+}
+
+interface LiveRequest {
+  readonly target: RestoreTarget;
+  readonly compare: Input['compare'];
+  readonly scratch: string;
+  readonly signal: AbortSignal;
+  readonly warnings: Warning[];
+}
+
+/** The live database's pages, once the replicas have its position; undefined where there is nothing to compare with. */
+async function liveSums(
+  world: World,
+  entry: DatabaseEntry,
+  { target, compare, scratch, signal, warnings }: LiveRequest,
+): Promise<PageSums | undefined> {
+  const handle = handleOf(world, entry);
+  if (compare === 'none' || (compare === 'auto' && target.type !== 'latest')) return undefined;
+  if (handle === undefined) {
+    if (compare === 'live')
+      warnings.push({ code: 'NOT_COMPARED', message: 'nothing replicates here, so there are no live pages to compare with' });
+    return undefined;
+  }
+  try {
+    const sums = await handle.pageSums(scratch);
+    await handle.sync({ wait: true, signal });
+    return sums;
+  } catch (error) {
+    signal.throwIfAborted();
+    const { code, message } = errorToData(error);
+    warnings.push({ code: 'NOT_COMPARED', message: redact(`the live pages could not be read (${code}): ${message}`) });
+    return undefined;
+  }
+}

@@ -1,0 +1,85 @@
+/** A restore by a person at the machine: no plan, any output path, at once (cli.md §3.5). */
+
+import { LitestreamError } from '../base/errors.ts';
+import type { RestoreRequest } from '../engine/restore/restore.ts';
+import type { DatabaseEntry } from '../service/options.ts';
+import { auditedBy } from './audited.ts';
+import { factsOf } from './file-identity.ts';
+import { findDatabase } from './lookup.ts';
+import { formatInstant } from './moment.ts';
+import { isProtected, readProtected } from './protected-paths.ts';
+import { askedFor, type Choice, chooseRestore, isNoBackup } from './restore-choice.ts';
+import { nothingToDo, outputArgument, planForCaller } from './restore-planning.ts';
+import { runForOperator } from './restore-run.ts';
+import { requireRights } from './rights.ts';
+import type { CallContext } from './verb.ts';
+import type { RestoreInput, RestoreOutput } from './verbs/restore-schema.ts';
+import { patienceOf, resultOf } from './waiting.ts';
+import type { World } from './world.ts';
+
+export async function restoreForOperator(world: World, args: RestoreInput, call: CallContext): Promise<RestoreOutput> {
+  if (args.dry_run === true) return planForCaller(world, args, call);
+  requireRights(call.caller, { effect: 'destroy', scope: 'restore' });
+  const entry = findDatabase(world, call.caller, args.path);
+  const output = outputArgument(args) ?? entry.settings.path;
+  if (args.if_db_not_exists === true && (await factsOf(output)) !== undefined) return nothingToDo(world, `${output} exists`);
+  await refuseLive(world, output);
+  let choice: Choice;
+  try {
+    choice = await chooseRestore(world, entry, { args, asked: askedFor(args, world.clock.now()), signal: call.signal });
+  } catch (error) {
+    if (args.if_replica_exists === true && isNoBackup(error)) return nothingToDo(world, 'there is no backup');
+    throw error;
+  }
+  return run(world, choice, requestOf(entry, choice, output, args), call, args.wait_seconds);
+}
+
+async function run(
+  world: World,
+  choice: Choice,
+  request: RestoreRequest,
+  call: CallContext,
+  waitSeconds: number | undefined,
+): Promise<RestoreOutput> {
+  const { settings } = choice.entry;
+  const { output, integrity, force = false } = request;
+  const act = {
+    verb: 'restore',
+    effect: 'destroy',
+    database: settings.path,
+    args: { output, integrity, force },
+    confirmedBy: 'operator',
+  } as const;
+  const finish = auditedBy(world, call, act);
+  const job = world.jobs.start<RestoreOutput>({
+    principal: call.caller.principal,
+    verb: 'restore',
+    database: settings.name,
+    lane: `restore to ${output}`,
+    heavy: true,
+    run: (context) => runForOperator(world, choice, request, context),
+  });
+  finish(job.outcome, ({ restored }) => restored?.size_bytes);
+  const result = await resultOf(world, job, { ms: patienceOf(waitSeconds, call), call });
+  return result ?? { as_of: formatInstant(world.clock.now()), mode: 'running', job_id: job.id };
+}
+
+function requestOf(entry: DatabaseEntry, { asked, plan }: Choice, output: string, args: RestoreInput): RestoreRequest {
+  return {
+    target: asked.target,
+    plan,
+    output,
+    integrity: args.integrity_check ?? 'none',
+    ...(args.force === true ? { force: true } : {}),
+    ...(output === entry.settings.path ? { metaPath: entry.settings.metaPath } : {}),
+  };
+}
+
+/** What this very process replicates is never replaced under its feet. */
+async function refuseLive(world: World, output: string): Promise<void> {
+  if (world.service === undefined || (await factsOf(output)) === undefined) return;
+  if (!(await isProtected(output, await readProtected(world.entries, world.protectedPaths)))) return;
+  throw new LitestreamError('OUTPUT_IN_USE', `restoring to ${output}: it belongs to what is being replicated now`, {
+    hint: 'Stop replication first, or restore to another path.',
+  });
+}

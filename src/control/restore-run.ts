@@ -1,0 +1,111 @@
+/** Carries restores out as jobs, for a plan into a private directory first, for an operator straight (mcp.md §9.4, §9.5). */
+
+import { LitestreamError } from '../base/errors.ts';
+import type { RestoreProgress } from '../engine/restore/progress.ts';
+import type { RestoreRequest, RestoreResult } from '../engine/restore/restore.ts';
+import { formatTXID } from '../formats/ltx/txid.ts';
+import type { JobContext } from './job-work.ts';
+import { formatInstant } from './moment.ts';
+import type { OutputTarget } from './output-path.ts';
+import { PrivateDirectory } from './publish.ts';
+import type { Choice } from './restore-choice.ts';
+import { freeBytes } from './restore-description.ts';
+import type { Progress } from './verb.ts';
+import type { PlanOut, RestoreOutput } from './verbs/restore-schema.ts';
+import type { World } from './world.ts';
+
+const HEADROOM_BYTES = 64 * 1024 * 1024;
+/** A running restore stops before it takes the last space from everyone else. */
+const LEAST_FREE_BYTES = 32 * 1024 * 1024;
+const SPACE_CHECK_MS = 1_000;
+
+/** DISK_FULL unless the result and some more fit beside the output. */
+export function checkSpace(plan: Pick<PlanOut, 'bytes_to_write' | 'bytes_to_read' | 'free_bytes' | 'output'>): void {
+  const needed = Math.ceil((plan.bytes_to_write ?? plan.bytes_to_read) * 1.1) + HEADROOM_BYTES;
+  const free = plan.free_bytes;
+  if (free === undefined || free >= needed) return;
+  throw new LitestreamError('DISK_FULL', `restoring to ${plan.output ?? 'the output'}: ${needed} bytes are needed and ${free} are free`, {
+    details: { needed, free },
+    hint: 'Free space there, or choose a directory on another file system.',
+  });
+}
+
+/** Restores into a private directory, and gives the result its name when it is proven. */
+export async function runPlanned(
+  world: World,
+  choice: Choice,
+  {
+    target,
+    integrity,
+    replanned,
+  }: { readonly target: OutputTarget; readonly integrity: RestoreRequest['integrity']; readonly replanned: boolean },
+  job: JobContext,
+): Promise<RestoreOutput> {
+  const directory = await PrivateDirectory.create(target);
+  try {
+    const request = { target: choice.asked.target, plan: choice.plan, output: directory.file, integrity, mode: 0o600 };
+    const result = await runRestore(world, choice, request, job);
+    job.signal.throwIfAborted();
+    await directory.publish();
+    return answer(world, choice, { ...result, output: target.path, replanned: result.replanned || replanned });
+  } finally {
+    await directory.remove();
+  }
+}
+
+/** Restores to any path an operator named; the engine itself refuses or keeps what is there. */
+export async function runForOperator(world: World, choice: Choice, request: RestoreRequest, job: JobContext): Promise<RestoreOutput> {
+  return answer(world, choice, await runRestore(world, choice, request, job));
+}
+
+async function runRestore(world: World, { replica }: Choice, request: RestoreRequest, job: JobContext): Promise<RestoreResult> {
+  const full = new AbortController();
+  let nextLook = 0;
+  const onProgress = (progress: RestoreProgress) => {
+    job.progress(toProgress(progress));
+    if (world.clock.monotonic() < nextLook) return;
+    nextLook = world.clock.monotonic() + SPACE_CHECK_MS;
+    void freeBytes(request.output).then((free) => {
+      if (free !== undefined && free < LEAST_FREE_BYTES) full.abort(diskFilled(request.output, free));
+    });
+  };
+  return world.runJob('restore', { ...request, store: replica.store }, { signal: AbortSignal.any([job.signal, full.signal]), onProgress });
+}
+
+function diskFilled(output: string, free: number): LitestreamError {
+  return new LitestreamError('DISK_FULL', `restoring to ${output}: only ${free} bytes are left on the disk`, {
+    details: { free },
+    hint: 'Free space there, or choose a directory on another file system.',
+  });
+}
+
+export function toProgress({ phase, bytesRead, bytesTotal, pagesWritten, pagesTotal }: RestoreProgress): Progress {
+  const message = { fetch: 'reading the backup', write: 'writing pages', check: 'checking the result' }[phase];
+  if (phase === 'fetch') return { phase, done: bytesRead, total: bytesTotal, unit: 'bytes', message };
+  return { phase, done: pagesWritten, ...(pagesTotal > 0 ? { total: pagesTotal } : {}), unit: 'pages', message };
+}
+
+function answer(world: World, { entry, replica, warnings }: Choice, result: RestoreResult): RestoreOutput {
+  return {
+    as_of: formatInstant(world.clock.now()),
+    ...(warnings.length === 0 ? {} : { warnings: [...warnings] }),
+    mode: 'done',
+    restored: {
+      output: result.output,
+      database: entry.settings.path,
+      replica: replica.name,
+      txid: formatTXID(result.txid),
+      time: formatInstant(result.time),
+      size_bytes: result.sizeBytes,
+      pages: result.pages,
+      integrity_check: result.integrity,
+      checksum: result.checksum,
+      duration_ms: Math.round(result.durationMs),
+      replanned: result.replanned,
+      ...(result.replacedPath === undefined ? {} : { replaced: result.replacedPath }),
+    },
+    open_with: `sqlite3 -readonly ${shellWord(result.output)}`,
+  };
+}
+
+const shellWord = (text: string): string => (/^[A-Za-z0-9_./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -25,7 +25,8 @@ export interface ReplicaStatus {
   /** ms since the epoch of the last upload, and of the last upload or confirmed-in-sync round. */
   readonly lastUploadAt?: number;
   readonly lastConfirmedAt?: number;
-  readonly lastError?: { readonly error: ErrorData; readonly at: number; readonly attempts: number; readonly nextTryAt: number };
+  /** The failure that stands; `nextTryAt` is absent when nothing is tried any more in this process. */
+  readonly lastError?: { readonly error: ErrorData; readonly at: number; readonly attempts: number; readonly nextTryAt?: number };
 }
 
 export interface DatabaseStatus {

@@ -1,0 +1,63 @@
+/** Whether a replica and the local log are one history, and what may follow where they are not. */
+
+import { hasCode, LitestreamError } from '../../base/errors.ts';
+import { readLTXFileIndex } from '../../formats/ltx/file.ts';
+import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
+import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
+import { lockPage } from '../../formats/sqlite/page-size.ts';
+import { isSameFile } from '../../replica/collision.ts';
+import type { Replica } from '../../replica/replica.ts';
+import { readAll } from '../../storage/body.ts';
+import type { LocalLog } from './local-log.ts';
+
+/** `unknown`: there is no local file of that TXID to compare with. */
+export type Continuity = 'same' | 'different' | 'unknown';
+
+/**
+ * Compares the file at `position` on both sides by size and trailer. A file that the replica keeps only inside a higher level cannot be
+ * compared and passes for the same. Costs one read of 16 bytes; asked only when a position was computed anew.
+ */
+export async function compareAt(replica: Replica, local: LocalLog, position: TXID, signal: AbortSignal): Promise<Continuity> {
+  try {
+    const ours = await local.fingerprint(position);
+    const file = { level: 0, minTXID: position, maxTXID: position, size: ours.size, createdAt: 0 } as const;
+    const offset = Math.max(0, ours.size - LTX_TRAILER_SIZE);
+    const opened = await replica.open(file, { offset, signal });
+    const trailer = await readAll(opened);
+    return isSameFile(ours, { size: opened.size ?? offset + trailer.byteLength, trailer }) ? 'same' : 'different';
+  } catch (error) {
+    if (hasCode(error, 'LTX_MISSING')) return 'unknown';
+    if (hasCode(error, 'OBJECT_NOT_FOUND')) return 'same';
+    throw error;
+  }
+}
+
+/** True when a local file holds every page of its database, so that it may follow any history. Reads the page index, in this thread. */
+export function isFullFile(path: string): boolean {
+  const { header, entries } = readLTXFileIndex(path);
+  let pages = 0;
+  for (const _ of entries) pages += 1;
+  return pages === header.commit - (lockPage(header.pageSize) <= header.commit ? 1 : 0);
+}
+
+/** The replica has less than was once confirmed there. */
+export const fellBack = (replica: Replica, confirmed: TXID, found: TXID): LitestreamError =>
+  new LitestreamError(
+    'POSITION_MISMATCH',
+    `${replica.store.destination} holds TXIDs up to ${formatTXID(found)}, but ${formatTXID(confirmed)} was confirmed there`,
+    {
+      details: { confirmed: formatTXID(confirmed), found: formatTXID(found) },
+      hint: 'Is the destination mounted, and is it the right one? If its files were removed on purpose, restart the process to begin anew there.',
+    },
+  );
+
+/** The local files after `position` are based on another history than the one that ends there at the replica. */
+export const otherHistory = (replica: Replica, position: TXID): LitestreamError =>
+  new LitestreamError(
+    'POSITION_MISMATCH',
+    `the history up to TXID ${formatTXID(position)} at ${replica.store.destination} is not the one that the local files continue`,
+    {
+      details: { txid: formatTXID(position) },
+      hint: 'This replica needs a snapshot to go on. If another process replicates to this destination, stop it first.',
+    },
+  );

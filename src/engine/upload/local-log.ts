@@ -1,0 +1,175 @@
+/** The local level-0 directory as an uploader sees it: files to send, in order, and old ones to remove. */
+
+import { open, readdir, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LitestreamError } from '../../base/errors.ts';
+import { formatLTXName, parseLTXName } from '../../formats/ltx/filename.ts';
+import { decodeHeader, LTX_HEADER_SIZE } from '../../formats/ltx/header.ts';
+import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
+import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
+import { bytesBody } from '../../storage/body.ts';
+import type { PutBody } from '../../storage/object-store.ts';
+
+export interface LocalFile {
+  readonly txid: TXID;
+  /** Bytes. */
+  readonly size: number;
+  /** ms since the epoch: when the change was captured. */
+  readonly at: number;
+}
+
+/** A local file that has been looked into and is ready to be sent. */
+export interface OutgoingFile {
+  readonly body: PutBody;
+  /** Time in its header, ms since the epoch. */
+  readonly timestamp: number;
+}
+
+/** Retention of local files: confirmed everywhere and older than this, ms. */
+export const LOCAL_RETENTION_MS = 5 * 60_000;
+
+/** Files up to this size, in bytes, are read once and sent from memory. */
+const IN_MEMORY_BYTES = 4 * 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
+const STAT_BATCH = 64;
+
+export class LocalLog {
+  readonly directory: string;
+
+  /** @param directory absolute path of the level-0 directory. */
+  constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  path(txid: TXID): string {
+    return join(this.directory, formatLTXName({ minTXID: txid, maxTXID: txid }));
+  }
+
+  /** Finished files by TXID; none when the directory does not exist yet. */
+  async list(): Promise<LocalFile[]> {
+    const txids = await this.#txids();
+    const files: LocalFile[] = [];
+    for (let at = 0; at < txids.length; at += STAT_BATCH) {
+      const looked = await Promise.all(txids.slice(at, at + STAT_BATCH).map((txid) => this.#look(txid)));
+      for (const file of looked) if (file !== undefined) files.push(file);
+    }
+    return files;
+  }
+
+  /** Opens a file for sending. LTX_MISSING when it is not there, LTX_INVALID when it is not the file its name says. */
+  async take(txid: TXID): Promise<OutgoingFile> {
+    const path = this.path(txid);
+    const handle = await open(path, 'r').catch((error: unknown) => {
+      throw localError(error, txid, path);
+    });
+    try {
+      const { size } = await handle.stat();
+      const bytes = Buffer.allocUnsafe(size <= IN_MEMORY_BYTES ? size : LTX_HEADER_SIZE);
+      const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
+      const header = decodeHeader(bytes.subarray(0, bytesRead));
+      if (header.minTXID !== txid || header.maxTXID !== txid) throw misnamed(path, header.minTXID, header.maxTXID);
+      const body = bytesRead === size ? bytesBody(bytes) : { size, open: () => fileChunks(path, txid) };
+      return { body, timestamp: header.timestamp };
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** Size and last 16 bytes of a file: what tells it from another of the same name. LTX_MISSING when it is not there. */
+  async fingerprint(txid: TXID): Promise<{ readonly size: number; readonly trailer: Uint8Array }> {
+    const path = this.path(txid);
+    const handle = await open(path, 'r').catch((error: unknown) => {
+      throw localError(error, txid, path);
+    });
+    try {
+      const { size } = await handle.stat();
+      const trailer = Buffer.alloc(LTX_TRAILER_SIZE);
+      const { bytesRead } = await handle.read(trailer, 0, trailer.length, Math.max(0, size - LTX_TRAILER_SIZE));
+      return { size, trailer: trailer.subarray(0, bytesRead) };
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /**
+   * Removes files that every replica has and that are older than the retention. The newest always stays, because it is the local position,
+   * and so does the one at `confirmed`: it shows after a restart that the files behind it continue what the replica holds.
+   *
+   * @param confirmed smallest position of all replicas.
+   * @param now ms since the epoch.
+   * @returns the number of files removed.
+   */
+  async prune(confirmed: TXID, now: number, retentionMs = LOCAL_RETENTION_MS): Promise<number> {
+    const files = await this.list();
+    const doomed = files.slice(0, -1).filter((file) => file.txid < confirmed && now - file.at > retentionMs);
+    for (const { txid } of doomed) {
+      const path = this.path(txid);
+      await unlink(path).catch((error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw localError(error, txid, path);
+      });
+    }
+    return doomed.length;
+  }
+
+  async #txids(): Promise<TXID[]> {
+    try {
+      const txids: TXID[] = [];
+      for (const name of await readdir(this.directory)) {
+        const range = parseLTXName(name);
+        if (range !== undefined && range.minTXID === range.maxTXID) txids.push(range.minTXID);
+      }
+      return txids.sort((a, b) => (a < b ? -1 : 1));
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return [];
+      throw new LitestreamError(localCode(error), `cannot list the local LTX files in ${this.directory}`, { cause: error });
+    }
+  }
+
+  async #look(txid: TXID): Promise<LocalFile | undefined> {
+    const path = this.path(txid);
+    try {
+      const { size, mtimeMs } = await stat(path);
+      return { txid, size, at: Math.round(mtimeMs) };
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw localError(error, txid, path);
+    }
+  }
+}
+
+async function* fileChunks(path: string, txid: TXID): AsyncGenerator<Uint8Array> {
+  const handle = await open(path, 'r').catch((error: unknown) => {
+    throw localError(error, txid, path);
+  });
+  try {
+    for (;;) {
+      const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+      const { bytesRead } = await handle.read(chunk, 0, chunk.length, null);
+      if (bytesRead === 0) return;
+      yield chunk.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** What a missing local file means, wherever it is noticed. */
+export const missingLocalFile = (txid: TXID, path: string, cause?: unknown): LitestreamError =>
+  new LitestreamError('LTX_MISSING', `local file of TXID ${formatTXID(txid)} is missing: ${path}`, {
+    cause,
+    details: { txid: formatTXID(txid), path },
+    hint: 'This replica needs a snapshot to go on; the files after it then follow.',
+  });
+
+function localError(error: unknown, txid: TXID, path: string): unknown {
+  if (codeOf(error) === 'ENOENT') return missingLocalFile(txid, path, error);
+  if (codeOf(error) === undefined) return error;
+  return new LitestreamError(localCode(error), `cannot read local file ${path}`, { cause: error });
+}
+
+const misnamed = (path: string, min: TXID, max: TXID): LitestreamError =>
+  new LitestreamError('LTX_INVALID', `local file ${path} holds TXIDs ${formatTXID(min)} to ${formatTXID(max)}`, { details: { path } });
+
+const localCode = (error: unknown) => (['EACCES', 'EPERM'].includes(codeOf(error) ?? '') ? 'ACCESS_DENIED' : 'STORAGE_UNAVAILABLE');
+
+const codeOf = (error: unknown): string | undefined => (error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined);

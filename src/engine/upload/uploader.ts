@@ -1,0 +1,338 @@
+/** Carries the local level-0 files of one database to one replica, in TXID order, one put each (engine.md §9, design decision 8). */
+
+import { setImmediate } from 'node:timers/promises';
+import { orAbort } from '../../base/abortable.ts';
+import type { Clock } from '../../base/clock.ts';
+import { LitestreamError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { formatTXID, NO_TXID, nextTXID, type TXID } from '../../formats/ltx/txid.ts';
+import type { Replica } from '../../replica/replica.ts';
+import type { ReplicaSettings } from '../options.ts';
+import type { UploadEvent } from './events.ts';
+import { type Failure, Failures } from './failures.ts';
+import { type Continuity, compareAt, fellBack, isFullFile, otherHistory } from './history.ts';
+import { type LocalFile, LocalLog, missingLocalFile } from './local-log.ts';
+import { UploadQueue } from './upload-queue.ts';
+
+export interface UploaderOptions {
+  readonly settings: ReplicaSettings;
+  readonly replica: Replica;
+  /** Local level-0 directory, absolute; it may not exist yet. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called synchronously; must not throw. */
+  readonly onEvent?: (event: UploadEvent) => void;
+}
+
+export interface FlushOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Gives up after this many ms. 0: one attempt, however long it takes. Default: never. */
+  readonly deadlineMs?: number;
+  /** Distance between attempts after a failure, ms; default: the upload interval. */
+  readonly retryIntervalMs?: number;
+}
+
+/** Facts for the replica's status (service.ts adds names and budget). */
+export interface UploadStatus {
+  readonly state: 'starting' | 'replicating' | 'degraded' | 'failing' | 'stopped';
+  readonly txid?: TXID;
+  readonly lagTXIDs?: bigint;
+  readonly lagSeconds: number;
+  readonly pendingBytes: number;
+  readonly lastUploadAt?: number;
+  readonly lastConfirmedAt?: number;
+  readonly lastError?: Failure;
+}
+
+export class Uploader {
+  readonly #settings: ReplicaSettings;
+  readonly #replica: Replica;
+  readonly #local: LocalLog;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #onEvent: (event: UploadEvent) => void;
+  readonly #queue = new UploadQueue();
+  readonly #failures: Failures;
+  readonly #closing = new AbortController();
+  readonly #startedAt: number;
+  #running: Promise<void> | undefined;
+  #wake: PromiseWithResolvers<void> = Promise.withResolvers();
+  #roundEnd: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** Where the next file goes; unknown before the first listing and after every error. */
+  #position: TXID | undefined;
+  /** Largest position that this process has seen at the replica. */
+  #confirmed: TXID | undefined;
+  /** The replica is further than we are, since when (ms since the epoch). */
+  #ahead: { readonly floor: TXID; readonly since: number } | undefined;
+  /** Nothing shows that local files continue what is at the replica: only a file with every page may follow. */
+  #needsFull = false;
+  /** Monotonic ms; Infinity when nothing is tried any more. */
+  #nextRoundAt = 0;
+  #rounds = 0;
+  #lastUploadAt: number | undefined;
+  #lastConfirmedAt: number | undefined;
+
+  constructor({ settings, replica, directory, clock, log, onEvent = () => {} }: UploaderOptions) {
+    this.#settings = settings;
+    this.#replica = replica;
+    this.#local = new LocalLog(directory);
+    this.#clock = clock;
+    this.#log = log;
+    this.#onEvent = onEvent;
+    this.#failures = new Failures(clock, log, settings.syncIntervalMs);
+    this.#startedAt = clock.now();
+  }
+
+  /** The position confirmed at the replica; undefined while unknown. */
+  get position(): TXID | undefined {
+    return this.#confirmed;
+  }
+
+  /** Begins with a round at once. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** A local file is durable; an engine's `synced` event can be handed over as it is. */
+  notify(file: LocalFile): void {
+    this.#queue.push(file);
+    this.#wake.resolve();
+  }
+
+  /** Computes the position anew and tries again at once, for whoever has removed the cause of a failure: a snapshot was written, a disk mounted. */
+  retryNow(): void {
+    this.#position = undefined;
+    this.#expedite(0);
+  }
+
+  /**
+   * Resolves when every file that is durable now is at the replica. Rounds do not wait for their interval meanwhile. NOT_REPLICATED with
+   * the last failure as its cause when the deadline passes first, or when nothing is tried any more; `signal.reason` when aborted.
+   */
+  async flush({
+    signal,
+    deadlineMs = Number.POSITIVE_INFINITY,
+    retryIntervalMs = this.#settings.syncIntervalMs,
+  }: FlushOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
+    this.start();
+    for (const file of await this.#local.list()) this.#queue.push(file);
+    const target = this.#queue.newest;
+    const deadline = this.#clock.monotonic() + deadlineMs;
+    const begun = this.#rounds;
+    while (!this.#has(target)) {
+      const failed = this.#failures.last !== undefined && this.#rounds > begun;
+      const expired = this.#clock.monotonic() >= deadline;
+      if (this.#isHalted() || (expired && (failed || !this.#hasWork()))) throw this.#notReplicated(target);
+      this.#expedite(failed ? retryIntervalMs : 0);
+      const limit = deadlineMs === 0 ? Number.POSITIVE_INFINITY : deadline - this.#clock.monotonic();
+      if (!(await this.#roundEnds(limit, signal))) throw this.#notReplicated(target);
+    }
+  }
+
+  status(): UploadStatus {
+    const confirmed = this.#confirmed;
+    const behind = confirmed === undefined || this.#queue.newest < confirmed ? undefined : this.#queue.newest - confirmed;
+    return {
+      state: this.#state(),
+      lagSeconds: this.#lagSeconds(),
+      pendingBytes: this.#queue.bytes,
+      ...(confirmed === undefined ? {} : { txid: confirmed }),
+      ...(behind === undefined ? {} : { lagTXIDs: behind }),
+      ...(this.#lastUploadAt === undefined ? {} : { lastUploadAt: this.#lastUploadAt }),
+      ...(this.#lastConfirmedAt === undefined ? {} : { lastConfirmedAt: this.#lastConfirmedAt }),
+      ...(this.#failures.last === undefined ? {} : { lastError: this.#failures.last }),
+    };
+  }
+
+  /** Stops, cancelling what is under way; nothing is flushed. The replica stays open. */
+  async close(): Promise<void> {
+    this.#closing.abort(new LitestreamError('SHUTTING_DOWN', `uploads to ${this.#settings.name} are being stopped`));
+    this.#wake.resolve();
+    this.#roundEnd.resolve();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      const wait = this.#nextRoundAt - this.#clock.monotonic();
+      if (!this.#hasWork() || wait > 0) await this.#sleep(this.#hasWork() ? wait : Number.POSITIVE_INFINITY);
+      else await this.#round();
+    }
+  }
+
+  #hasWork(): boolean {
+    return this.#position === undefined || this.#queue.length > 0;
+  }
+
+  /** Sleeps until woken, or for `ms`. */
+  async #sleep(ms: number): Promise<void> {
+    if (ms === Number.POSITIVE_INFINITY) await this.#wake.promise;
+    else {
+      const timer = new AbortController();
+      const slept = this.#clock.sleep(ms, { signal: timer.signal }).catch(() => {});
+      await Promise.race([this.#wake.promise, slept]);
+      timer.abort();
+    }
+    this.#wake = Promise.withResolvers();
+  }
+
+  async #round(): Promise<void> {
+    const started = this.#clock.monotonic();
+    try {
+      this.#position ??= await this.#locate();
+      const limited = await this.#sendPending(this.#position);
+      this.#nextRoundAt = limited ? started : started + this.#settings.syncIntervalMs;
+      const attempts = this.#failures.clear();
+      if (attempts > 0) this.#onEvent({ type: 'recovered', attempts });
+      // A backlog must not keep everything else on this thread waiting.
+      if (limited) await setImmediate();
+    } catch (error) {
+      this.#position = undefined;
+      if (!this.#closing.signal.aborted) this.#failed(error);
+    }
+    this.#rounds += 1;
+    this.#roundEnd.resolve();
+    this.#roundEnd = Promise.withResolvers();
+  }
+
+  /** Where the replica is, after making sure that it is our history that ends there. */
+  async #locate(): Promise<TXID> {
+    const signal = this.#closing.signal;
+    this.#queue.replace(await this.#local.list());
+    const position = await this.#replica.maxTXID(signal);
+    if (this.#confirmed !== undefined && position < this.#confirmed) throw fellBack(this.#replica, this.#confirmed, position);
+    const newest = this.#queue.newest;
+    const continuity = await this.#continuityAt(position, newest);
+    this.#confirm(position);
+    if (continuity === 'different' && newest > position) throw this.#gap(otherHistory(this.#replica, position));
+    this.#needsFull = continuity !== 'same';
+    if (position > newest || continuity === 'different') this.#setAhead(position);
+    else {
+      this.#ahead = undefined;
+      if (this.#queue.length === 0) this.#lastConfirmedAt = this.#clock.now();
+    }
+    return position;
+  }
+
+  async #continuityAt(position: TXID, newest: TXID): Promise<Continuity> {
+    if (position === NO_TXID) return 'same';
+    return position > newest ? 'unknown' : compareAt(this.#replica, this.#local, position, this.#closing.signal);
+  }
+
+  /** Sends what is pending now, at most as many files as a round may have; true when more of it is left. */
+  async #sendPending(from: TXID): Promise<boolean> {
+    const pending = this.#queue.length;
+    const count = Math.min(pending, this.#settings.maxSyncFiles);
+    let position = from;
+    for (let sent = 0; sent < count; sent++) {
+      const file = this.#queue.first;
+      if (file === undefined) break;
+      const needed = nextTXID(position);
+      if (file.txid !== needed) throw this.#gap(missingLocalFile(needed, this.#local.path(needed)));
+      if (this.#needsFull && !isFullFile(this.#local.path(needed))) throw this.#gap(otherHistory(this.#replica, position));
+      await this.#send(file);
+      position = file.txid;
+    }
+    return count < pending;
+  }
+
+  async #send({ txid }: LocalFile): Promise<void> {
+    const signal = this.#closing.signal;
+    const started = this.#clock.monotonic();
+    const { body, timestamp } = await this.#local.take(txid);
+    const { size } = await this.#replica.write(0, txid, txid, body, { createdAt: timestamp, signal });
+    const at = this.#clock.now();
+    this.#position = txid;
+    this.#needsFull = false;
+    this.#ahead = undefined;
+    this.#lastUploadAt = at;
+    this.#lastConfirmedAt = at;
+    this.#confirm(txid);
+    this.#onEvent({ type: 'uploaded', txid, size, durationMs: this.#clock.monotonic() - started, at });
+  }
+
+  #confirm(position: TXID): void {
+    this.#confirmed = position;
+    this.#queue.drop(position);
+  }
+
+  /** Tells that this replica needs a snapshot, and hands `error` back. */
+  #gap(error: LitestreamError): LitestreamError {
+    this.#onEvent({ type: 'gap', needed: nextTXID(this.#confirmed ?? NO_TXID) });
+    return error;
+  }
+
+  #setAhead(floor: TXID): void {
+    if (this.#ahead?.floor === floor) return;
+    this.#ahead = { floor, since: this.#clock.now() };
+    this.#log.log('warn', 'the replica is ahead of the local log: going on with a full file after it', { floor: formatTXID(floor) });
+    this.#onEvent({ type: 'ahead', floor });
+  }
+
+  #failed(thrown: unknown): void {
+    this.#nextRoundAt = this.#clock.monotonic() + this.#failures.add(thrown);
+    const failure = this.#failures.last;
+    if (failure !== undefined) this.#onEvent({ type: 'failed', ...failure });
+  }
+
+  /** Brings the next round forward to `ms` from now. */
+  #expedite(ms: number): void {
+    if (this.#isHalted()) return;
+    this.#nextRoundAt = Math.min(this.#nextRoundAt, this.#clock.monotonic() + ms);
+    this.#wake.resolve();
+  }
+
+  /** Nothing is tried any more in this process. */
+  #isHalted(): boolean {
+    return this.#nextRoundAt === Number.POSITIVE_INFINITY || this.#closing.signal.aborted;
+  }
+
+  #has(target: TXID): boolean {
+    return this.#position !== undefined && this.#position >= target && this.#ahead === undefined;
+  }
+
+  /** False when `limitMs` passes first. */
+  async #roundEnds(limitMs: number, signal: AbortSignal | undefined): Promise<boolean> {
+    const ended = this.#roundEnd.promise.then(() => true);
+    if (limitMs === Number.POSITIVE_INFINITY) return orAbort(ended, signal);
+    const timer = new AbortController();
+    const expired = this.#clock.sleep(Math.max(0, limitMs), { signal: timer.signal }).then(
+      () => false,
+      () => false,
+    );
+    try {
+      return await orAbort(Promise.race([ended, expired]), signal);
+    } finally {
+      timer.abort();
+    }
+  }
+
+  #notReplicated(target: TXID): LitestreamError {
+    const last = this.#failures.last?.error;
+    const missing = this.#queue.length;
+    const reason = this.#ahead === undefined ? `${missing} files are missing there` : 'the replica is ahead of the local log';
+    return new LitestreamError('NOT_REPLICATED', `TXID ${formatTXID(target)} has not reached replica ${this.#settings.name}: ${reason}`, {
+      details: { target: formatTXID(target), files: missing, bytes: this.#queue.bytes, ...(last === undefined ? {} : { last }) },
+      ...(last === undefined ? {} : { cause: new Error(`${last.code}: ${last.message}`) }),
+      hint: last?.hint ?? 'Give it more time, or look at `litestream status`.',
+    });
+  }
+
+  #state(): UploadStatus['state'] {
+    if (this.#closing.signal.aborted) return 'stopped';
+    if (this.#failures.last !== undefined) return 'failing';
+    if (this.#confirmed === undefined) return 'starting';
+    return this.#ahead === undefined ? 'replicating' : 'degraded';
+  }
+
+  #lagSeconds(): number {
+    const now = this.#clock.now();
+    const ages = this.#ahead === undefined ? [] : [now - this.#ahead.since];
+    const oldest = this.#queue.first;
+    // As long as the replica has never answered, old local files may well be there: only the time since we ask is certain.
+    if (oldest !== undefined) ages.push(this.#confirmed === undefined ? Math.min(now - oldest.at, now - this.#startedAt) : now - oldest.at);
+    return Math.max(0, ...ages) / 1000;
+  }
+}

@@ -5,19 +5,10 @@
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { EngineEvent } from '../engine/events.ts';
+import type { StoreOperation } from '../storage/wrap/meter.ts';
 import type { DatabaseHandle, DatabaseState } from './service.ts';
 
 const STATES: readonly DatabaseState[] = ['waiting', 'starting', 'replicating', 'degraded', 'failing', 'stopped'];
-
-/** One finished call to an object store. */
-export interface StoreOperation {
-  readonly replicaType: string;
-  readonly operation: 'GET' | 'PUT' | 'LIST' | 'DELETE' | 'STAT';
-  readonly bytes: number;
-  readonly durationMs: number;
-  /** Error code, absent on success. */
-  readonly code?: string;
-}
 
 export class Metrics {
   readonly #registry = new Registry();
@@ -84,14 +75,19 @@ export class Metrics {
   }
 
   /** Listener to the MCP doors: one finished or refused call. */
-  mcpCall(tool: string, outcome: string, durationMs: number): void {
+  mcpCall(tool: string, outcome: string, seconds: number): void {
     this.#mcp.calls.labels(tool, outcome).inc();
-    this.#mcp.duration.labels(tool).observe(durationMs / 1000);
+    this.#mcp.duration.labels(tool).observe(seconds);
   }
 
   /** Listener to the MCP doors: a request turned away before any tool ran. */
   mcpRefused(reason: string): void {
     this.#mcp.refused.labels(reason).inc();
+  }
+
+  /** Listener to the MCP doors: open connections of a kind. */
+  mcpConnections(kind: string, count: number): void {
+    this.#mcp.connections.labels(kind).set(count);
   }
 
   /** The text exposition; positions and lag are read from `databases` at this moment. */
@@ -206,6 +202,7 @@ function mcpMetrics(registry: Registry) {
       help: 'Duration of MCP tool calls.',
       ...labelled(registry, 'tool'),
     }),
+    connections: new Gauge({ name: 'litestream_mcp_connections', help: 'Open MCP connections.', ...labelled(registry, 'kind') }),
     refused: new Counter({
       name: 'litestream_mcp_refused_total',
       help: 'MCP requests refused before a tool ran.',

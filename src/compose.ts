@@ -1,0 +1,65 @@
+/** The composition root: joins settings, rooms and doors. Everything heavy is loaded when a command first needs it. */
+
+import { userInfo } from 'node:os';
+import type { Door } from './cli/door.ts';
+import type { Stdio } from './cli/lazy-door.ts';
+import { loadSettings, settingsForArguments } from './config/load.ts';
+import type { Settings } from './config/settings.ts';
+import { type Caller, SCOPES } from './control/caller.ts';
+import type { Control } from './control/control.ts';
+import { VERSION } from './version.ts';
+
+export function createDoor(env: Door['env'], stdio: Stdio): Door {
+  const attach: Door['attach'] = async ({ databases }) => {
+    const { findDaemon } = await import('./http/find-daemon.ts');
+    return findDaemon(databases);
+  };
+  const offline = async (settings: Settings): Promise<Control> => {
+    const { createLocalControl } = await import('./control/local-control.ts');
+    const { worldFrom } = await import('./compose/world.ts');
+    return createLocalControl(worldFrom(settings, await logger(settings, stdio.stderr), undefined));
+  };
+  const logger = async (settings: Settings, standard: NodeJS.WriteStream) => {
+    const { makeLogger } = await import('./compose/logger.ts');
+    return makeLogger(settings, standard, stdio.stderr);
+  };
+  return {
+    env,
+    ...stdio,
+    loadConfig: (choice) => loadSettings(choice, env),
+    settingsFor: async (database, urls) => settingsForArguments(database, urls, env),
+    attach,
+    offline,
+    startDaemon: async (settings, signal) => {
+      const { startDaemon } = await import('./compose/daemon.ts');
+      return startDaemon(settings, await logger(settings, stdio.stdout), signal);
+    },
+    serveMCPStdio: async (settings, { readOnly, scopes }) => {
+      const { serveMCPStdio } = await import('./mcp/stdio.ts');
+      const control = (await attach(settings)) ?? (await offline(settings));
+      try {
+        const caller = stdioCaller(readOnly, scopes);
+        await serveMCPStdio(control, {
+          caller,
+          settings: settings.mcp,
+          log: await logger(settings, stdio.stderr),
+          version: VERSION,
+          ...stdio,
+        });
+      } finally {
+        await control.close();
+      }
+    },
+  };
+}
+
+/** Whoever starts the program owns the files; a model behind it is never an operator. */
+function stdioCaller(readOnly: boolean, scopes: readonly string[]): Caller {
+  return {
+    principal: `stdio:${userInfo().username}`,
+    door: 'mcp-stdio',
+    scopes: SCOPES.filter((scope) => scopes.includes(scope)),
+    readOnly,
+    operator: false,
+  };
+}

@@ -1,0 +1,128 @@
+/** A running `replicate`: listeners, the set of databases and the private socket, brought up and down in order. */
+
+import { systemClock } from '../base/clock.ts';
+import { LitestreamError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Daemon } from '../cli/door.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Control } from '../control/control.ts';
+import { createLocalControl } from '../control/local-control.ts';
+import { startMetricsServer } from '../http/metrics-server.ts';
+import { createSocketPath, startControlSocket } from '../http/socket-server.ts';
+import { openReplica } from '../replica/open.ts';
+import { checkHealth, isReady } from '../service/health.ts';
+import { Metrics } from '../service/metrics.ts';
+import { Replication } from '../service/replication.ts';
+import { VERSION } from '../version.ts';
+import { EnginePool } from '../workers/engine-pool.ts';
+import { restoreMissing } from './restore-missing.ts';
+import { worldFrom } from './world.ts';
+
+/** How long start-up waits for databases to say whether they can be replicated, ms. */
+const SETTLE_PATIENCE = 5000;
+
+/** Something to undo, newest first. */
+type Undo = () => Promise<unknown>;
+
+/** Resolves when everything listens and every database has said whether it can be replicated. On failure nothing is left running. */
+export async function startDaemon(settings: Settings, log: Logger, signal: AbortSignal): Promise<Daemon> {
+  const undo: Undo[] = [];
+  try {
+    return await bringUp(settings, log, signal, undo);
+  } catch (error) {
+    for (const step of undo.reverse()) await step().catch(() => {}); // the first error is the one that counts
+    throw error;
+  }
+}
+
+async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, undo: Undo[]): Promise<Daemon> {
+  const metrics = new Metrics(VERSION);
+  const pool = new EnginePool(log);
+  undo.push(() => pool.close());
+  const socketPath = await createSocketPath();
+  const replication = await Replication.create(settings.databases, replicationOptions(settings, log, metrics, pool, socketPath));
+  const control = createLocalControl(worldFrom(settings, log, replication));
+  undo.push(() => control.close());
+
+  // Listeners first: a taken port is found before anything is opened.
+  const metricsServer = await startMetrics(settings, metrics, replication);
+  if (metricsServer !== undefined) undo.push(() => metricsServer.close());
+  const mcp = await startMCP(settings, control, log, metrics);
+  if (mcp !== undefined) undo.push(() => mcp.close());
+  const socket = await startControlSocket(socketPath, control);
+  undo.push(() => socket.close());
+
+  replication.start();
+  const now = AbortSignal.abort(new LitestreamError('CANCELLED', 'start-up was interrupted'));
+  undo.push(() => replication.stop({ deadlineMs: 0, retryMs: 0, signal: now }));
+  await replication.settle(SETTLE_PATIENCE, signal);
+
+  const { timeoutMs, intervalMs } = settings.shutdown;
+  const skip = new AbortController();
+  let stopping: ReturnType<Daemon['stop']> | undefined;
+  const stop = async () => {
+    await mcp?.close();
+    await metricsServer?.close();
+    const left = await replication.stop({ deadlineMs: timeoutMs, retryMs: intervalMs, signal: skip.signal });
+    await socket.close();
+    await control.close();
+    await pool.close();
+    return left;
+  };
+  return {
+    control,
+    addresses: {
+      socket: socketPath,
+      ...(mcp === undefined ? {} : { mcp: mcp.address }),
+      ...(metricsServer === undefined ? {} : { metrics: metricsServer.address }),
+    },
+    stop: () => {
+      if (stopping !== undefined) skip.abort(new LitestreamError('CANCELLED', 'the last upload was skipped'));
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
+
+function replicationOptions(
+  settings: Settings,
+  log: Logger,
+  metrics: Metrics,
+  pool: EnginePool,
+  socketPath: string,
+): Parameters<typeof Replication.create>[1] {
+  return {
+    clock: systemClock,
+    log,
+    lagBudgetMs: settings.lagBudgetMs,
+    openEngine: (database, { floor }, listener) => pool.pick().open(database, { floor, socketPath }, listener),
+    openReplica: ({ store }) => openReplica(store, { meter: (operation) => metrics.storeOperation(operation) }),
+    restoreMissing: (entry, abort) => restoreMissing(entry, log, abort),
+    onEngineEvent: (path, event) => metrics.engineEvent(path, event),
+    onUploadFailed: (path, replica, code) => metrics.uploadFailed(path, replica, code),
+  };
+}
+
+async function startMetrics({ address }: Settings, metrics: Metrics, { databases }: Replication) {
+  if (address === undefined) return undefined;
+  return startMetricsServer(address, {
+    contentType: metrics.contentType,
+    render: () => metrics.render(databases),
+    health: () => checkHealth(databases),
+    ready: () => isReady(databases),
+  });
+}
+
+async function startMCP({ mcp }: Settings, control: Control, log: Logger, metrics: Metrics) {
+  if (mcp.address === undefined) return undefined;
+  const { startMCPHTTP } = await import('../mcp/http.ts');
+  return startMCPHTTP(mcp, control, {
+    log,
+    version: VERSION,
+    observer: {
+      called: ({ tool, outcome, seconds }) => metrics.mcpCall(tool, outcome, seconds),
+      refused: (reason) => metrics.mcpRefused(reason),
+      connections: (kind, open) => metrics.mcpConnections(kind, open),
+    },
+  });
+}

@@ -1,0 +1,41 @@
+/** What control works on, made from the settings. */
+
+import { dirname, join } from 'node:path';
+import { systemClock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { Settings } from '../config/settings.ts';
+import { AuditFile } from '../control/audit.ts';
+import { makeWorld, type World } from '../control/world.ts';
+import { openReplica } from '../replica/open.ts';
+import type { ReplicationService } from '../service/service.ts';
+import { sqliteVersion } from '../sqlite/library.ts';
+import { VERSION } from '../version.ts';
+import { runJob } from '../workers/job-host.ts';
+
+/** Revisions of the protocol the MCP doors speak (mcp.md §2). */
+const PROTOCOL = { modern: ['2026-07-28'], legacy: ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] };
+
+export function worldFrom(settings: Settings, log: Logger, service: ReplicationService | undefined): World {
+  const auditLog = settings.mcp.auditLog ?? defaultAuditLog(settings);
+  return makeWorld({
+    version: VERSION,
+    clock: systemClock,
+    log,
+    entries: settings.databases,
+    service,
+    gate: settings.mcp.gate,
+    protectedPaths: [settings.configPath, settings.mcp.tokenFile, auditLog].filter((path) => path !== undefined),
+    runJob,
+    lagBudgetMs: settings.lagBudgetMs,
+    openReplica: ({ store }) => openReplica(store),
+    sqliteVersion: sqliteVersion(),
+    protocol: PROTOCOL,
+    ...(auditLog === undefined ? {} : { audit: new AuditFile(auditLog).write }),
+  });
+}
+
+/** Beside the metadata of the first database (mcp.md §15). */
+function defaultAuditLog({ databases }: Settings): string | undefined {
+  const first = databases[0]?.settings.metaPath;
+  return first === undefined ? undefined : join(dirname(first), '.litestream-audit.jsonl');
+}

@@ -1,0 +1,99 @@
+/** The running set of databases: opens replicas and engines, starts and stops them together. */
+
+import type { Clock } from '../base/clock.ts';
+import { LitestreamError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { EngineEvent } from '../engine/events.ts';
+import type { ReplicaSettings } from '../engine/options.ts';
+import type { Replica } from '../replica/replica.ts';
+import { ManagedDatabase, type OpenEngine, type Unreplicated } from './managed-database.ts';
+import { ManagedReplica } from './managed-replica.ts';
+import type { DatabaseEntry } from './options.ts';
+import type { ReplicationService } from './service.ts';
+
+export interface ReplicationOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly lagBudgetMs: number;
+  readonly openEngine: OpenEngine;
+  readonly openReplica: (settings: ReplicaSettings) => Promise<Replica>;
+  readonly restoreMissing: (entry: DatabaseEntry, signal: AbortSignal) => Promise<boolean>;
+  readonly onEngineEvent: (path: string, event: EngineEvent) => void;
+  readonly onUploadFailed: (path: string, replica: string, code: string) => void;
+}
+
+export class Replication implements ReplicationService {
+  readonly startedAt: number;
+  readonly databases: readonly ManagedDatabase[];
+  readonly #clock: Clock;
+
+  private constructor(databases: readonly ManagedDatabase[], clock: Clock) {
+    this.databases = databases;
+    this.#clock = clock;
+    this.startedAt = clock.now();
+  }
+
+  /** Makes everything; nothing is contacted or opened before `start`. */
+  static async create(entries: readonly DatabaseEntry[], options: ReplicationOptions): Promise<Replication> {
+    const databases = await Promise.all(entries.map((entry) => makeDatabase(entry, options)));
+    return new Replication(databases, options.clock);
+  }
+
+  start(): void {
+    for (const database of this.databases) database.start();
+  }
+
+  /**
+   * Resolves when every database is replicating or waiting for its file. Rejects with the first refusal (not a database, owned by another
+   * process …) when no database can be replicated at all; others are left to `status`. Gives up looking after `patienceMs`: an engine in the
+   * middle of a long first copy is on its way.
+   */
+  async settle(patienceMs: number, signal: AbortSignal): Promise<void> {
+    const deadline = this.#clock.monotonic() + patienceMs;
+    for (;;) {
+      const states = await Promise.all(this.databases.map((database) => database.status()));
+      const refused = states.filter(
+        ({ state, engine }) => state === 'failing' && engine.error !== undefined && isRefusal(engine.error.code),
+      );
+      const [first] = refused;
+      if (first?.engine.error !== undefined && refused.length === states.length) {
+        const { code, message, ...rest } = first.engine.error;
+        throw new LitestreamError(code, message, { ...rest });
+      }
+      if (!states.some(({ state }) => state === 'starting') || this.#clock.monotonic() > deadline) return;
+      await this.#clock.sleep(20, { signal });
+    }
+  }
+
+  /** Stops all at once, each with the same deadline; `signal` skips what is still waiting. */
+  async stop(limits: { readonly deadlineMs: number; readonly retryMs: number; readonly signal: AbortSignal }): Promise<Unreplicated[]> {
+    const left = await Promise.all(this.databases.map((database) => database.stop(limits)));
+    return left.flat();
+  }
+}
+
+async function makeDatabase(entry: DatabaseEntry, options: ReplicationOptions): Promise<ManagedDatabase> {
+  const { clock, log, lagBudgetMs } = options;
+  const replicas = await Promise.all(
+    entry.replicas.map(async (settings) => {
+      const replica = await options.openReplica(settings);
+      const onUploadFailed = (code: string): void => options.onUploadFailed(entry.settings.path, settings.name, code);
+      return new ManagedReplica({ database: entry.settings, settings, replica, clock, log, lagBudgetMs, onUploadFailed });
+    }),
+  );
+  const { openEngine, restoreMissing, onEngineEvent } = options;
+  return new ManagedDatabase(entry, replicas, { clock, log, lagBudgetMs, openEngine, restoreMissing, onEngineEvent });
+}
+
+const REFUSALS: ReadonlySet<string> = new Set([
+  'DB_OWNED',
+  'DB_INVALID',
+  'DB_NOT_WAL',
+  'DB_CORRUPT',
+  'SQLITE_INVALID',
+  'SQLITE_TOO_OLD',
+  'ACCESS_DENIED',
+  'SECOND_WRITER',
+]);
+
+const isRefusal = (code: string): boolean => REFUSALS.has(code);

@@ -48,3 +48,12 @@ export function decode(file: Uint8Array, options: LTXDecoderOptions & { readonly
 
 /** A page of one byte value. */
 export const constantPage = (byte: number, size = 512): Buffer => Buffer.alloc(size, byte);
+
+/** Pages that only `actual` has, and pages of `expected` that it lacks or has otherwise. Much quicker than comparing the maps. */
+export function comparePages(actual: ReadonlyMap<number, Buffer>, expected: ReadonlyMap<number, Buffer>) {
+  const different = [...expected].filter(([pgno, page]) => actual.get(pgno)?.equals(page) !== true).map(([pgno]) => pgno);
+  return { extra: [...actual.keys()].filter((pgno) => !expected.has(pgno)), different };
+}
+
+/** What comparePages says about equal ones. */
+export const SAME_PAGES = { extra: [], different: [] };

@@ -5,7 +5,7 @@ import { LTXEncoder, type LTXEncoderOptions } from '../../../src/formats/ltx/enc
 import { locatePageIndex, readPageIndex } from '../../../src/formats/ltx/page-index.ts';
 import { lockPage, PAGE_SIZES } from '../../../src/formats/sqlite/page-size.ts';
 import { Random, seedFromEnvironment } from '../../model/random.ts';
-import { constantPage, decode, encode, header } from '../../support/ltx-files.ts';
+import { comparePages, constantPage, decode, encode, header, SAME_PAGES } from '../../support/ltx-files.ts';
 import { readOracle } from '../../support/ltx-oracle.ts';
 
 const invalid = expect.objectContaining({ code: 'LTX_INVALID' });
@@ -27,7 +27,7 @@ describe('LTX encoder', () => {
       test(`writes pages of ${pageSize} bytes in ${pageForm} form that a second reader reads (seed ${seed})`, () => {
         const random = new Random(seed + pageSize);
         const pages = new Map<number, Buffer>();
-        const most = Math.min(40, 3_000_000 / pageSize);
+        const most = Math.min(40, 500_000 / pageSize);
         for (let pgno = random.between(1, 4); pages.size < most; pgno += random.chance(0.6) ? 1 : random.between(2, 300)) {
           const kind = random.between(0, 2);
           const body = kind === 0 ? random.bytes(pageSize) : kind === 1 ? constantPage(pgno, pageSize) : noise(random, pageSize);
@@ -36,11 +36,11 @@ describe('LTX encoder', () => {
         const commit = Math.max(...pages.keys());
         const file = encode(header(2, 9, commit, { pageSize }), pages, { pageForm });
         const read = readOracle(file);
-        expect(read.pages).toEqual(pages);
+        expect(comparePages(read.pages, pages)).toEqual(SAME_PAGES);
         expect(read.checksum).toBe(read.computed);
         expect(read.post).toBe(0n);
         expect(file.readUInt16BE(104)).toBe(pageForm === 'block' ? 1 : 0);
-        expect(decode(file, { piece: random.between(1, 5000) }).content).toEqual(pages);
+        expect(comparePages(decode(file, { piece: random.between(1, 5000) }).content, pages)).toEqual(SAME_PAGES);
         const where = locatePageIndex(file, file.length);
         const entries = [
           ...readPageIndex(file.subarray(where.offset, where.offset + where.size), {

@@ -2,7 +2,15 @@
 
 import { orAbort } from '../../src/base/abortable.ts';
 import { once } from '../../src/storage/body.ts';
-import type { CallOptions, ObjectInfo, OpenedObject, OpenOptions, PutBody, PutOptions } from '../../src/storage/object-store.ts';
+import type {
+  CallOptions,
+  ObjectInfo,
+  ObjectStore,
+  OpenedObject,
+  OpenOptions,
+  PutBody,
+  PutOptions,
+} from '../../src/storage/object-store.ts';
 import { type ListOptions, WrappedStore } from '../../src/storage/wrap/wrapped-store.ts';
 
 export type StoreVerb = 'list' | 'open' | 'put' | 'stat' | 'delete';
@@ -12,10 +20,12 @@ export type Fault =
   | { readonly type: 'error'; readonly error: unknown }
   /** The call does its work, and then fails: a lost answer. */
   | { readonly type: 'lost-answer'; readonly error: unknown }
+  /** The call waits for a promise before it does anything. */
+  | { readonly type: 'wait'; readonly gate: Promise<void> }
   /** The call never answers, until its signal fires. */
   | { readonly type: 'hang' }
   /** Of a body (open) or of a listing's objects, so many units come, then this. */
-  | { readonly type: 'broken'; readonly after: number; readonly then: 'end' | 'hang' | Error };
+  | { readonly type: 'broken'; readonly after: number; readonly ending: 'end' | 'hang' | Error };
 
 export interface FaultRule {
   readonly on: StoreVerb;
@@ -49,6 +59,11 @@ export class FaultStore extends WrappedStore {
     this.#rules.length = 0;
   }
 
+  /** The store without faults. */
+  get innermost(): ObjectStore {
+    return this.inner;
+  }
+
   count(verb: StoreVerb): number {
     return this.calls.filter((call) => call.verb === verb).length;
   }
@@ -58,8 +73,8 @@ export class FaultStore extends WrappedStore {
     let count = 0;
     for await (const object of this.inner.list(prefix, options)) {
       if (fault?.type === 'broken' && count === fault.after) {
-        if (fault.then === 'end') return;
-        await breakOff(fault.then, options.signal);
+        if (fault.ending === 'end') return;
+        await breakOff(fault.ending, options.signal);
       }
       count += 1;
       yield object;
@@ -114,6 +129,7 @@ export class FaultStore extends WrappedStore {
     found.left -= 1;
     const { fault } = found.rule;
     if (fault.type === 'error') throw fault.error;
+    if (fault.type === 'wait') await fault.gate;
     if (fault.type === 'hang') await orAbort(new Promise<never>(() => {}), signal);
     return fault;
   }
@@ -131,7 +147,7 @@ async function* brokenBody(body: AsyncIterable<Uint8Array>, fault: Extract<Fault
     left -= chunk.byteLength;
     if (left < 0) break;
   }
-  if (fault.then !== 'end') await breakOff(fault.then, signal);
+  if (fault.ending !== 'end') await breakOff(fault.ending, signal);
 }
 
 async function breakOff(how: 'hang' | Error, signal: AbortSignal | undefined): Promise<void> {

@@ -1,0 +1,80 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { LocalLog } from '../../../src/engine/upload/local-log.ts';
+import { toTXID } from '../../../src/formats/ltx/txid.ts';
+import { chunksOf } from '../../../src/storage/body.ts';
+import { makeFile, publishFile } from '../../support/local-files.ts';
+import { type TempDirectory, tempDirectory } from '../../support/temp-directory.ts';
+
+const NOW = Date.UTC(2026, 0, 1);
+const MINUTE = 60_000;
+
+describe('local log', () => {
+  let temp: TempDirectory;
+  let log: LocalLog;
+  beforeEach(async () => {
+    temp = await tempDirectory();
+    log = new LocalLog(join(temp.path, 'ltx', '0'));
+  });
+  afterEach(() => temp.remove());
+
+  const txids = async () => (await log.list()).map(({ txid }) => Number(txid));
+
+  test('is empty before the directory exists', async () => {
+    expect(await log.list()).toEqual([]);
+    expect(await log.prune(toTXID(5), NOW)).toBe(0);
+  });
+
+  test('lists finished level-0 files by TXID and nothing else', async () => {
+    for (const txid of [255, 3, 16, 1]) await publishFile(log.directory, makeFile(txid, NOW));
+    for (const name of ['0000000000000004-0000000000000004.ltx.tmp', '0000000000000005-0000000000000006.ltx', 'notes.txt']) {
+      await writeFile(join(log.directory, name), 'x');
+    }
+    expect(await txids()).toEqual([1, 3, 16, 255]);
+    expect((await log.list())[0]).toEqual({ txid: toTXID(1), size: makeFile(1, NOW).size, at: NOW });
+  });
+
+  test('hands out the bytes and the time of the header, twice if asked', async () => {
+    const file = await publishFile(log.directory, makeFile(7, NOW - 5));
+    const { body, timestamp } = await log.take(file.txid);
+    expect(timestamp).toBe(NOW - 5);
+    for (let i = 0; i < 2; i++) {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of chunksOf(body, 'x', undefined)) chunks.push(chunk);
+      expect(Buffer.compare(Buffer.concat(chunks), file.bytes)).toBe(0);
+    }
+  });
+
+  test('streams a file that is too large for memory', async () => {
+    const file = makeFile(7, NOW);
+    const large = Buffer.concat([file.bytes, Buffer.alloc(5 * 1024 * 1024, 9)]);
+    await publishFile(log.directory, { ...file, bytes: large });
+    const { body } = await log.take(file.txid);
+    expect(body.size).toBe(large.length);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of chunksOf(body, 'x', undefined)) chunks.push(chunk);
+    expect(chunks.length).toBeGreaterThan(1);
+    expect(Buffer.compare(Buffer.concat(chunks), large)).toBe(0);
+  });
+
+  test('a missing file is LTX_MISSING, a short one LTX_TRUNCATED', async () => {
+    await expect(log.take(toTXID(9))).rejects.toMatchObject({ code: 'LTX_MISSING', details: { txid: '0000000000000009' } });
+    const file = makeFile(9, NOW);
+    await publishFile(log.directory, { ...file, bytes: file.bytes.subarray(0, 50) });
+    await expect(log.take(toTXID(9))).rejects.toMatchObject({ code: 'LTX_TRUNCATED' });
+  });
+
+  test('prune removes what is confirmed and old, and keeps the newest and the confirmed one', async () => {
+    for (let txid = 1; txid <= 8; txid++) await publishFile(log.directory, makeFile(txid, NOW - (10 - txid) * MINUTE));
+    // Ages 9, 8, 7, 6, 5, 4, 3, 2 minutes; the retention is 5.
+    expect(await log.prune(toTXID(3), NOW)).toBe(2);
+    expect(await txids()).toEqual([3, 4, 5, 6, 7, 8]);
+    expect(await log.prune(toTXID(8), NOW)).toBe(2);
+    expect(await txids()).toEqual([5, 6, 7, 8]);
+    expect(await log.prune(toTXID(8), NOW + 60 * MINUTE)).toBe(3);
+    expect(await txids()).toEqual([8]);
+    expect(await log.prune(toTXID(100), NOW + 60 * MINUTE)).toBe(0);
+    expect(await readdir(log.directory)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,372 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { LitestreamError } from '../../../src/base/errors.ts';
+import { toTXID } from '../../../src/formats/ltx/txid.ts';
+import { SYNC_INTERVAL_MS, type UploadSetup, uploadSetup } from './setup.ts';
+
+const unavailable = () => new LitestreamError('STORAGE_UNAVAILABLE', 'connection reset');
+
+describe('uploader', () => {
+  let at: UploadSetup;
+  beforeEach(async () => {
+    at = await uploadSetup();
+  });
+  afterEach(() => at.dispose());
+
+  test('sends what is there in TXID order, one put a file, and keeps the times of the headers', async () => {
+    await at.publish(1, 2, 3);
+    at.uploader.start();
+    await at.reaches(3);
+    expect(at.store.calls.filter(({ verb }) => verb === 'put').map(({ key }) => key.slice(-20))).toEqual(
+      [1, 2, 3].map((n) => `${String(n).padStart(16, '0')}.ltx`),
+    );
+    const times: number[] = [];
+    for await (const file of at.replica.list(0)) times.push(file.createdAt);
+    expect(times).toEqual([at.clock.now(), at.clock.now(), at.clock.now()]);
+  });
+
+  test('asks nothing of the store while idle, for an hour', async () => {
+    await at.publish(1);
+    at.uploader.start();
+    await at.reaches(1);
+    await at.quiet();
+    at.store.calls.length = 0;
+    await at.clock.advance(3_600_000);
+    expect(at.store.calls).toEqual([]);
+    expect(at.clock.sleeping).toBe(0);
+    expect(at.uploader.status()).toMatchObject({ state: 'replicating', lagSeconds: 0, pendingBytes: 0, txid: toTXID(1) });
+  });
+
+  test('after that sends exactly one put a file and nothing else', async () => {
+    await at.publish(1);
+    at.uploader.start();
+    await at.reaches(1);
+    await at.quiet();
+    at.store.calls.length = 0;
+    for (let txid = 2; txid <= 6; txid++) {
+      await at.clock.advance(5000);
+      await at.commit(txid);
+      await at.reaches(txid);
+    }
+    expect(at.store.calls.map(({ verb }) => verb)).toEqual(['put', 'put', 'put', 'put', 'put']);
+  });
+
+  test('sends the first file after a pause at once, and the next ones together an interval later', async () => {
+    at.uploader.start();
+    await at.quiet();
+    await at.clock.advance(10 * SYNC_INTERVAL_MS);
+    await at.commit(1);
+    await at.reaches(1);
+    await at.commit(2);
+    await at.commit(3);
+    await at.quiet();
+    expect(at.uploader.position).toBe(toTXID(1));
+    expect(at.clock.nextDelay).toBe(SYNC_INTERVAL_MS);
+    await at.clock.advance(SYNC_INTERVAL_MS - 1);
+    await at.quiet();
+    expect(await at.remote()).toEqual([1]);
+    await at.clock.advance(1);
+    await at.reaches(3);
+  });
+
+  test('drains a backlog of 10,000 files without waiting for a tick', { timeout: 120_000 }, async () => {
+    await at.publish(...Array.from({ length: 10_000 }, (_, i) => i + 1));
+    at.uploader.start();
+    const before = at.clock.now();
+    const begun = performance.now();
+    await until10k();
+    console.log('drain', performance.now() - begun);
+    expect(at.clock.now()).toBe(before);
+    expect(at.store.count('put')).toBe(10_000);
+    const order = at.store.calls.filter(({ verb }) => verb === 'put').map(({ key }) => key);
+    expect(order).toEqual([...order].sort());
+
+    async function until10k(): Promise<void> {
+      while (at.uploader.position !== toTXID(10_000)) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+
+  test('does not lose a file that is finished while the position is being computed', async () => {
+    await at.publish(1);
+    const gate = Promise.withResolvers<void>();
+    at.store.script({ on: 'list', fault: { type: 'wait', gate: gate.promise } });
+    at.uploader.start();
+    while (at.store.count('list') === 0) await at.quiet();
+    await at.commit(2);
+    gate.resolve();
+    await at.reaches(2);
+    expect(await at.remote()).toEqual([1, 2]);
+  });
+
+  test('stops at a missing local file, says so, and never skips it', async () => {
+    await at.publish(1, 2, 4, 5);
+    at.uploader.start();
+    await at.happens('gap');
+    expect(at.events.find(({ type }) => type === 'gap')).toEqual({ type: 'gap', needed: toTXID(3) });
+    expect(await at.remote()).toEqual([1, 2]);
+    expect(at.uploader.status()).toMatchObject({ state: 'failing', lastError: { error: { code: 'LTX_MISSING' } } });
+    await at.clock.advance(60 * 60_000);
+    await at.quiet();
+    expect(await at.remote()).toEqual([1, 2]);
+    expect(at.uploader.status().lagSeconds).toBeGreaterThanOrEqual(3600);
+  });
+
+  test('goes on after the gap once a snapshot covers it', async () => {
+    await at.publish(1, 2, 4, 5, 6);
+    at.uploader.start();
+    await at.happens('gap');
+    await at.putRemote(5, { level: 9, min: 1, full: true });
+    at.uploader.retryNow();
+    await at.reaches(6);
+    expect(await at.remote()).toEqual([1, 2, 6]);
+    expect(at.uploader.status()).toMatchObject({ state: 'replicating', lagSeconds: 0 });
+  });
+
+  test('a file that vanishes between listing and sending is the same typed failure', async () => {
+    at.uploader.start();
+    await at.quiet();
+    await at.clock.advance(SYNC_INTERVAL_MS);
+    at.uploader.notify({ txid: toTXID(1), size: 100, at: at.clock.now() });
+    await at.happens('failed');
+    expect(at.uploader.status().lastError?.error.code).toBe('LTX_MISSING');
+  });
+
+  test('knows its own file again when the answer to a put was lost', async () => {
+    await at.publish(1, 2, 3);
+    at.store.script({ on: 'put', key: '2.ltx', fault: { type: 'lost-answer', error: unavailable() } });
+    at.uploader.start();
+    await at.happens('failed');
+    expect(at.uploader.position).toBe(toTXID(1));
+    await at.clock.advance(SYNC_INTERVAL_MS);
+    await at.reaches(3);
+    expect(await at.remote()).toEqual([1, 2, 3]);
+  });
+
+  test('goes on where a killed process stopped between upload and bookkeeping', async () => {
+    await at.publish(1, 2, 3);
+    await at.putRemote(1);
+    await at.putRemote(2);
+    at.uploader.start();
+    await at.reaches(3);
+    expect(at.store.count('put')).toBe(1);
+  });
+
+  test('adopts its own file when a retry below it meets what the first attempt had stored', async () => {
+    await at.publish(1);
+    at.uploader.start();
+    await at.reaches(1);
+    // Only the put collides: the listing was taken before an earlier attempt became visible.
+    const late = await at.commit(2);
+    await at.replica.write(
+      0,
+      late.txid,
+      late.txid,
+      {
+        open: async function* () {
+          yield late.bytes;
+        },
+      },
+      { createdAt: late.at },
+    );
+    await at.clock.advance(SYNC_INTERVAL_MS);
+    await at.reaches(2);
+    expect(at.events.filter(({ type }) => type === 'failed')).toEqual([]);
+  });
+
+  test('finds a second writer at the first collision and stops for good', async () => {
+    await at.publish(1);
+    at.uploader.start();
+    await at.reaches(1);
+    await at.putRemote(2, { salt: 99 });
+    await at.commit(2);
+    await at.clock.advance(SYNC_INTERVAL_MS);
+    await at.happens('failed');
+    const { lastError } = at.uploader.status();
+    expect(lastError?.error.code).toBe('SECOND_WRITER');
+    expect(lastError?.error.details).toMatchObject({ ours: { size: expect.any(Number) }, theirs: { size: expect.any(Number) } });
+    expect(lastError).not.toHaveProperty('nextTryAt');
+    at.store.calls.length = 0;
+    at.uploader.retryNow();
+    await at.clock.advance(24 * 3_600_000);
+    await at.quiet();
+    expect(at.store.calls).toEqual([]);
+    await expect(at.uploader.flush()).rejects.toMatchObject({ code: 'NOT_REPLICATED' });
+  });
+
+  test('backs off with doubling delays up to five minutes, logs twice a minute at most, and recovers by itself', async () => {
+    await at.publish(1);
+    at.store.script({ on: 'put', times: 14, fault: { type: 'error', error: new LitestreamError('STORAGE_THROTTLED', 'slow down') } });
+    at.uploader.start();
+    const delays: number[] = [];
+    for (let i = 1; i <= 14; i++) {
+      await at.happens('failed', i);
+      await at.quiet();
+      delays.push(at.clock.nextDelay ?? -1);
+      await at.clock.advance(delays.at(-1) ?? 0);
+    }
+    expect(delays).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300, 300].map((s) => s * 1000));
+    await at.reaches(1);
+    await at.happens('recovered');
+    expect(at.lines.filter(({ level }) => level === 'error').length).toBeLessThanOrEqual(10);
+    expect(at.lines.filter(({ message }) => message === 'uploads go on again')).toHaveLength(1);
+    expect(at.uploader.status()).not.toHaveProperty('lastError');
+  });
+
+  test('tries what somebody has to change first at the slow cadence', async () => {
+    await at.publish(1);
+    at.store.script({ on: 'put', fault: { type: 'error', error: new LitestreamError('ACCESS_DENIED', 'no') } });
+    at.uploader.start();
+    await at.happens('failed');
+    await at.quiet();
+    expect(at.clock.nextDelay).toBe(300_000);
+    await at.clock.advance(300_000);
+    await at.reaches(1);
+  });
+
+  test('lag is the age of the oldest file not there, and grows while uploads fail', async () => {
+    at.uploader.start();
+    await at.quiet();
+    await at.clock.advance(SYNC_INTERVAL_MS);
+    at.store.script({ on: 'put', times: 1000, fault: { type: 'error', error: unavailable() } });
+    await at.commit(1);
+    await at.clock.advance(60_000);
+    const file = await at.commit(2);
+    await at.clock.advance(60_000);
+    await at.quiet();
+    expect(at.uploader.status()).toMatchObject({ state: 'failing', lagSeconds: 120, pendingBytes: expect.any(Number), lagTXIDs: 2n });
+    expect(at.uploader.status().pendingBytes).toBeGreaterThan(file.size);
+    at.store.heal();
+    at.uploader.retryNow();
+    await at.reaches(2);
+    expect(at.uploader.status()).toMatchObject({ lagSeconds: 0, pendingBytes: 0, lagTXIDs: 0n });
+  });
+
+  test('lag grows while a replica has never answered, from the start of the process', async () => {
+    await at.publish(1);
+    await at.clock.advance(86_400_000);
+    const late = at.restart();
+    at.store.script({ on: 'list', times: 1000, fault: { type: 'error', error: unavailable() } });
+    late.start();
+    await at.happens('failed');
+    await at.clock.advance(60_000);
+    await at.quiet();
+    expect(late.status()).toMatchObject({ state: 'failing', lagSeconds: 60 });
+    expect(late.status()).not.toHaveProperty('txid');
+  });
+
+  test('a replica further than the local log raises the engine, and a full file after it is sent', async () => {
+    await at.putRemote(10, { full: true });
+    await at.publish(1, 2);
+    at.uploader.start();
+    await at.happens('ahead');
+    expect(at.events.find(({ type }) => type === 'ahead')).toEqual({ type: 'ahead', floor: toTXID(10) });
+    await at.quiet();
+    expect(at.store.count('put')).toBe(0);
+    await at.clock.advance(5000);
+    expect(at.uploader.status()).toMatchObject({ state: 'degraded', lagSeconds: 5 });
+    await at.commit(11, { full: true });
+    await at.reaches(11);
+    await at.quiet();
+    expect(at.uploader.status()).toMatchObject({ state: 'replicating', lagSeconds: 0 });
+    expect(await at.remote()).toEqual([10, 11]);
+  });
+
+  test('counts all levels: a snapshot beyond level 0 is the position', async () => {
+    await at.putRemote(3, { full: true });
+    await at.putRemote(20, { level: 9, min: 1, full: true });
+    at.uploader.start();
+    await at.happens('ahead');
+    expect(at.events.find(({ type }) => type === 'ahead')).toEqual({ type: 'ahead', floor: toTXID(20) });
+  });
+
+  test('never sends an increment after a history it was not based on', async () => {
+    await at.putRemote(10, { full: true, salt: 7 });
+    await at.publish(9, 10, 11);
+    at.uploader.start();
+    await at.happens('gap');
+    expect(await at.remote()).toEqual([10]);
+    expect(at.uploader.status().lastError?.error.code).toBe('POSITION_MISMATCH');
+  });
+
+  test('nor when it came between the listing and the raise', async () => {
+    await at.putRemote(10, { full: true });
+    await at.publish(9);
+    at.uploader.start();
+    await at.happens('ahead');
+    await at.commit(10, { salt: 3 });
+    await at.commit(11, { salt: 3 });
+    await at.clock.advance(SYNC_INTERVAL_MS);
+    await at.happens('gap');
+    expect(await at.remote()).toEqual([10]);
+  });
+
+  test('another file under the newest local TXID raises the engine instead of ending in a collision', async () => {
+    await at.putRemote(1, { salt: 7 });
+    await at.publish(1);
+    at.uploader.start();
+    await at.happens('ahead');
+    expect(at.events.find(({ type }) => type === 'ahead')).toEqual({ type: 'ahead', floor: toTXID(1) });
+  });
+
+  test('a destination that holds less than was confirmed there is not continued', async () => {
+    await at.publish(1, 2);
+    at.uploader.start();
+    await at.reaches(2);
+    for await (const file of at.replica.list(0)) await at.replica.delete([file]);
+    at.store.script({ on: 'put', fault: { type: 'error', error: unavailable() } });
+    await at.commit(3);
+    await at.clock.advance(2 * SYNC_INTERVAL_MS);
+    await at.happens('failed', 2);
+    expect(at.uploader.status().lastError?.error.code).toBe('POSITION_MISMATCH');
+    expect(await at.remote()).toEqual([]);
+  });
+
+  test('a listing that fails is never an empty replica', async () => {
+    await at.putRemote(10, { full: true });
+    await at.publish(1);
+    at.store.script({
+      on: 'list',
+      key: 'ltx/0/',
+      fault: { type: 'error', error: new LitestreamError('CONTAINER_NOT_FOUND', 'not mounted') },
+    });
+    at.uploader.start();
+    await at.happens('failed');
+    expect(at.store.count('put')).toBe(0);
+  });
+
+  test('refuses a local file that is not what its name says', async () => {
+    await at.publish(1, 2);
+    await rm(join(at.directory, '0000000000000002-0000000000000002.ltx'));
+    const { link } = await import('node:fs/promises');
+    await link(join(at.directory, '0000000000000001-0000000000000001.ltx'), join(at.directory, '0000000000000002-0000000000000002.ltx'));
+    at.uploader.start();
+    await at.happens('failed');
+    expect(at.uploader.status().lastError?.error.code).toBe('LTX_INVALID');
+    expect(await at.remote()).toEqual([1]);
+  });
+
+  test('without conditional puts it replaces, and still sends one put a file', async () => {
+    const other = await uploadSetup({ conditionalPut: false });
+    try {
+      await other.publish(1, 2);
+      other.uploader.start();
+      await other.reaches(2);
+      expect(other.store.count('put')).toBe(2);
+      expect(other.store.count('stat')).toBe(0);
+    } finally {
+      await other.dispose();
+    }
+  });
+
+  test('close cancels a hanging upload and ends', async () => {
+    await at.publish(1);
+    at.store.script({ on: 'put', fault: { type: 'hang' } });
+    at.uploader.start();
+    while (at.store.count('put') === 0) await at.quiet();
+    await at.uploader.close();
+    expect(at.uploader.status()).toMatchObject({ state: 'stopped' });
+    expect(at.events.filter(({ type }) => type === 'failed')).toEqual([]);
+    expect(at.clock.sleeping).toBe(0);
+  });
+});

@@ -26,7 +26,7 @@ export interface ApplyTools {
   readonly readAll: boolean;
   /** After each piece, with its bytes. */
   readonly onBytes: (bytes: number) => void;
-  /** After the newest file's header: the size of the result is known. */
+  /** After the newest file was verified: the size of the result is known for certain. */
   readonly onSize: () => void;
 }
 
@@ -50,7 +50,7 @@ export async function applyFiles(files: readonly FileInfo[], tools: ApplyTools):
       signal.throwIfAborted();
       if (writer.complete && !tools.readAll) break;
       bytesRead += await applyFile(file, prefetch, tools);
-      filesRead++;
+      if (filesRead++ === 0) tools.onSize();
     }
   } finally {
     await prefetch.close();
@@ -63,9 +63,7 @@ async function applyFile(file: FileInfo, prefetch: Prefetch, tools: ApplyTools):
   const name = describeFile(file);
   const onHeader = (header: LTXHeader) => {
     checkRange(header, file, name);
-    const first = writer.commit === 0;
     writer.beginFile(header, name);
-    if (first) tools.onSize();
   };
   using decoder = new LTXDecoder((batch) => writer.write(batch), { onHeader, name, kernel });
   const path = tools.source.localPath?.(file);

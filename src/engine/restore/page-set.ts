@@ -1,14 +1,17 @@
 /** Which pages of a database are already there: one bit per page, so that memory stays below a thousandth of a percent of the database. */
 
+/** Bytes of bits allocated at a time: the size is what an unverified header says, the pages are what really came. */
+const CHUNK_BYTES = 65536;
+const CHUNK_PAGES = CHUNK_BYTES * 8;
+
 export class PageSet {
-  readonly #bits: Uint8Array;
+  readonly #chunks = new Map<number, Uint8Array>();
   /** Pages 1 … size. */
   readonly size: number;
   #count = 0;
 
   constructor(size: number) {
     this.size = size;
-    this.#bits = new Uint8Array(Math.ceil((size + 1) / 8));
   }
 
   /** Number of pages in the set. */
@@ -18,26 +21,40 @@ export class PageSet {
 
   /** `pgno` must lie within 1 … size. */
   has(pgno: number): boolean {
-    return ((this.#bits[pgno >>> 3] ?? 0) & (1 << (pgno & 7))) !== 0;
+    const chunk = this.#chunks.get(Math.floor(pgno / CHUNK_PAGES));
+    return chunk !== undefined && ((chunk[(pgno % CHUNK_PAGES) >>> 3] ?? 0) & (1 << (pgno & 7))) !== 0;
   }
 
   add(pgno: number): void {
-    const at = pgno >>> 3;
-    const before = this.#bits[at] ?? 0;
+    const chunk = this.#chunkOf(pgno);
+    const at = (pgno % CHUNK_PAGES) >>> 3;
+    const before = chunk[at] ?? 0;
     const after = before | (1 << (pgno & 7));
     if (after === before) return;
-    this.#bits[at] = after;
+    chunk[at] = after;
     this.#count++;
   }
 
   /** The first page that is not in the set and not `except`; undefined when there is none. */
   firstMissing(except: number): number | undefined {
-    for (let at = 0; at < this.#bits.length; at++) {
-      if (this.#bits[at] === 0xff) continue;
-      for (let pgno = Math.max(1, at * 8); pgno < at * 8 + 8 && pgno <= this.size; pgno++) {
-        if (pgno !== except && !this.has(pgno)) return pgno;
-      }
+    for (let pgno = 1; pgno <= this.size; ) {
+      if (pgno !== except && !this.has(pgno)) return pgno;
+      pgno += pgno % 8 === 0 && this.#isFullByte(pgno) ? 8 : 1;
     }
     return undefined;
+  }
+
+  #isFullByte(pgno: number): boolean {
+    return this.#chunks.get(Math.floor(pgno / CHUNK_PAGES))?.[(pgno % CHUNK_PAGES) >>> 3] === 0xff;
+  }
+
+  #chunkOf(pgno: number): Uint8Array {
+    const index = Math.floor(pgno / CHUNK_PAGES);
+    let chunk = this.#chunks.get(index);
+    if (chunk === undefined) {
+      chunk = new Uint8Array(CHUNK_BYTES);
+      this.#chunks.set(index, chunk);
+    }
+    return chunk;
   }
 }

@@ -176,6 +176,11 @@ function noSnapshot(listing: readonly FileInfo[], files: readonly FileInfo[]): L
       hint: 'Check the replica path; nothing has been replicated there.',
     });
   }
+  refuseSmall(
+    listing.filter((file) => file.minTXID <= 1n),
+    0n as TXID,
+    'any state',
+  );
   const small = listing.length - files.length;
   const oldest = [...files].sort(byRange)[0];
   return new LitestreamError('NO_SNAPSHOT', 'planning a restore: no file of the replica starts at the first transaction', {

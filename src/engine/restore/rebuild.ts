@@ -30,7 +30,7 @@ export interface RebuildTools {
   readonly stopwatch: Stopwatch;
   readonly signal: AbortSignal;
   readonly onProgress: OnRestoreProgress;
-  /** Called with the bytes of the result as soon as they are known; what it throws ends the restore. */
+  /** Called with the bytes that the result needs at least, then with its exact size; what it throws ends the restore. */
   readonly onSize?: (bytes: number) => void;
 }
 
@@ -80,6 +80,7 @@ async function choosePlan(request: RebuildRequest, replans: number, { source, si
 async function applyPlan(fd: number, plan: RestorePlan, request: RebuildRequest, tools: RebuildTools): Promise<Omit<Rebuilt, 'replanned'>> {
   const { source, disk, stopwatch, signal, onSize } = tools;
   const kernel = threadKernel();
+  onSize?.(plan.files.reduce((largest, file) => Math.max(largest, file.size), 0));
   const writer = new PageWriter({ disk, fd, kernel, stopwatch });
   let bytesRead = 0;
   const report = (phase: 'fetch' | 'write') =>

@@ -11,7 +11,7 @@ import { type Rebuilt, rebuildDatabase } from './rebuild.ts';
 import type { RestoreSource } from './source.ts';
 import type { RestoreTarget } from './target.ts';
 import { Stopwatch, type TimeShares } from './time-shares.ts';
-import { abandonedWorkspaces, createWorkspace, type Workspace, workspaceToken } from './workspace.ts';
+import { abandonedWorkspaces, createWorkspace, type Workspace, workspaceOf, workspaceToken } from './workspace.ts';
 
 export type IntegrityLevel = 'none' | 'quick' | 'full';
 
@@ -119,6 +119,13 @@ export function sweepRestores(disk: RestoreDisk, output: string): void {
     recoverSwap(disk, directory, output);
     disk.removeTree(directory);
   }
+}
+
+/** The same for one restore whose thread has ended, known by its token. */
+export function removeWorkspaceOf(disk: RestoreDisk, output: string, token: string): void {
+  const { directory } = workspaceOf(output, token);
+  recoverSwap(disk, directory, output);
+  disk.removeTree(directory);
 }
 
 function inspectOutput({ output, force = false, metaPath }: RestoreRequest, { guard }: RestoreTools): ExistingOutput | undefined {

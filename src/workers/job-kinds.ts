@@ -1,0 +1,53 @@
+/** Composition root of the jobs: gives each kind its tools and runs it in this thread. */
+
+import { systemClock } from '../base/clock.ts';
+import { LitestreamError } from '../base/errors.ts';
+import { nodeDisk } from '../engine/restore/disk.ts';
+import { type RestoreTools, restoreDatabase } from '../engine/restore/restore.ts';
+import { verifyReplica } from '../engine/verify/verify.ts';
+import { openReplica } from '../replica/open.ts';
+import type { Replica } from '../replica/replica.ts';
+import { checkIntegrity } from '../sqlite/integrity.ts';
+import type { JobArguments, JobKind, JobOptions, JobResults } from './job-protocol.ts';
+import { targetGuard } from './job-target-guard.ts';
+
+interface JobTools {
+  readonly source: Replica;
+  readonly clock: typeof systemClock;
+  readonly checkIntegrity: RestoreTools['checkIntegrity'];
+  readonly signal: AbortSignal;
+  readonly onProgress?: JobOptions['onProgress'] & {};
+}
+
+const RUN: { readonly [K in JobKind]: (args: JobArguments[K], tools: JobTools) => Promise<JobResults[K]> } = {
+  restore: (args, tools) => restoreDatabase(args, { ...tools, disk: nodeDisk, guard: targetGuard }),
+  verify: (args, tools) => verifyReplica(args, tools),
+};
+
+/** Runs a job here. It blocks the thread for long stretches: `runJob` gives it one of its own. */
+export async function runJobHere<K extends JobKind>(
+  kind: K,
+  args: JobArguments[K],
+  { signal = new AbortController().signal, onProgress }: JobOptions = {},
+): Promise<JobResults[K]> {
+  const source = await openReplica(args.store);
+  try {
+    return await RUN[kind](args, {
+      source,
+      clock: systemClock,
+      checkIntegrity: requireIntegrity,
+      signal,
+      ...(onProgress === undefined ? {} : { onProgress }),
+    });
+  } finally {
+    await source.close();
+  }
+}
+
+async function requireIntegrity(path: string, level: 'quick' | 'full'): Promise<void> {
+  const { ok, problem } = checkIntegrity(path, level);
+  if (ok) return;
+  throw new LitestreamError('INTEGRITY_FAILED', `checking the restored database: ${problem ?? 'SQLite found it damaged'}`, {
+    hint: 'The source was damaged when it was replicated, or the replica is; try an earlier state.',
+  });
+}

@@ -1,0 +1,338 @@
+/** Captures what was committed into level-0 files: one pass observes, decides, writes and only then moves on. */
+
+import type { Clock } from '../../base/clock.ts';
+import { hasCode, LitestreamError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { formatTXID, NO_TXID, nextTXID, type TXID } from '../../formats/ltx/txid.ts';
+import { WAL_HEADER_SIZE, type WALHeader } from '../../formats/wal/header.ts';
+import { buildPageMap, type PageMap } from '../../formats/wal/page-map.ts';
+import { openWALReader } from '../../formats/wal/reader.ts';
+import type { EngineEvent } from '../events.ts';
+import type { DatabaseSettings } from '../options.ts';
+import type { Cursor } from './cursor.ts';
+import { type Decision, decide } from './decide.ts';
+import type { LiveDatabase } from './live-database.ts';
+import type { LocalLog } from './local-log.ts';
+import { writeLTXFile } from './ltx-writer.ts';
+import { NotYet } from './not-yet.ts';
+import { allPages, incrementPages, PageSource, runsOf } from './page-source.ts';
+import { readCursor } from './position.ts';
+import type { PublishFS } from './publish-fs.ts';
+import { secondWriter } from './staged-writer.ts';
+import type { WALFile, WALView } from './wal-file.ts';
+
+export interface CaptureDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly fs: PublishFS;
+  readonly localLog: LocalLog;
+  readonly onEvent: (event: EngineEvent) => void;
+}
+
+export interface PassResult {
+  /** A file was published. */
+  readonly published: boolean;
+  /** The soft limit ended the pass: there is more. */
+  readonly limited: boolean;
+  /** The WAL as this pass saw it. */
+  readonly view: WALView;
+}
+
+type FullDecision = Extract<Decision, { kind: 'full' }>;
+const fullBecause = (reason: string): FullDecision => ({ kind: 'full', from: WAL_HEADER_SIZE, reason });
+const GROWN = 'a page of the grown database is not in the WAL';
+
+/** One opening of one database. State changes only after a file is durable, so a failed pass is decided again in the same way. */
+export class Capture {
+  readonly #db: LiveDatabase;
+  readonly #settings: DatabaseSettings;
+  readonly #deps: CaptureDeps;
+  #cursor: Cursor | undefined;
+  #startup = true;
+  #sealed = false;
+  #demanded: string | undefined;
+  #floor: TXID | undefined;
+  /** A visible file whose directory could not be synced yet. */
+  #unconfirmed: (() => void) | undefined;
+
+  constructor(db: LiveDatabase, settings: DatabaseSettings, deps: CaptureDeps, floor: TXID | undefined) {
+    this.#db = db;
+    this.#settings = settings;
+    this.#deps = deps;
+    this.#floor = floor;
+  }
+
+  get cursor(): Cursor | undefined {
+    return this.#cursor;
+  }
+
+  /** See DecisionInput.sealed. */
+  get isSealed(): boolean {
+    return this.#sealed;
+  }
+
+  /** False while it is unknown at which TXID to begin: no local file, and a replica has not been heard. */
+  get #canBegin(): boolean {
+    return this.#cursor !== undefined || this.#floor !== undefined;
+  }
+
+  /** Finds the position on disk and pins the WAL; to be called once before the first pass. */
+  async begin(): Promise<void> {
+    const { localLog } = this.#deps;
+    await this.#db.pinWAL(this.#settings.busyTimeoutMs);
+    const newest = localLog.newest();
+    if (newest === undefined) return;
+    const wal = this.#db.openWAL();
+    try {
+      this.#cursor = readCursor(newest, wal);
+    } catch (error) {
+      if (!(error instanceof LitestreamError) || error.disposition !== 'reset') throw error;
+      this.#setAside(newest, error);
+    } finally {
+      wal.close();
+    }
+  }
+
+  /** The next file is a full one whatever the WAL says. */
+  demandFull(reason: string): void {
+    this.#demanded ??= reason;
+  }
+
+  /** A replica holds TXIDs up to `floor`. */
+  raise(floor: TXID): void {
+    if (this.#floor === undefined || floor > this.#floor) this.#floor = floor;
+  }
+
+  /** Under the barrier, after a pass without rest: everything is captured and backfilled and our read transaction was begun anew. */
+  seal(): void {
+    this.#sealed = true;
+  }
+
+  /** Passes until nothing is left; returns the WAL as the last one saw it. */
+  async passAll(): Promise<WALView> {
+    for (;;) {
+      const { limited, view } = await this.pass();
+      if (!limited) return view;
+    }
+  }
+
+  observe(): WALView {
+    const wal = this.#db.openWAL();
+    try {
+      return wal.observe(() => this.#db.walState(), this.#cursor);
+    } finally {
+      wal.close();
+    }
+  }
+
+  /** Bytes of committed WAL that no file holds yet. */
+  pendingBytes(view: WALView): number {
+    const decision = this.#decide(view);
+    return decision.kind === 'none' ? 0 : view.end - decision.from;
+  }
+
+  /** One step of at most `limitBytes` of WAL (counted to a commit). Runs inside the executor. */
+  async pass(limitBytes: number = this.#settings.maxSyncWALBytes): Promise<PassResult> {
+    this.#assertReadable();
+    this.#confirm();
+    if (!this.#canBegin) throw new NotYet('starting', `capturing ${this.#db.path}: it is not known yet what the replicas hold`);
+    const wal = this.#db.openWAL();
+    try {
+      let view = wal.observe(() => this.#db.walState(), this.#cursor);
+      const decision = this.#decide(view);
+      if (decision.kind === 'none') {
+        this.#startup = false;
+        return { published: false, limited: false, view };
+      }
+      this.refuseSecondWriter();
+      if (decision.kind === 'full') {
+        await this.#db.pinWAL(this.#settings.busyTimeoutMs);
+        wal.reopen();
+        view = wal.observe(() => this.#db.walState(), this.#cursor);
+        return { ...(await this.#writeFull(wal, view, decision)), view };
+      }
+      return { ...(await this.#writeIncrement(wal, view, decision.from, limitBytes)), view };
+    } finally {
+      wal.close();
+    }
+  }
+
+  #decide(view: WALView): Decision {
+    const skipped = this.#floor !== undefined && this.#floor > (this.#cursor?.txid ?? NO_TXID);
+    return decide({
+      cursor: this.#cursor,
+      demanded: this.#demanded ?? (skipped && this.#cursor !== undefined ? 'a replica is further than the local log' : undefined),
+      startup: this.#startup,
+      sealed: this.#sealed,
+      pageSize: this.#db.pageSize,
+      wal: view,
+      lastFrame: view.lastFrame,
+    });
+  }
+
+  async #writeIncrement(wal: WALFile, view: WALView, from: number, limitBytes: number): Promise<Omit<PassResult, 'view'>> {
+    const header = requireHeader(view);
+    const previous = this.#cursor?.commit ?? 0;
+    const map = scan(wal, header, from, { softLimitBytes: limitBytes, hardEnd: view.end });
+    if (map === undefined) {
+      return this.#writeFull(wal, view, fullBecause('WAL does not continue what was captured'));
+    }
+    if (map.transactions === 0) throw torn(wal.path, view.end, map.end);
+    const pgnos = incrementPages(map.pages, previous, map.commit, header.pageSize);
+    const required = { after: Math.min(previous, map.commit), upTo: map.commit };
+    // The database file may be further than a limited pass.
+    if (pgnos.length > map.pages.size && map.end < view.end) return this.#writeFull(wal, view, fullBecause(GROWN));
+    try {
+      await this.#write(wal, header, map, { runs: (maxRun) => runsOf(pgnos, maxRun), beyondEnd: 'refuse', required });
+    } catch (error) {
+      if (!hasCode(error, 'PAGE_MISSING')) throw error;
+      return this.#writeFull(wal, view, fullBecause(GROWN));
+    }
+    return { published: true, limited: map.end < view.end };
+  }
+
+  async #writeFull(wal: WALFile, view: WALView, { from, reason }: FullDecision): Promise<Omit<PassResult, 'view'>> {
+    const header = requireHeader(view);
+    const map = scan(wal, header, from, { hardEnd: view.end });
+    if (map === undefined || map.end !== view.end || map.commit === 0) throw torn(wal.path, view.end, map?.end);
+    const required = { after: 0, upTo: map.commit };
+    const runs = (maxRun: number) => allPages(map.commit, header.pageSize, maxRun);
+    await this.#write(wal, header, map, { runs, beyondEnd: 'zeros', required, fullReason: reason });
+    return { published: true, limited: false };
+  }
+
+  async #write(wal: WALFile, header: WALHeader, map: PageMap, how: WriteHow): Promise<void> {
+    const { clock, fs, localLog, onEvent, log } = this.#deps;
+    const txid = this.#nextTXID();
+    const cursor: Cursor = {
+      txid,
+      timestamp: Math.max(clock.now(), (this.#cursor?.timestamp ?? 0) + 1),
+      pageSize: header.pageSize,
+      commit: map.commit,
+      walOffset: map.start,
+      walSize: map.end - map.start,
+      salt1: header.salt1,
+      salt2: header.salt2,
+      checksum: wal.checksumAt(map.end, header.pageSize),
+    };
+    localLog.makeDirectory(this.#db.directoryAttributes);
+    const encoded = await writeLTXFile({
+      fs,
+      path: localLog.pathOf(txid),
+      attributes: this.#db.fileAttributes,
+      header: { ...headerOf(cursor), minTXID: txid },
+      encoding: { pageForm: this.#settings.pageForm, required: how.required },
+      source: new PageSource({
+        pageSize: header.pageSize,
+        pages: map.pages,
+        readWAL: wal.read,
+        readDatabase: this.#db.file.read,
+        beyondEnd: how.beyondEnd,
+      }),
+      runs: how.runs,
+    });
+    const { fullReason } = how;
+    this.#unconfirmed = () => {
+      this.#advance(cursor);
+      if (fullReason !== undefined)
+        log.log('info', 'wrote a full file', { txid: formatTXID(txid), reason: fullReason, size: encoded.size });
+      const { size, pages } = encoded;
+      onEvent({
+        type: 'synced',
+        txid,
+        at: cursor.timestamp,
+        size,
+        pages,
+        ...(fullReason === undefined ? {} : { fullReason }),
+        walBytes: cursor.walSize,
+      });
+    };
+    this.#confirm();
+  }
+
+  /** The last step of publishing, repeated by the next pass when it fails: the name is taken, so the file cannot be written anew. */
+  #confirm(): void {
+    if (this.#unconfirmed === undefined) return;
+    this.#deps.fs.syncDirectory(this.#deps.localLog.directory);
+    const done = this.#unconfirmed;
+    this.#unconfirmed = undefined;
+    done();
+  }
+
+  #advance(cursor: Cursor): void {
+    this.#cursor = cursor;
+    this.#startup = false;
+    this.#sealed = false;
+    this.#demanded = undefined;
+  }
+
+  #nextTXID(): TXID {
+    const position = this.#cursor?.txid ?? NO_TXID;
+    return nextTXID(this.#floor !== undefined && this.#floor > position ? this.#floor : position);
+  }
+
+  /** A lost read transaction means that anything may have happened to the WAL since. */
+  #assertReadable(): void {
+    if (this.#db.readLock.isHeld) return;
+    this.demandFull('the read transaction was lost');
+    this.#sealed = false;
+    this.#db.readLock.acquire();
+  }
+
+  /** SECOND_WRITER when there is one. The original ignores our lock and continues from our newest file; so its first trace is the name that we would use next. */
+  refuseSecondWriter(): void {
+    const path = this.#deps.localLog.pathOf(this.#nextTXID());
+    if (this.#deps.fs.exists(path)) throw secondWriter(path);
+  }
+
+  /** The damaged file was on no replica: its TXID may be used again for a full file. Otherwise the floor leads beyond it. */
+  #setAside(newest: { readonly path: string; readonly maxTXID: TXID }, error: LitestreamError): void {
+    if (this.#floor === undefined) throw error;
+    const aside = this.#deps.localLog.setAside({ ...newest, minTXID: newest.maxTXID });
+    this.#deps.log.log('warn', 'the newest local file is damaged; the next file is a full one', { error: error.message, movedTo: aside });
+    this.demandFull('the newest local file was damaged');
+    const before = this.#deps.localLog.newest();
+    if (before === undefined) return;
+    this.#floor = before.maxTXID > this.#floor ? before.maxTXID : this.#floor;
+  }
+}
+
+interface WriteHow {
+  readonly runs: (maxRun: number) => Iterable<{ readonly first: number; readonly count: number }>;
+  readonly beyondEnd: 'zeros' | 'refuse';
+  readonly required: { readonly after: number; readonly upTo: number };
+  readonly fullReason?: string;
+}
+
+/** The LTX header that a cursor stands for, without its minTXID. */
+export const headerOf = (cursor: Cursor) => ({
+  pageSize: cursor.pageSize,
+  commit: cursor.commit,
+  maxTXID: cursor.txid,
+  timestamp: cursor.timestamp,
+  walOffset: cursor.walOffset,
+  walSize: cursor.walSize,
+  walSalt1: cursor.salt1,
+  walSalt2: cursor.salt2,
+});
+
+/** Undefined when the WAL cannot be read from `from` on. */
+export function scan(wal: WALFile, header: WALHeader, from: number, options: Parameters<typeof buildPageMap>[1]): PageMap | undefined {
+  const start = openWALReader(wal.read, header, from);
+  return start.ok ? buildPageMap(start.reader, options) : undefined;
+}
+
+function requireHeader(view: WALView): WALHeader {
+  if (view.header === undefined) throw new LitestreamError('DB_NOT_READY', 'reading the WAL: it has no header');
+  return view.header;
+}
+
+function torn(path: string, wanted: number, found: number | undefined): LitestreamError {
+  return new LitestreamError(
+    'WAL_INVALID',
+    `reading ${path}: its committed part ends at ${wanted}, but it is valid up to ${found ?? 0} only`,
+    {
+      hint: 'It is tried again; if it does not pass, check the disk and run PRAGMA integrity_check on the database.',
+    },
+  );
+}

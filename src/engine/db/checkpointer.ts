@@ -1,0 +1,118 @@
+/** Checkpoints in two phases (design decision 23): most is backfilled while writers go on, the rest under a short write barrier. */
+
+import type { Clock } from '../../base/clock.ts';
+import { isBackfilled } from '../../sqlite/checkpoint.ts';
+import type { Capture } from './capture.ts';
+import type { LiveDatabase } from './live-database.ts';
+import type { WALView } from './wal-file.ts';
+
+export interface CheckpointResult {
+  /** Every frame reached the database file and is in a level-0 file; with TRUNCATE, the WAL file is empty too. */
+  readonly complete: boolean;
+  /** The WAL begins anew: without that the attempt freed nothing. */
+  readonly effective: boolean;
+  /** Longest time that one of our own transactions kept writers out, ms. */
+  readonly writeLockMs: number;
+}
+
+/** Uncaptured frames up to which the sealing pass may run under the barrier; more are captured before it is raised. */
+const SEAL_FRAMES = 32;
+/** Rounds of capturing before the barrier is raised all the same, or not at all. */
+const ROUNDS = 4;
+/** Above this the barrier is lowered again without sealing: writers would wait for the copy. */
+const SEAL_LIMIT_FRAMES = 2000;
+/** Pause while the barrier stands and readers are waited for (TRUNCATE only), ms. */
+const READER_PAUSE_MS = 5;
+
+export class Checkpointer {
+  readonly #db: LiveDatabase;
+  readonly #capture: Capture;
+  readonly #clock: Clock;
+  readonly #busyTimeoutMs: number;
+  #writeLockMs = 0;
+
+  constructor(db: LiveDatabase, capture: Capture, clock: Clock, busyTimeoutMs: number) {
+    this.#db = db;
+    this.#capture = capture;
+    this.#clock = clock;
+    this.#busyTimeoutMs = busyTimeoutMs;
+  }
+
+  /** Runs inside the executor, with the checkpoint lock held exclusively. */
+  async run(mode: 'PASSIVE' | 'TRUNCATE'): Promise<CheckpointResult> {
+    this.#writeLockMs = 0;
+    const before = await this.#capture.passAll();
+    if (!(await this.#backfillAndSeal(mode))) return this.#result(false, false);
+    const truncated = mode === 'TRUNCATE' && this.#truncate();
+    const bump = this.#db.bump();
+    this.#writeLockMs = Math.max(this.#writeLockMs, bump.heldMs);
+    return this.#result(mode === 'PASSIVE' || truncated, isRestarted(before, this.#capture.observe()));
+  }
+
+  /** False when readers, writers or too much new data were in the way. Nothing is lost then: the read transaction goes on holding the WAL. */
+  async #backfillAndSeal(mode: 'PASSIVE' | 'TRUNCATE'): Promise<boolean> {
+    this.#backfillUnderNewMark();
+    await this.#captureUntilLittleIsLeft();
+    const { barrier } = this.#db;
+    if (!(await barrier.raise(this.#busyTimeoutMs))) return false;
+    try {
+      return await this.#sealUnderBarrier(mode);
+    } finally {
+      this.#writeLockMs = Math.max(this.#writeLockMs, barrier.lower());
+    }
+  }
+
+  async #sealUnderBarrier(mode: 'PASSIVE' | 'TRUNCATE'): Promise<boolean> {
+    const frameBytes = this.#db.pageSize + 24;
+    if (this.#capture.pendingBytes(this.#capture.observe()) > SEAL_LIMIT_FRAMES * frameBytes) return false;
+    await this.#capture.passAll();
+    const deadline = this.#clock.monotonic() + (mode === 'TRUNCATE' ? this.#busyTimeoutMs : 0);
+    while (!this.#backfillUnderNewMark()) {
+      if (this.#clock.monotonic() >= deadline) return false;
+      await this.#clock.sleep(READER_PAUSE_MS);
+    }
+    // All is in the database file and in level 0, and nobody can commit: a transaction that begins now needs nothing of the WAL.
+    this.#db.readLock.renew();
+    this.#capture.seal();
+    return true;
+  }
+
+  /**
+   * Moves our read mark to the end of the WAL, so that it is not in the way, and backfills as far as other readers allow. True when all is done.
+   *
+   * The new transaction may stand on read mark 0, where it does not prevent a restart, when somebody else has backfilled everything. Frames that are
+   * left afterwards prove that a restart is impossible, whatever the mark; otherwise the older transaction has to stay.
+   */
+  #backfillUnderNewMark(): boolean {
+    if (isBackfilled(this.#db.walState())) return true;
+    this.#db.readLock.renew(() => !isBackfilled(this.#db.walState()));
+    return this.#db.backfill();
+  }
+
+  /** Bounded: writers may be faster than we are, then the limit under the barrier decides. */
+  async #captureUntilLittleIsLeft(): Promise<void> {
+    const little = SEAL_FRAMES * (this.#db.pageSize + 24);
+    for (let round = 0; round < ROUNDS; round++) {
+      if (this.#capture.pendingBytes(this.#capture.observe()) <= little) return;
+      await this.#capture.passAll();
+    }
+  }
+
+  /** In the sealed state our transaction on read mark 0 lets it succeed only if nobody has committed since: nothing can be lost. */
+  #truncate(): boolean {
+    if (!this.#capture.isSealed) return false;
+    const start = this.#clock.monotonic();
+    const done = this.#db.truncateWAL(this.#busyTimeoutMs);
+    this.#writeLockMs = Math.max(this.#writeLockMs, this.#clock.monotonic() - start);
+    return done;
+  }
+
+  #result(complete: boolean, effective: boolean): CheckpointResult {
+    return { complete, effective, writeLockMs: this.#writeLockMs };
+  }
+}
+
+/** A WAL without a header was truncated. */
+function isRestarted(before: WALView, after: WALView): boolean {
+  return after.header === undefined || before.header?.salt1 !== after.header.salt1 || before.header.salt2 !== after.header.salt2;
+}

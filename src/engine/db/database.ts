@@ -1,0 +1,240 @@
+/** The engine of one live database in this thread: opens it when it can, watches it, captures it, and lets everything go at the end. */
+
+import type { Clock } from '../../base/clock.ts';
+import { hasCode } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
+import type { DatabaseEngine, EngineStatus, PageSums, StagedFile, SyncResult } from '../database-engine.ts';
+import type { EngineEvent } from '../events.ts';
+import type { DatabaseSettings } from '../options.ts';
+import type { PassResult } from './capture.ts';
+import { cursorEnd } from './cursor.ts';
+import { FailureLog } from './failure-log.ts';
+import type { FrozenView } from './frozen-view.ts';
+import { LocalLog } from './local-log.ts';
+import { type Look, Monitor, type Monitored } from './monitor.ts';
+import { NotYet } from './not-yet.ts';
+import { writePageSums } from './page-sums.ts';
+import { nodePublishFS, type PublishFS } from './publish-fs.ts';
+import { Report } from './report.ts';
+import type { Session } from './session.ts';
+import { SessionHolder, stoppedError } from './session-holder.ts';
+import { writeSnapshot } from './snapshot.ts';
+
+export interface DatabaseEngineDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly onEvent: (event: EngineEvent) => void;
+  /** Largest TXID over all replicas; undefined while unknown: then nothing is written before `raise`, unless there is a local log to continue. */
+  readonly floor: TXID | undefined;
+  /** Recorded beside the owner lock. */
+  readonly socketPath?: string;
+  /** Default: the real one. */
+  readonly fs?: PublishFS;
+}
+
+/** From this many full-disk failures in a row on, leftovers of interrupted writes are removed. */
+const DISK_FULL_SWEEP = 3;
+
+/** Starts at once and returns at once; what comes of it is told by events and status. */
+export function openDatabaseEngine(settings: DatabaseSettings, deps: DatabaseEngineDeps): DatabaseEngine {
+  const engine = new LiveEngine(settings, deps);
+  engine.start();
+  return engine;
+}
+
+class LiveEngine implements DatabaseEngine, Monitored {
+  readonly #settings: DatabaseSettings;
+  readonly #clock: Clock;
+  readonly #fs: PublishFS;
+  readonly #localLog: LocalLog;
+  readonly #holder: SessionHolder;
+  readonly #report: Report;
+  readonly #monitor: Monitor;
+  readonly #failureLog: FailureLog;
+  #closing: Promise<void> | undefined;
+
+  constructor(settings: DatabaseSettings, deps: DatabaseEngineDeps) {
+    const { clock, log, floor, socketPath, fs = nodePublishFS } = deps;
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#fs = fs;
+    this.#localLog = new LocalLog(settings.metaPath, fs);
+    this.#failureLog = new FailureLog(clock, log);
+    this.#report = new Report(clock, deps.onEvent);
+    this.#monitor = new Monitor(settings, clock, this);
+    const onEvent = (event: EngineEvent) => {
+      if (event.type === 'synced') this.#monitor.published();
+      deps.onEvent(event);
+    };
+    this.#holder = new SessionHolder(settings, { clock, socketPath }, { clock, log, fs, localLog: this.#localLog, onEvent }, floor);
+  }
+
+  start(): void {
+    this.#monitor.start();
+  }
+
+  async sync(): Promise<SyncResult> {
+    const position = async (session: Session): Promise<TXID> => session.capture.cursor?.txid ?? NO_TXID;
+    const before = await this.#holder.run(position);
+    await this.#captureAll();
+    return { before, after: await this.#holder.run(position) };
+  }
+
+  async checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): Promise<{ readonly complete: boolean; readonly writeLockMs: number }> {
+    const { complete, writeLockMs } = await this.#holder.run((session) => this.#checkpoint(session, mode));
+    return { complete, writeLockMs };
+  }
+
+  snapshot(directory: string): Promise<StagedFile> {
+    const { pageForm } = this.#settings;
+    return this.#withView(({ db, copySignal }, view) =>
+      writeSnapshot({ view, directory, fs: this.#fs, clock: this.#clock, attributes: db.fileAttributes, pageForm, signal: copySignal }),
+    );
+  }
+
+  pageSums(directory: string): Promise<PageSums> {
+    const { name } = this.#settings;
+    return this.#withView(({ db, copySignal }, view) =>
+      writePageSums({ view, directory, name, fs: this.#fs, attributes: db.fileAttributes, signal: copySignal }),
+    );
+  }
+
+  async raise(floor: TXID): Promise<void> {
+    this.#holder.raise(floor);
+    this.#monitor.retry();
+  }
+
+  async status(): Promise<EngineStatus> {
+    return { ...this.#report.summary, ...this.#measure() };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  onChange(): void {
+    this.#report.noticed();
+  }
+
+  async look(): Promise<Look> {
+    const start = this.#clock.monotonic();
+    const look = await this.#captureAll();
+    await this.#checkpointIfDue();
+    this.#report.state('replicating');
+    this.#report.pass(this.#clock.monotonic() - start, this.#sizes());
+    this.#failureLog.succeeded();
+    return look;
+  }
+
+  onFailure(error: unknown, nextTryMs: number): 'failing' | 'waiting' | 'halted' {
+    if (error instanceof NotYet) {
+      this.#report.state(error.state);
+      return 'waiting';
+    }
+    if (hasCode(error, 'ENGINE_STOPPED')) return 'halted';
+    this.#failureLog.failed(error, nextTryMs);
+    this.#report.pass(0, this.#sizes(), error);
+    if (hasCode(error, 'SECOND_WRITER') || hasCode(error, 'SQLITE_TOO_OLD')) {
+      this.#report.state('stopped', error);
+      void this.#holder.close(error, async () => {}).catch(() => {});
+      return 'halted';
+    }
+    this.#report.state('failing', error);
+    if (hasCode(error, 'DISK_FULL') && this.#failureLog.failures >= DISK_FULL_SWEEP) this.#sweep();
+    return 'failing';
+  }
+
+  /** Step by step, so that checkpoints, snapshots and other callers get their turn in between. */
+  async #captureAll(): Promise<Look> {
+    let found = false;
+    for (;;) {
+      const { published, limited, view } = await this.#holder.run((session) => this.#step(session));
+      found ||= published;
+      if (!limited) {
+        this.#report.caughtUp();
+        return { found, inFlight: view.inFlight };
+      }
+      this.#report.noticed();
+    }
+  }
+
+  /** Catching up must not put the emergency checkpoint off. */
+  async #step(session: Session): Promise<PassResult> {
+    const result = await session.pass();
+    if (result.limited && session.dueCheckpoint() === 'TRUNCATE') await this.#checkpoint(session, 'TRUNCATE');
+    return result;
+  }
+
+  #checkpointIfDue(): Promise<void> {
+    return this.#holder.run(async (session) => {
+      const mode = session.dueCheckpoint();
+      if (mode !== undefined) await this.#checkpoint(session, mode);
+    });
+  }
+
+  async #checkpoint(session: Session, mode: 'PASSIVE' | 'TRUNCATE'): Promise<{ readonly complete: boolean; readonly writeLockMs: number }> {
+    const start = this.#clock.monotonic();
+    try {
+      const result = await session.checkpoint(mode);
+      if (result === undefined) return { complete: false, writeLockMs: 0 };
+      this.#report.checkpoint(mode, this.#clock.monotonic() - start, result);
+      return result;
+    } catch (error) {
+      this.#report.checkpoint(mode, this.#clock.monotonic() - start, undefined, error);
+      throw error;
+    } finally {
+      // Our own small commit has to be captured, too.
+      this.#monitor.ring();
+    }
+  }
+
+  async #withView<T>(work: (session: Session, view: FrozenView) => Promise<T>): Promise<T> {
+    const [session, view] = await this.#holder.run(async (session) => [session, await session.freeze()] as const);
+    try {
+      return await work(session, view);
+    } finally {
+      view.release();
+    }
+  }
+
+  async #close(): Promise<void> {
+    await this.#monitor.stop();
+    try {
+      await this.#holder.close(stoppedError(this.#settings.path), (session) => session.capture.passAll());
+    } finally {
+      if (this.#report.summary.state !== 'stopped') this.#report.state('stopped');
+    }
+  }
+
+  #sizes(): { readonly dbSize: number; readonly walOffset: number } {
+    const session = this.#holder.current;
+    const cursor = session?.capture.cursor;
+    return { dbSize: session?.db.file.size ?? 0, walOffset: cursor === undefined ? 0 : cursorEnd(cursor) };
+  }
+
+  #measure() {
+    const session = this.#holder.current;
+    if (session === undefined) return { txid: NO_TXID, dbSize: 0, walSize: 0, pendingWALBytes: 0 };
+    const { cursor } = session.capture;
+    const view = session.capture.observe();
+    const pendingWALBytes = session.capture.pendingBytes(view);
+    return {
+      txid: cursor?.txid ?? NO_TXID,
+      ...(cursor === undefined ? {} : { txidAt: cursor.timestamp }),
+      pageSize: session.db.pageSize,
+      dbSize: session.db.file.size,
+      walSize: view.header === undefined ? 0 : view.end,
+      pendingWALBytes,
+    };
+  }
+
+  #sweep(): void {
+    try {
+      this.#localLog.sweepTemporary();
+    } catch (error) {
+      this.#failureLog.failed(error, 0);
+    }
+  }
+}

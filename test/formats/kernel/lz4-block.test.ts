@@ -232,3 +232,30 @@ test('blocks and targets at the very end of the memory are inflated without a st
     }
   }
 });
+
+test('damaged blocks at the very end of the memory are refused without a stray access', () => {
+  const random = randomFrom(80);
+  const own = Kernel.create();
+  const target = own.allocate(512);
+  const blocks: Uint8Array[] = MALFORMED.map(([, bytes]) => Uint8Array.from(bytes));
+  for (let round = 0; round < 2000; round++) blocks.push(damage(compressBlock(anyContent(random, 512)), random));
+  for (const block of blocks) {
+    const source = own.memoryBytes - block.length;
+    own.view(source, block.length).set(block);
+    const expected = new Uint8Array(512);
+    expect(own.lz4Decompress(source, block.length, target, 512)).toBe(decompressBlock(block, expected) === 512 ? 512 : -1);
+  }
+});
+
+test('a length whose bytes add up to more than 32 bits does not wrap round to a small one', () => {
+  // 15 + 16,843,008 times 255 + 246 is 2^32 + 5: taken as 5, the five literals behind would look sound.
+  const full = 16_843_008;
+  const source = kernel.allocate(full + 7);
+  const target = kernel.allocate(64);
+  const bytes = kernel.view(source, full + 7).fill(255);
+  bytes[0] = 0xf0;
+  bytes[full + 1] = 246;
+  expect(kernel.lz4Decompress(source, full + 7, target, 5)).toBe(-1);
+  kernel.free(source);
+  kernel.free(target);
+});

@@ -52,7 +52,7 @@ export const headerBytes = (header: OracleHeader): Buffer => {
   return bytes;
 };
 
-/** The shortest natural block of a page of one byte value: a literal, an overlapping match, 16 literals (format.md §20.5). */
+/** The shortest natural block of a page of one byte value: a literal, an overlapping match, 16 literals (docs/formats/ltx.md, Vectors). */
 export const constantBlock: BlockMaker = (page) => {
   const byte = page[0] ?? 0;
   const lengths: number[] = [];

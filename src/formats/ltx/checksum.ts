@@ -1,4 +1,4 @@
-/** Checksums of LTX: CRC-64/ISO with bit 63 set, 16 hex digits in text (format.md §8). */
+/** Checksums of LTX: CRC-64/ISO with bit 63 set, 16 hex digits in text (docs/formats/ltx.md, Checksums). */
 
 import { LitestreamError } from '../../base/errors.ts';
 

@@ -1,4 +1,4 @@
-/** Names of LTX files: `<minTXID>-<maxTXID>.ltx`, 16 lower-case hex digits each (format.md §13). */
+/** Names of LTX files: `<minTXID>-<maxTXID>.ltx`, 16 lower-case hex digits each (docs/formats/ltx.md, Names). */
 
 import { formatTXID, type TXID } from './txid.ts';
 

@@ -1,4 +1,4 @@
-/** The first 100 bytes of an LTX file (format.md §3, rules of §10). */
+/** The first 100 bytes of an LTX file (docs/formats/ltx.md, Header). */
 
 import { isZero, viewOf } from '../../base/bytes.ts';
 import { LitestreamError } from '../../base/errors.ts';

@@ -1,4 +1,4 @@
-/** Compares the page index of a file with the page frames before it, without keeping either (format.md §5). */
+/** Compares the page index of a file with the page frames before it, without keeping either (docs/formats/ltx.md, Page index). */
 
 import type { Kernel } from '../kernel/kernel.ts';
 import { PageIndexBuilder } from './page-index.ts';

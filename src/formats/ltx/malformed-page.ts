@@ -1,4 +1,4 @@
-/** Says what is wrong with a page frame, and recognises the variants of LTX that are not supported (format.md §2). */
+/** Says what is wrong with a page frame, and recognises the variants of LTX that are not supported (docs/formats/ltx.md, Layout). */
 
 import { viewOf } from '../../base/bytes.ts';
 import { hasCode } from '../../base/errors.ts';

@@ -1,4 +1,4 @@
-/** Merges LTX files of neighbouring TXID ranges into one: the page loop of compaction (format.md §12). */
+/** Merges LTX files of neighbouring TXID ranges into one: the page loop of compaction (docs/formats/ltx.md, Merge). */
 
 import { closeSync, openSync, readSync } from 'node:fs';
 import { LitestreamError } from '../../base/errors.ts';

@@ -1,4 +1,4 @@
-/** One page inside an LTX file: page number, flags and a compressed payload (format.md §4). */
+/** One page inside an LTX file: page number, flags and a compressed payload (docs/formats/ltx.md, Page frames). */
 
 /** Bytes of page number and flags. */
 export const PAGE_HEADER_SIZE = 6;

@@ -1,4 +1,4 @@
-/** The page index at the end of an LTX file: which page frame lies where (format.md §5). */
+/** The page index at the end of an LTX file: which page frame lies where (docs/formats/ltx.md, Page index). */
 
 import { viewOf } from '../../base/bytes.ts';
 import { LitestreamError } from '../../base/errors.ts';

@@ -1,4 +1,4 @@
-/** Which page may follow which in an LTX file: one rule for those who write and those who read (format.md §10, §11). */
+/** Which page may follow which in an LTX file: one rule for those who write and those who read (docs/formats/ltx.md, Page frames). */
 
 import { lockPage } from '../sqlite/page-size.ts';
 

@@ -1,4 +1,4 @@
-/** Where a database or replica stands: the last transaction and the database checksum after it (format.md §3, §13). */
+/** Where a database or replica stands: the last transaction and the database checksum after it (docs/formats/ltx.md, Names). */
 
 import { LitestreamError } from '../../base/errors.ts';
 import { type Checksum, formatChecksum, parseChecksum } from './checksum.ts';

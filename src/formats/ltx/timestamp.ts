@@ -1,4 +1,4 @@
-/** Creation times as they are stored with an object: RFC 3339 in UTC, trailing zeros dropped (format.md §13). */
+/** Creation times as they are stored with an object: RFC 3339 in UTC, trailing zeros dropped (docs/formats/ltx.md, Names). */
 
 const FORM = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
 

@@ -1,4 +1,4 @@
-/** The last 16 bytes of an LTX file (format.md §6). */
+/** The last 16 bytes of an LTX file (docs/formats/ltx.md, Trailer). */
 
 import { viewOf } from '../../base/bytes.ts';
 import { LitestreamError } from '../../base/errors.ts';
@@ -9,7 +9,7 @@ export const LTX_TRAILER_SIZE = 16;
 export interface LTXTrailer {
   /** Database checksum after the file; NO_CHECKSUM in what Litestream writes. */
   readonly postApplyChecksum: Checksum;
-  /** Over everything before it (format.md §7). */
+  /** Over everything before it (docs/formats/ltx.md, Checksums). */
   readonly fileChecksum: Checksum;
 }
 

@@ -18,7 +18,7 @@ export function isPageSize(value: number): boolean {
   return PAGE_SIZES.includes(value);
 }
 
-/** The page that contains the lock byte, never replicated (format.md §11). `pageSize` must be one of SQLite's; SQLITE_INVALID otherwise. */
+/** The page that contains the lock byte, never replicated (docs/formats/ltx.md, Glossary). `pageSize` must be one of SQLite's; SQLITE_INVALID otherwise. */
 export function lockPage(pageSize: number): number {
   if (!isPageSize(pageSize)) throw new LitestreamError('SQLITE_INVALID', `${pageSize} is not a page size of SQLite`);
   return LOCK_OFFSET / pageSize + 1;

@@ -1,4 +1,4 @@
-/** Which frame of a WAL range holds the newest version of each page (engine.md §4.3). */
+/** Which frame of a WAL range holds the newest version of each page (docs/formats/wal.md, Page map). */
 
 import { lockPage } from '../sqlite/page-size.ts';
 import { FRAME_HEADER_SIZE } from './frame.ts';

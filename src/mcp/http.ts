@@ -33,7 +33,7 @@ export interface MCPHTTPOptions {
 }
 
 export interface MCPListener {
-  /** `http://HOST:PORT/mcp`, with the port really bound. */
+  /** `http://HOST:PORT`, with the port really bound; the endpoint is `/mcp` there. */
   readonly address: string;
   /** Number of tokens accepted, 0 where none is needed. */
   readonly tokens: number;

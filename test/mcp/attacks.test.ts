@@ -3,7 +3,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
-import { type MCPListener, startMCPHTTP } from '../../src/mcp/http.ts';
+import { startMCPHTTP } from '../../src/mcp/http.ts';
 import { DEFAULT_LIMITS } from '../../src/mcp/limits.ts';
 import type { MCPSettings } from '../../src/mcp/options.ts';
 import { tempDirectory } from '../support/temp-directory.ts';
@@ -17,10 +17,10 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-async function start(changes: Partial<MCPSettings> = {}, more: object = {}): Promise<MCPListener> {
+async function start(changes: Partial<MCPSettings> = {}, more: object = {}): Promise<{ address: string }> {
   const listener = await startMCPHTTP(mcpSettings(changes), fakeControl(), { ...door, ...more });
   closers.push(() => listener.close());
-  return listener;
+  return { address: `${listener.address}/mcp` };
 }
 
 const listTools: RawRequest = modernRequest('tools/list');
@@ -339,7 +339,7 @@ test('the read-only header tightens one request and cannot loosen', async () => 
 
 test('closing refuses what is new, ends streams and frees the port', async () => {
   const listener = await startMCPHTTP(mcpSettings(), fakeControl(), door);
-  const stream = await fetch(listener.address.replace(/mcp$/, 'sse'));
+  const stream = await fetch(`${listener.address}/sse`);
   const reader = stream.body?.getReader();
   await reader?.read();
   await listener.close();

@@ -39,7 +39,7 @@ async function start(handler: Handler): Promise<string> {
   const settings = mcpSettings({ readOnly: false, token: new Secret(TOKEN), tokenScopes: ['read', 'restore'] });
   const listener = await startMCPHTTP(settings, fakeControl({ handlers: { restore: handler } }), door);
   closers.push(() => listener.close());
-  return listener.address;
+  return `${listener.address}/mcp`;
 }
 
 async function connect(

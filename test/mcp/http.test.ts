@@ -4,7 +4,7 @@ import { SSEClientTransport as OldSSETransport } from '@modelcontextprotocol/sdk
 import { StreamableHTTPClientTransport as OldHTTPTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
-import { type MCPListener, startMCPHTTP } from '../../src/mcp/http.ts';
+import { startMCPHTTP } from '../../src/mcp/http.ts';
 import { CARDS } from '../../src/mcp/registry.ts';
 import { type FakeControlOptions, fakeControl } from './support/fake-control.ts';
 import { SAMPLES } from './support/samples.ts';
@@ -16,10 +16,10 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-async function start(settings = mcpSettings(), control: FakeControlOptions = {}): Promise<MCPListener> {
+async function start(settings = mcpSettings(), control: FakeControlOptions = {}): Promise<{ address: string }> {
   const listener = await startMCPHTTP(settings, fakeControl(control), door);
   closers.push(() => listener.close());
-  return listener;
+  return { address: `${listener.address}/mcp` };
 }
 
 async function connect(address: string, mode: 'legacy' | 'auto', headers: Record<string, string> = {}): Promise<Client> {

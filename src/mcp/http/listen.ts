@@ -25,7 +25,7 @@ export function listenTarget(address: ListenAddress | undefined, guarded: boolea
   return { host: address.host.replace(/^\[(.*)\]$/, '$1'), port, text };
 }
 
-/** Binds and returns the URL of the endpoint. Throws ADDRESS_IN_USE or CONFIG_INVALID. */
+/** Binds and returns `http://HOST:PORT`. Throws ADDRESS_IN_USE or CONFIG_INVALID. */
 export async function startListening(app: FastifyInstance, target: ListenTarget): Promise<string> {
   try {
     await listen(app, target);
@@ -37,7 +37,7 @@ export async function startListening(app: FastifyInstance, target: ListenTarget)
   if (bound === null || typeof bound === 'string')
     throw new LitestreamError('INTERNAL', `the MCP listener on ${target.text} has no address`);
   const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
-  return `http://${host}:${bound.port}/mcp`;
+  return `http://${host}:${bound.port}`;
 }
 
 async function listen(app: FastifyInstance, { host, port }: ListenTarget): Promise<void> {

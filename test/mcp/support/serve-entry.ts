@@ -16,5 +16,5 @@ const listener = await startMCPHTTP(mcpSettings(token === undefined ? {} : { tok
   version: '1.2.3',
   limits: { ...DEFAULT_LIMITS, requests: fast, calls: fast },
 });
-console.log(listener.address);
+console.log(`${listener.address}/mcp`);
 process.on('SIGTERM', () => void listener.close().then(() => process.exit(0)));

@@ -11,8 +11,8 @@ import { VERSION } from './version.ts';
 
 export function createDoor(env: Door['env'], stdio: Stdio): Door {
   const attach: Door['attach'] = async ({ databases }) => {
-    const { findDaemon } = await import('./http/find-daemon.ts');
-    return findDaemon(databases);
+    const { findDaemon } = await import('./http/socket-discovery.ts');
+    return findDaemon(databases, env.LITESTREAM_MCP_TOKEN === undefined ? {} : { token: env.LITESTREAM_MCP_TOKEN });
   };
   const offline = async (settings: Settings): Promise<Control> => {
     const { createLocalControl } = await import('./control/local-control.ts');

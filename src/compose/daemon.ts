@@ -8,7 +8,9 @@ import type { Settings } from '../config/settings.ts';
 import type { Control } from '../control/control.ts';
 import { createLocalControl } from '../control/local-control.ts';
 import { startMetricsServer } from '../http/metrics-server.ts';
-import { createSocketPath, startControlSocket } from '../http/socket-server.ts';
+import { makeSocketPath } from '../http/socket-path.ts';
+import { type SocketServer, serveSocket } from '../http/socket-server.ts';
+import { Tokens } from '../mcp/tokens.ts';
 import { openReplica } from '../replica/open.ts';
 import { checkHealth, isReady } from '../service/health.ts';
 import { Metrics } from '../service/metrics.ts';
@@ -39,7 +41,7 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   const metrics = new Metrics(VERSION);
   const pool = new EnginePool(log);
   undo.push(() => pool.close());
-  const socketPath = await createSocketPath();
+  const socketPath = makeSocketPath();
   const replication = await Replication.create(settings.databases, replicationOptions(settings, log, metrics, pool, socketPath));
   const control = createLocalControl(worldFrom(settings, log, replication));
   undo.push(() => control.close());
@@ -49,8 +51,7 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   if (metricsServer !== undefined) undo.push(() => metricsServer.close());
   const mcp = await startMCP(settings, control, log, metrics);
   if (mcp !== undefined) undo.push(() => mcp.close());
-  const socket = await startControlSocket(socketPath, control);
-  undo.push(() => socket.close());
+  const socket = await startSocket(settings, socketPath, control, log, undo);
 
   replication.start();
   const now = AbortSignal.abort(new LitestreamError('CANCELLED', 'start-up was interrupted'));
@@ -101,6 +102,25 @@ function replicationOptions(
     onEngineEvent: (path, event) => metrics.engineEvent(path, event),
     onUploadFailed: (path, replica, code) => metrics.uploadFailed(path, replica, code),
   };
+}
+
+/** The private socket. A stdio MCP server that attaches here has the rights of its token, as over HTTP. */
+async function startSocket({ mcp }: Settings, path: string, control: Control, log: Logger, undo: Undo[]): Promise<SocketServer> {
+  const tokens = new Tokens(mcp, systemClock, log);
+  await tokens.open(() => {});
+  const server = await serveSocket({
+    path,
+    control,
+    version: VERSION,
+    log,
+    rules: { readOnly: mcp.readOnly, authenticate: (token) => tokens.find(token) },
+  });
+  const close = async (): Promise<void> => {
+    await server.close();
+    tokens.close();
+  };
+  undo.push(close);
+  return { path, close };
 }
 
 async function startMetrics({ address }: Settings, metrics: Metrics, { databases }: Replication) {

@@ -46,7 +46,7 @@ export class LTXPullDecoder {
   readonly #check: IndexCheck;
   readonly #headerBytes = new Uint8Array(LTX_HEADER_SIZE);
   readonly #tail = new Uint8Array(TAIL_SIZE);
-  #phase: 'header' | 'pages' | 'index' | 'tail' | 'closed' = 'header';
+  #phase: 'header' | 'pages' | 'index' | 'tail' | 'failed' | 'closed' = 'header';
   /** Bytes of the current small part (header, tail) that are there. */
   #have = 0;
   #header: LTXHeader | undefined;
@@ -78,7 +78,9 @@ export class LTXPullDecoder {
 
   /** `count` bytes were placed at the start of the window. Throws as `decodeHeader` when they complete the header. */
   accept(count: number): void {
-    this.#expectOpen();
+    if (!Number.isInteger(count) || count < 0 || count > this.window().length) {
+      throw new LitestreamError('INTERNAL', `decoding ${this.#name}: ${count} bytes cannot have been placed in the window`);
+    }
     if (this.#reader !== undefined) this.#reader.placed(count);
     else {
       this.#have += count;
@@ -140,6 +142,7 @@ export class LTXPullDecoder {
     try {
       header = decodeHeader(this.#headerBytes);
     } catch (cause) {
+      this.#phase = 'failed';
       if (!(cause instanceof LitestreamError)) throw cause;
       throw new LitestreamError(cause.code, `decoding ${this.#name}: ${cause.message}`, {
         cause,
@@ -204,7 +207,8 @@ export class LTXPullDecoder {
   }
 
   #expectOpen(): void {
-    if (this.#phase === 'closed') throw new LitestreamError('INTERNAL', `decoding ${this.#name}: the decoder is closed`);
+    if (this.#phase !== 'failed' && this.#phase !== 'closed') return;
+    throw new LitestreamError('INTERNAL', `decoding ${this.#name}: the decoder ${this.#phase === 'failed' ? 'has failed' : 'is closed'}`);
   }
 
   #error(
@@ -213,6 +217,8 @@ export class LTXPullDecoder {
     reason: string,
     cause?: unknown,
   ): LitestreamError {
+    // What follows a refused byte must not be believed, whatever the caller does next.
+    this.#phase = 'failed';
     return new LitestreamError(code, `decoding ${this.#name}: ${reason} (offset ${offset})`, { cause, details: { offset } });
   }
 }

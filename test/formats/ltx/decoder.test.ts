@@ -313,6 +313,25 @@ describe('decoding', () => {
     expect(() => abandoned.window()).toThrow(/closed/);
   });
 
+  test('cannot be gone on with after an error', () => {
+    const wrong = writeOracle({ header: base, pages: [page(2), page(1), page(3)] });
+    using decoder = new LTXDecoder(() => {});
+    expect(() => decoder.push(wrong)).toThrow(/page 1 after page 2/);
+    expect(() => decoder.push(wrong.subarray(200))).toThrow(/has failed/);
+    expect(() => decoder.end()).toThrow(/has failed/);
+    using other = new LTXDecoder(() => {});
+    expect(() => other.push(Buffer.alloc(100))).toThrow(/all zero bytes/);
+    expect(() => other.end()).toThrow(/has failed/);
+  });
+
+  test('takes no more bytes than its window has', () => {
+    using decoder = new LTXDecoder(() => {});
+    for (const count of [101, -1, 1.5, Number.NaN])
+      expect(() => decoder.fill(count)).toThrow(expect.objectContaining({ code: 'INTERNAL' }));
+    decoder.push(writeOracle({ header: base, pages: [page(1)] }).subarray(0, 120));
+    expect(() => decoder.fill(decoder.window().length + 1)).toThrow(expect.objectContaining({ code: 'INTERNAL' }));
+  });
+
   test('does not believe a commit of four billion pages', () => {
     const kernel = Kernel.create();
     const file = writeOracle({ header: { ...base, commit: 0xffff_ffff }, pages: [page(1)] });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Kernel } from '../../../src/formats/kernel/kernel.ts';
 import { toChecksum } from '../../../src/formats/ltx/checksum.ts';
+import { LTXDecoder } from '../../../src/formats/ltx/decoder.ts';
 import { LTXEncoder, type LTXEncoderOptions } from '../../../src/formats/ltx/encoder.ts';
 import { locatePageIndex, readPageIndex } from '../../../src/formats/ltx/page-index.ts';
 import { lockPage, PAGE_SIZES } from '../../../src/formats/sqlite/page-size.ts';
@@ -191,6 +192,36 @@ describe('LTX encoder refuses', () => {
     expect(() => encoder.writePage(1, zero)).toThrow(/closed/);
     encoder[Symbol.dispose]();
   });
+});
+
+describe('a database across the lock page', () => {
+  for (const pageForm of ['block', 'frame'] as const) {
+    test(`is encoded and decoded page by page without it (${pageForm} form)`, () => {
+      const lock = lockPage(65536);
+      let pages = 0;
+      let last = 0;
+      let wrong = 0;
+      using decoder = new LTXDecoder(({ count, pgnos, pages: bytes }) => {
+        for (let i = 0; i < count; i++) {
+          const pgno = pgnos[i] ?? 0;
+          if (pgno === lock || pgno <= last || bytes[i * 65536 + 5] !== (pgno & 255)) wrong++;
+          last = pgno;
+          pages++;
+        }
+      });
+      using encoder = new LTXEncoder((chunk) => decoder.push(chunk), header(1, 1, lock + 3, { pageSize: 65536 }), { pageForm });
+      for (let pgno = 1; pgno <= lock + 3; pgno++) {
+        if (pgno === lock) continue;
+        encoder.writePage(pgno, (into) => {
+          into.fill(0);
+          into[5] = pgno;
+        });
+      }
+      expect(encoder.finish().pages).toBe(lock + 2);
+      expect(decoder.end().pages).toBe(lock + 2);
+      expect({ pages, last, wrong }).toEqual({ pages: lock + 2, last: lock + 3, wrong: 0 });
+    });
+  }
 });
 
 describe('an encoder', () => {

@@ -101,7 +101,7 @@ async function readInto(decoder: LTXDecoder, path: string, name: string, tools: 
     let size = 0;
     let sliceEnd = SLICE_BYTES;
     while (true) {
-      const count = stopwatch.measure('read', () => readSync(fd, decoder.window()));
+      const count = stopwatch.measure('read', () => readLocal(fd, decoder.window(), name));
       if (count === 0) return size;
       stopwatch.measure('decode', () => decoder.fill(count));
       size += count;
@@ -113,6 +113,14 @@ async function readInto(decoder: LTXDecoder, path: string, name: string, tools: 
     }
   } finally {
     closeSync(fd);
+  }
+}
+
+function readLocal(fd: number, window: Uint8Array, name: string): number {
+  try {
+    return readSync(fd, window);
+  } catch (cause) {
+    throw new LitestreamError('STORAGE_UNAVAILABLE', `restoring: ${name} cannot be read`, { cause });
   }
 }
 

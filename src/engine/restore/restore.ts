@@ -1,5 +1,6 @@
 /** Restores a database: into a private place, verified, then published under its name in one step (engine.md I15). */
 
+import { dirname } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { TXID } from '../../formats/ltx/txid.ts';
 import { diskError, makeParents, type RestoreDisk } from './disk.ts';
@@ -82,7 +83,7 @@ export async function restoreDatabase(request: RestoreRequest, tools: RestoreToo
   const start = clock.monotonic();
   const stopwatch = new Stopwatch(() => clock.monotonic());
   signal.throwIfAborted();
-  sweepRestores(disk, output);
+  sweepRestores(disk, dirname(output));
   const existing = inspectOutput(request, tools);
   makeOutputParents(disk, output);
   const workspace = createWorkspace(disk, output, request.token ?? workspaceToken());
@@ -113,11 +114,14 @@ export async function restoreDatabase(request: RestoreRequest, tools: RestoreToo
   }
 }
 
-/** Removes what restores to `output` left that ended with their process, and undoes a swap that was cut. Call it before opening a database, too. */
-export function sweepRestores(disk: RestoreDisk, output: string): void {
-  for (const directory of abandonedWorkspaces(output)) {
-    recoverSwap(disk, directory, output);
-    disk.removeTree(directory);
+/**
+ * Removes what restores into `directory` left that ended with their process, and undoes swaps that were cut. Best called for the directory of
+ * a database before it is opened, and for directories of restores at start.
+ */
+export function sweepRestores(disk: RestoreDisk, directory: string): void {
+  for (const left of abandonedWorkspaces(directory)) {
+    recoverSwap(disk, left.directory, left.output);
+    disk.removeTree(left.directory);
   }
 }
 

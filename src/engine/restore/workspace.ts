@@ -38,22 +38,31 @@ export function createWorkspace(disk: RestoreDisk, output: string, token: string
   return workspace;
 }
 
-/** Directories beside `output` whose process is gone. */
-export function abandonedWorkspaces(output: string): string[] {
-  const parent = dirname(output);
-  if (!existsSync(parent)) return [];
-  return readdirSync(parent)
-    .filter((name) => name.startsWith(prefixOf(output)) && isAbandoned(name.slice(prefixOf(output).length)))
-    .map((name) => join(parent, name));
+/** What a restore that ended with its process left behind. */
+export interface AbandonedWorkspace {
+  readonly directory: string;
+  /** What it was to become. */
+  readonly output: string;
 }
+
+/** Workspaces in `directory` whose process is gone; none when it does not exist. */
+export function abandonedWorkspaces(directory: string): AbandonedWorkspace[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory).flatMap((entry) => {
+    const [, name, token] = WORKSPACE_NAME.exec(entry) ?? [];
+    if (name === undefined || token === undefined || !isAbandoned(token)) return [];
+    return [{ directory: join(directory, entry), output: join(directory, name) }];
+  });
+}
+
+const WORKSPACE_NAME = /^\.(.+)\.restoring-(\d+-\d+-[0-9a-f]{8})$/;
 
 const prefixOf = (output: string): string => `.${basename(output)}.restoring-`;
 
 function isAbandoned(token: string): boolean {
-  const match = /^(\d+)-(\d+)-[0-9a-f]{8}$/.exec(token);
-  if (match === null) return false;
-  const pid = Number(match[1]);
-  return !isAlive(pid) || startTime(pid) !== match[2];
+  const [id, started] = token.split('-');
+  const pid = Number(id);
+  return !isAlive(pid) || startTime(pid) !== started;
 }
 
 function isAlive(pid: number): boolean {

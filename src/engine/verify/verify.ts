@@ -109,7 +109,7 @@ class Verification {
     const plan = await this.#chain();
     if (plan === undefined) return;
     mkdirSync(scratch, { recursive: true, mode: 0o700 });
-    sweepRestores(nodeDisk, scratchName(scratch));
+    sweepRestores(nodeDisk, scratch);
     const { database, directory } = createWorkspace(nodeDisk, scratchName(scratch), token ?? workspaceToken());
     try {
       if (!(await this.#checksums(plan, database))) return;

@@ -65,7 +65,7 @@ function sweepAfterDeath(output: string): void {
     const dead = name.replace(/restoring-\d+-\d+-/, 'restoring-2147483646-1-');
     nodeDisk.rename(join(dirname(output), name), join(dirname(output), dead));
   }
-  sweepRestores(nodeDisk, output);
+  sweepRestores(nodeDisk, dirname(output));
 }
 
 async function countSteps(force: boolean): Promise<number> {

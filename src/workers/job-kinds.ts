@@ -1,7 +1,7 @@
 /** Composition root of the jobs: gives each kind its tools and runs it in this thread. */
 
 import { systemClock } from '../base/clock.ts';
-import { LitestreamError } from '../base/errors.ts';
+import { hasCode, LitestreamError } from '../base/errors.ts';
 import { nodeDisk } from '../engine/restore/disk.ts';
 import { type RestoreTools, restoreDatabase } from '../engine/restore/restore.ts';
 import { verifyReplica } from '../engine/verify/verify.ts';
@@ -45,9 +45,20 @@ export async function runJobHere<K extends JobKind>(
 }
 
 async function requireIntegrity(path: string, level: 'quick' | 'full'): Promise<void> {
-  const { ok, problem } = checkIntegrity(path, level);
-  if (ok) return;
-  throw new LitestreamError('INTEGRITY_FAILED', `checking the restored database: ${problem ?? 'SQLite found it damaged'}`, {
+  const problem = findProblem(path, level);
+  if (problem === undefined) return;
+  throw new LitestreamError('INTEGRITY_FAILED', `checking the restored database: ${problem}`, {
     hint: 'The source was damaged when it was replicated, or the replica is; try an earlier state.',
   });
+}
+
+function findProblem(path: string, level: 'quick' | 'full'): string | undefined {
+  try {
+    const { ok, problem = 'SQLite found it damaged' } = checkIntegrity(path, level);
+    return ok ? undefined : problem;
+  } catch (error) {
+    // Damage so great that the file cannot even be opened.
+    if (hasCode(error, 'DB_CORRUPT') || hasCode(error, 'DB_INVALID')) return error.message;
+    throw error;
+  }
 }

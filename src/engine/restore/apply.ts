@@ -13,8 +13,8 @@ import { Prefetch } from './prefetch.ts';
 import type { RestoreSource } from './source.ts';
 import type { Stopwatch } from './time-shares.ts';
 
-/** Bytes handled between two looks at the event loop, where cancellation arrives. */
-const SLICE_BYTES = 4 * 1024 * 1024;
+/** Longest stretch of work between two looks at the event loop, where bytes and cancellation arrive; ms. */
+const SLICE_MS = 20;
 
 export interface ApplyTools {
   readonly source: RestoreSource;
@@ -81,39 +81,49 @@ function checkRange(header: LTXHeader, file: FileInfo, name: string): void {
 }
 
 async function streamInto(decoder: LTXDecoder, prefetch: Prefetch, tools: ApplyTools): Promise<number> {
-  const { stopwatch, signal, onBytes } = tools;
+  const { stopwatch, onBytes } = tools;
   const chunks = prefetch.chunks();
+  const pause = pauses(tools);
   let size = 0;
   while (true) {
     const { value: chunk, done } = await stopwatch.measureAsync('read', () => chunks.next());
     if (done || chunk === undefined) return size;
-    signal.throwIfAborted();
     stopwatch.measure('decode', () => decoder.push(chunk));
     size += chunk.length;
     onBytes(chunk.length);
+    await pause();
   }
 }
 
 async function readInto(decoder: LTXDecoder, path: string, name: string, tools: ApplyTools): Promise<number> {
-  const { stopwatch, signal, onBytes } = tools;
+  const { stopwatch, onBytes } = tools;
+  const pause = pauses(tools);
   const fd = openLocal(path, name);
   try {
     let size = 0;
-    let sliceEnd = SLICE_BYTES;
     while (true) {
       const count = stopwatch.measure('read', () => readLocal(fd, decoder.window(), name));
       if (count === 0) return size;
       stopwatch.measure('decode', () => decoder.fill(count));
       size += count;
       onBytes(count);
-      if (size < sliceEnd) continue;
-      sliceEnd = size + SLICE_BYTES;
-      await yieldToEvents();
-      signal.throwIfAborted();
+      await pause();
     }
   } finally {
     closeSync(fd);
   }
+}
+
+/** To be called after each piece: lets events in when it is time, and throws the signal's reason after an abort. */
+function pauses({ stopwatch, signal }: ApplyTools): () => Promise<void> {
+  let due = stopwatch.now() + SLICE_MS;
+  return async () => {
+    if (stopwatch.now() >= due) {
+      await yieldToEvents();
+      due = stopwatch.now() + SLICE_MS;
+    }
+    signal.throwIfAborted();
+  };
 }
 
 function readLocal(fd: number, window: Uint8Array, name: string): number {

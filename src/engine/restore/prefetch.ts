@@ -6,9 +6,9 @@ import type { OpenedObject } from '../../storage/object-store.ts';
 export interface PrefetchOptions {
   readonly open: (file: FileInfo, signal: AbortSignal) => Promise<OpenedObject>;
   readonly signal: AbortSignal;
-  /** Bytes held at most, overshot by one chunk per stream. Default 64 MiB. */
+  /** Bytes held at most, overshot by one chunk per stream. Default 32 MiB. */
   readonly budget?: number;
-  /** Streams open at once. Default 4. */
+  /** Streams open at once. Default 8: small files cost a round trip each. */
   readonly streams?: number;
 }
 
@@ -19,8 +19,8 @@ interface Feed {
   error?: { readonly reason: unknown };
 }
 
-const BUDGET = 64 * 1024 * 1024;
-const STREAMS = 4;
+const BUDGET = 32 * 1024 * 1024;
+const STREAMS = 8;
 
 /** Use: `for (const file of files) for await (const chunk of prefetch.chunks())`, in the order given, then `close`. */
 export class Prefetch {

@@ -24,6 +24,11 @@ export class Stopwatch {
     this.#now = now;
   }
 
+  /** Monotonic milliseconds. */
+  now(): number {
+    return this.#now();
+  }
+
   /** Runs `work` and counts its time as `share`, without what was counted inside it. */
   measure<T>(share: Share, work: () => T): T {
     const counted = this.#total();

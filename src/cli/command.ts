@@ -3,19 +3,19 @@
 import { LitestreamError } from '../base/errors.ts';
 import type { Command, Door } from './door.ts';
 import { type FlagSpecs, type ParsedFlags, parseFlags } from './flags.ts';
+import { type CommandName, SUMMARIES } from './summaries.ts';
 
 interface CommandSpec<S extends FlagSpecs> {
-  readonly name: string;
-  readonly summary: string;
+  readonly name: CommandName;
   readonly usage: string;
   readonly flags: S;
   run(flags: ParsedFlags<S>, door: Door): Promise<number>;
 }
 
-export function defineCommand<const S extends FlagSpecs>({ name, summary, usage, flags, run }: CommandSpec<S>): Command {
+export function defineCommand<const S extends FlagSpecs>({ name, usage, flags, run }: CommandSpec<S>): Command {
   return {
     name,
-    summary,
+    summary: SUMMARIES[name],
     usage,
     run: async (args, door) => {
       const parsed = parseFlags(args, flags);

@@ -1,8 +1,9 @@
 /** The commands by name, each loaded when it is called. */
 
 import type { Command } from './door.ts';
+import type { CommandName } from './summaries.ts';
 
-export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+export const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   replicate: async () => (await import('./commands/replicate.ts')).replicate,
   restore: async () => (await import('./commands/restore.ts')).restore,
   databases: async () => (await import('./commands/databases.ts')).databases,
@@ -17,6 +18,3 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   mcp: async () => (await import('./commands/mcp.ts')).mcp,
   version: async () => (await import('./commands/version.ts')).version,
 };
-
-/** Older names that still work, with a notice. */
-export const ALIASES: Readonly<Record<string, string>> = { wal: 'ltx' };

@@ -1,9 +1,13 @@
 /** Finds the command, runs it, and turns what it throws into one message and an exit status. */
 
 import { ERROR_CODES, EXIT, errorToData, LitestreamError } from '../base/errors.ts';
-import { ALIASES, COMMANDS } from './commands.ts';
+
 import type { Command, Door } from './door.ts';
 import { createLazyDoor, type Stdio } from './lazy-door.ts';
+import { type CommandName, SUMMARIES } from './summaries.ts';
+
+/** Older names that still work, with a notice. */
+const ALIASES: Readonly<Record<string, CommandName>> = { wal: 'ltx' };
 
 const HELP_WORDS = new Set(['help', '-h', '-help', '--help']);
 
@@ -26,41 +30,44 @@ export async function runWith(args: readonly string[], door: Door): Promise<numb
 async function dispatch(args: readonly string[], door: Door): Promise<number> {
   const [word, ...rest] = args;
   if (word === undefined) {
-    door.stdout.write(await overview());
+    door.stdout.write(overview());
     return EXIT.usage;
   }
   if (HELP_WORDS.has(word)) {
     const [topic] = rest;
-    door.stdout.write(topic === undefined || topic.startsWith('-') ? await overview() : (await find(topic)).usage);
+    door.stdout.write(topic === undefined || topic.startsWith('-') ? overview() : (await find(topic)).usage);
     return EXIT.ok;
   }
   if (word.startsWith('-')) throw new LitestreamError('USAGE', `${word} stands where a command is expected`, { hint: 'litestream help' });
   const command = await find(word);
-  const renamed = ALIASES[word];
+  const renamed = Object.hasOwn(ALIASES, word) ? ALIASES[word] : undefined;
   if (renamed !== undefined) door.stderr.write(`Warning: "litestream ${word}" is deprecated, use "litestream ${renamed}"\n`);
   return command.run(rest, door);
 }
 
 async function find(word: string): Promise<Command> {
-  const load = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : COMMANDS[ALIASES[word] ?? ''];
-  if (load !== undefined) return load();
+  const name = (Object.hasOwn(ALIASES, word) ? ALIASES[word] : word) ?? word;
+  if (isCommandName(name)) {
+    const { COMMANDS } = await import('./commands.ts');
+    return COMMANDS[name]();
+  }
   const { closest } = await import('../config/closest.ts');
-  const near = closest(word, Object.keys(COMMANDS));
+  const near = closest(word, Object.keys(SUMMARIES));
   throw new LitestreamError('USAGE', `there is no command "${word}"`, {
     hint: near === undefined ? 'litestream help' : `litestream ${near}`,
   });
 }
 
-async function overview(): Promise<string> {
-  const { formatTable } = await import('./table.ts');
-  const commands = await Promise.all(Object.values(COMMANDS).map((load) => load()));
-  const rows = commands.map(({ name, summary }) => [`  ${name}`, summary]);
+const isCommandName = (word: string): word is CommandName => Object.hasOwn(SUMMARIES, word);
+
+function overview(): string {
+  const lines = Object.entries(SUMMARIES).map(([name, summary]) => `  ${name.padEnd(13)}${summary}\n`);
   return `litestream replicates SQLite databases continuously and restores any moment.
 
 Usage: litestream COMMAND [FLAGS] [ARGUMENTS]
 
 Commands:
-${formatTable(rows)}
+${lines.join('')}
 Flags go before arguments. "litestream help COMMAND" explains a command.
 `;
 }

@@ -4,11 +4,10 @@ import { EXIT, hasCode, LitestreamError } from '../../base/errors.ts';
 import { formatFinding } from '../../config/findings.ts';
 import type { Finding, Settings } from '../../config/settings.ts';
 import { defineCommand } from '../command.ts';
-import type { Door } from '../door.ts';
+import type { Command, Door } from '../door.ts';
 import { formatJSON } from '../json.ts';
 import { CONFIG_FLAGS, CONFIG_USAGE, type ConfigFlagValues, loadConfig } from '../source.ts';
-
-const SUMMARY = 'Check the configuration and print what it comes to';
+import { SUMMARIES } from '../summaries.ts';
 
 const USAGE = `Usage: litestream config check [FLAGS]
 
@@ -24,24 +23,22 @@ Examples:
   litestream config check -strict -print
 `;
 
-export const config = defineCommand({
+/** The word comes before the flags, so it is taken off first. */
+export const config: Command = {
   name: 'config',
-  summary: SUMMARY,
+  summary: SUMMARIES.config,
   usage: USAGE,
-  flags: {},
-  async run({ positionals }, door) {
-    const [word, ...args] = positionals;
-    if (word !== 'check')
-      throw new LitestreamError('USAGE', word === undefined ? 'config needs a word: check' : `config has no "${word}"`, {
-        hint: 'litestream config check',
-      });
-    return check.run(args, door);
+  async run([word, ...args], door) {
+    if (word === 'check' || word === '-h' || word === '-help' || word === '--help')
+      return check.run(word === 'check' ? args : ['-h'], door);
+    throw new LitestreamError('USAGE', word === undefined ? 'config needs a word: check' : `config has no "${word}"`, {
+      hint: 'litestream config check',
+    });
   },
-});
+};
 
 const check = defineCommand({
-  name: 'config check',
-  summary: SUMMARY,
+  name: 'config',
   usage: USAGE,
   flags: { ...CONFIG_FLAGS, print: 'bool', json: 'bool' },
   async run({ values, positionals }, door) {

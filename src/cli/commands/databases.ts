@@ -9,7 +9,6 @@ import { formatTable, printable } from '../table.ts';
 
 export const databases = defineCommand({
   name: 'databases',
-  summary: 'List the configured databases',
   usage: `Usage: litestream databases [FLAGS]
 
 Lists the configured databases and their replicas.

@@ -8,7 +8,6 @@ import { formatTable, formatTime } from '../table.ts';
 
 export const generations = defineCommand({
   name: 'generations',
-  summary: 'List the restorable runs of a replica',
   usage: `Usage: litestream generations [FLAGS] DB_PATH | REPLICA_URL
 
 Lists each uninterrupted run of a replica: what it covers and whether it can be restored.

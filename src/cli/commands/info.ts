@@ -9,7 +9,6 @@ import { CONFIG_FLAGS, CONFIG_USAGE, loadConfig } from '../source.ts';
 
 export const info = defineCommand({
   name: 'info',
-  summary: 'Show the running daemon',
   usage: `Usage: litestream info [FLAGS]
 
 Asks the daemon of the configured databases for its version, uptime and number of databases. Fails when none runs.

@@ -10,7 +10,6 @@ import { formatTable, formatTime } from '../table.ts';
 
 export const ltx = defineCommand({
   name: 'ltx',
-  summary: 'List the LTX files of a replica',
   usage: `Usage: litestream ltx [FLAGS] DB_PATH | REPLICA_URL
 
 Lists the files of one level of the replica. Level 0 holds the newest changes, 9 the snapshots.

@@ -7,7 +7,6 @@ import { CONFIG_FLAGS, CONFIG_USAGE, loadConfig } from '../source.ts';
 
 export const mcp = defineCommand({
   name: 'mcp',
-  summary: 'Serve AI clients over stdin and stdout',
   usage: `Usage: litestream mcp [FLAGS]
 
 Speaks the Model Context Protocol over stdin and stdout. Attaches to the running daemon where there is one; without it

@@ -16,7 +16,6 @@ import { formatStartBlock } from '../start-block.ts';
 
 export const replicate = defineCommand({
   name: 'replicate',
-  summary: 'Replicate databases until stopped',
   usage: `Usage: litestream replicate [FLAGS]
        litestream replicate [FLAGS] DB_PATH REPLICA_URL...
 

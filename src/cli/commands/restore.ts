@@ -37,7 +37,6 @@ type Wishes = Omit<VerbInput<'restore'>, 'path' | 'output' | 'replica'>;
 
 export const restore = defineCommand({
   name: 'restore',
-  summary: 'Restore a database to a moment',
   usage: `Usage: litestream restore [FLAGS] [DB_PATH | REPLICA_URL]
 
 Restores a database from its replica. The copy is written beside its place, checked, and swapped in at the end. Without an

@@ -9,7 +9,6 @@ import { formatTable, formatTime } from '../table.ts';
 
 export const snapshots = defineCommand({
   name: 'snapshots',
-  summary: 'List the full images of a replica',
   usage: `Usage: litestream snapshots [FLAGS] DB_PATH | REPLICA_URL
 
 Lists the files from which a restore can begin.

@@ -12,7 +12,6 @@ type Row = VerbOutput<'status'>['databases'][number];
 
 export const status = defineCommand({
   name: 'status',
-  summary: 'Show positions, lag and errors',
   usage: `Usage: litestream status [FLAGS] [DB_PATH]
 
 Shows where each database stands. "status" speaks of the local state alone, as it always did; "state" says whether

@@ -11,7 +11,6 @@ import { CONFIG_FLAGS, CONFIG_USAGE, resolveSubject } from '../source.ts';
 
 export const sync = defineCommand({
   name: 'sync',
-  summary: 'Push pending changes now',
   usage: `Usage: litestream sync [FLAGS] DB_PATH
 
 Captures what was committed so far; with -wait also waits until every replica has it.

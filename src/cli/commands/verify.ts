@@ -12,7 +12,6 @@ import { formatTable, printable } from '../table.ts';
 
 export const verify = defineCommand({
   name: 'verify',
-  summary: 'Prove that a backup restores',
   usage: `Usage: litestream verify [FLAGS] [DB_PATH | REPLICA_URL]
 
 Restores to a scratch file, checks it, and compares it page by page with the live database when a daemon runs.

@@ -5,7 +5,6 @@ import { defineCommand } from '../command.ts';
 
 export const version = defineCommand({
   name: 'version',
-  summary: 'Print the version',
   usage: `Usage: litestream version [FLAGS]
 
 Flags:

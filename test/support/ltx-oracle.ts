@@ -24,6 +24,8 @@ export interface OraclePage {
   readonly pgno: number;
   readonly page: Uint8Array;
   readonly form?: 'block' | 'frame';
+  /** The LZ4 frame to store for the page, instead of one made here. */
+  readonly raw?: Uint8Array;
 }
 
 export interface OracleFile {
@@ -77,14 +79,14 @@ export function writeOracle(file: OracleFile, block: BlockMaker = greedyBlock): 
   put(headerBytes(file.header));
   let offset = 100;
   const entries: number[] = [];
-  for (const { pgno, page, form = 'block' } of file.pages) {
+  for (const { pgno, page, raw, form = raw === undefined ? 'block' : 'frame' } of file.pages) {
     const head = Buffer.alloc(form === 'block' ? 10 : 6);
     head.writeUInt32BE(pgno);
     let payload: Uint8Array = block(page);
     if (form === 'block') {
       head.writeUInt16BE(1, 4);
       head.writeUInt32BE(payload.length, 6);
-    } else payload = encodeLz4Frame(page, payload);
+    } else payload = raw ?? encodeLz4Frame(page, payload);
     put(head);
     put(payload, page);
     const size = head.length + payload.length;

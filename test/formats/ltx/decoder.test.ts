@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../../src/base/errors.ts';
 import { Kernel } from '../../../src/formats/kernel/kernel.ts';
 import { crc64 } from '../../../src/formats/kernel/oracle/crc64.ts';
+import { xxh32 } from '../../../src/formats/kernel/xxh32.ts';
 import { LTXDecoder } from '../../../src/formats/ltx/decoder.ts';
 import { locatePageIndex } from '../../../src/formats/ltx/page-index.ts';
 import { PAGE_SIZES } from '../../../src/formats/sqlite/page-size.ts';
@@ -111,6 +112,57 @@ describe('LTX decoder', () => {
       else expect(found.code).toMatch(/^LTX_/);
     }
   });
+});
+
+describe('unusual but legal LZ4 frames', () => {
+  const body = Buffer.from(Array.from({ length: 512 }, (_, i) => (i * 7) & 255));
+  const u32 = (value: number): Buffer => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(value);
+    return bytes;
+  };
+  /** A frame of stored blocks. */
+  const lz4Frame = (flags: number, blocks: readonly Buffer[]): Buffer => {
+    const size = (flags & 8) === 0 ? Buffer.alloc(0) : Buffer.concat([u32(512), u32(0)]);
+    const descriptor: Buffer = Buffer.concat([Buffer.from([flags, 0x70]), size]);
+    const parts: Buffer[] = [Buffer.from('04224d18', 'hex'), descriptor, Buffer.from([(xxh32(descriptor) >>> 8) & 255])];
+    for (const stored of blocks) {
+      parts.push(u32(0x8000_0000 + stored.length), stored);
+      if ((flags & 0x10) !== 0) parts.push(u32(xxh32(stored)));
+    }
+    parts.push(u32(0));
+    if ((flags & 4) !== 0) parts.push(u32(xxh32(body)));
+    return Buffer.concat(parts);
+  };
+  const halves = [body.subarray(0, 200), body.subarray(200)];
+  for (const [title, frame] of [
+    ['two blocks', lz4Frame(0x64, halves)],
+    ['content size and block checksums', lz4Frame(0x7c, halves)],
+    ['no content checksum', lz4Frame(0x60, [body])],
+    ['linked blocks', lz4Frame(0x44, halves)],
+    [
+      'many small blocks',
+      lz4Frame(
+        0x64,
+        Array.from({ length: 512 }, (_, i) => body.subarray(i, i + 1)),
+      ),
+    ],
+  ] as const) {
+    test(`with ${title} are read, between ordinary pages and in pieces`, () => {
+      const pages = [
+        page(1),
+        { pgno: 2, page: body, raw: frame },
+        { ...page(3), form: 'frame' as const },
+        { pgno: 4, page: body, raw: frame },
+        page(5),
+      ];
+      const file = writeOracle({ header: base, pages });
+      for (const piece of [1, 50, file.length]) {
+        const read = decode(file, { piece, windowBytes: 512 });
+        expect(comparePages(read.content, new Map(pages.map((found) => [found.pgno, Buffer.from(found.page)])))).toEqual(SAME_PAGES);
+      }
+    });
+  }
 });
 
 describe('an LTX file is refused', () => {

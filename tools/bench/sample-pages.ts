@@ -10,7 +10,7 @@ const WORDS = 'page frame index commit lock reader writer vacuum table column va
 );
 
 /** A small generator with a fixed seed: benches compare machines, not luck. */
-function sequence(seed: number): () => number {
+export function sequence(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -23,14 +23,15 @@ export function samplePages(bytes: number, pageSize: number): Buffer {
   const directory = mkdtempSync(path.join(tmpdir(), 'bench-pages-'));
   try {
     const file = path.join(directory, 'sample.db');
-    fill(file, bytes, pageSize);
+    fillDatabase(file, bytes, pageSize);
     return readFileSync(file);
   } finally {
     rmSync(directory, { recursive: true });
   }
 }
 
-function fill(file: string, bytes: number, pageSize: number): void {
+/** Makes a database of about `bytes` bytes with text, JSON, random blobs and two indexes. */
+export function fillDatabase(file: string, bytes: number, pageSize: number): void {
   const database = new Database(file);
   try {
     database.pragma(`page_size = ${pageSize}`);

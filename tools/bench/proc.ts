@@ -1,0 +1,25 @@
+/** What Linux says about a process. */
+
+import { readFileSync } from 'node:fs';
+
+/** Ticks of /proc/PID/stat are hundredths of a second on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+/** Processor seconds used so far, user and system, by all threads. */
+export function processorSeconds(pid: number): number {
+  // The name in parentheses may hold spaces.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** The most bytes of memory that this process ever had resident, page cache not included. */
+export function peakResidentBytes(pid: number | 'self'): number {
+  const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
+  return Number(kibibytes) * 1024;
+}
+
+/** Processes that want a processor, per processor, over the last minute; benches on a busy machine say little. */
+export function load(): string {
+  const [minute] = readFileSync('/proc/loadavg', 'latin1').split(' ');
+  return `load average ${minute}`;
+}

@@ -1,0 +1,37 @@
+/** Restores once, as the product does, and tells how it went: arguments are the replica's directory and the output. */
+
+import { LATEST } from '../../src/engine/restore/target.ts';
+import type { TimeShares } from '../../src/engine/restore/time-shares.ts';
+import { runJob } from '../../src/workers/job-host.ts';
+import { peakResidentBytes } from './proc.ts';
+
+export interface RestoreFacts {
+  readonly durationMs: number;
+  /** From before the thread is started to its result. */
+  readonly wallMs: number;
+  readonly shares: TimeShares;
+  readonly bytesRead: number;
+  readonly sizeBytes: number;
+  readonly filesRead: number;
+  readonly peakResidentBytes: number;
+}
+
+const [replica, output] = process.argv.slice(2);
+if (replica === undefined || output === undefined) throw new Error('usage: restore-child REPLICA OUTPUT');
+const begun = performance.now();
+const { durationMs, shares, bytesRead, sizeBytes, filesRead } = await runJob('restore', {
+  store: { type: 'file', path: replica },
+  target: LATEST,
+  output,
+  integrity: 'none',
+});
+const facts: RestoreFacts = {
+  durationMs,
+  wallMs: performance.now() - begun,
+  shares,
+  bytesRead,
+  sizeBytes,
+  filesRead,
+  peakResidentBytes: peakResidentBytes('self'),
+};
+process.send?.(facts, undefined, {}, () => process.disconnect());

@@ -6,7 +6,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { diskError, type RestoreDisk } from './disk.ts';
 
@@ -50,7 +50,7 @@ export function abandonedWorkspaces(directory: string): AbandonedWorkspace[] {
   if (!existsSync(directory)) return [];
   return readdirSync(directory).flatMap((entry) => {
     const [, name, token] = WORKSPACE_NAME.exec(entry) ?? [];
-    if (name === undefined || token === undefined || !isAbandoned(token)) return [];
+    if (name === undefined || token === undefined || !isOurs(join(directory, entry)) || !isAbandoned(token)) return [];
     return [{ directory: join(directory, entry), output: join(directory, name) }];
   });
 }
@@ -63,6 +63,12 @@ function isAbandoned(token: string): boolean {
   const [id, started] = token.split('-');
   const pid = Number(id);
   return !isAlive(pid) || startTime(pid) !== started;
+}
+
+/** In a directory that others may write to, such a name alone must not make us do anything. */
+function isOurs(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && found.uid === process.geteuid?.();
 }
 
 function isAlive(pid: number): boolean {

@@ -18,19 +18,10 @@ import type { RestoreSource } from '../restore/source.ts';
 import { LATEST, type RestoreTarget } from '../restore/target.ts';
 import { Stopwatch, type TimeShares } from '../restore/time-shares.ts';
 import { createWorkspace, workspaceToken } from '../restore/workspace.ts';
+import { type Check, Checks, type Verdict } from './checks.ts';
 import { comparePages } from './compare-pages.ts';
 
-export type Outcome = 'passed' | 'failed' | 'inconclusive';
-
-export interface Check {
-  /**
-   * `chain`: files lead to the target without a gap. `checksums`: every file of the chain is whole. `integrity`: SQLite finds nothing wrong.
-   * `pages`: every page equals the live database's.
-   */
-  readonly name: 'chain' | 'checksums' | 'integrity' | 'pages';
-  readonly outcome: Outcome;
-  readonly detail: string;
-}
+export type { Check, Outcome } from './checks.ts';
 
 /** Plain data: may cross a thread. */
 export interface VerifyRequest {
@@ -45,18 +36,13 @@ export interface VerifyRequest {
 }
 
 /** Plain data: may cross a thread. */
-export interface VerifyResult {
-  readonly outcome: Outcome;
-  /** In the order they were made. What could not be reached any more after a failure is inconclusive. */
-  readonly checks: readonly Check[];
+export interface VerifyResult extends Verdict {
   /** What was rebuilt; absent when nothing could be. */
   readonly txid?: TXID;
   readonly pagesCompared?: number;
   readonly filesRead: number;
   readonly bytesRead: number;
   readonly durationMs: number;
-  /** Why it did not pass. */
-  readonly reason?: string;
   readonly shares: TimeShares;
 }
 
@@ -92,7 +78,7 @@ class Verification {
   readonly #request: VerifyRequest;
   readonly #tools: VerifyTools;
   readonly #stopwatch: Stopwatch;
-  readonly #checks = new Map<Check['name'], Check>();
+  readonly #checks = new Checks();
   #rebuilt: Rebuilt | undefined;
   #bytesRead = 0;
   #pagesCompared: number | undefined;
@@ -122,19 +108,12 @@ class Verification {
   }
 
   result(): Omit<VerifyResult, 'durationMs'> {
-    const names: readonly Check['name'][] = ['chain', 'checksums', 'integrity', 'pages'];
-    const checks = names.map((name) => this.#checks.get(name) ?? { name, outcome: 'inconclusive' as const, detail: 'not reached' });
-    const failed = checks.find((check) => check.outcome === 'failed');
-    const open = checks.find((check) => check.outcome === 'inconclusive' && (check.name !== 'pages' || this.#notComparable !== undefined));
-    const reason = failed?.detail ?? open?.detail;
     return {
-      outcome: failed !== undefined ? 'failed' : open !== undefined ? 'inconclusive' : 'passed',
-      checks,
+      ...this.#checks.verdict({ pagesCount: this.#notComparable !== undefined }),
       ...(this.#rebuilt === undefined ? {} : { txid: this.#rebuilt.plan.reached.txid }),
       ...(this.#pagesCompared === undefined ? {} : { pagesCompared: this.#pagesCompared }),
       filesRead: this.#rebuilt?.filesRead ?? 0,
       bytesRead: this.#bytesRead,
-      ...(reason === undefined ? {} : { reason }),
       shares: this.#stopwatch.shares(),
     };
   }
@@ -149,7 +128,7 @@ class Verification {
     const plan =
       sums === undefined ? this.#judge('chain', () => planRestore(listing, target)) : this.#planComparable(listing, sums, newest);
     if (plan === undefined) return undefined;
-    this.#note('chain', 'passed', `${plan.files.length} ${plan.files.length === 1 ? 'file' : 'files'}, no gap`);
+    this.#checks.note('chain', 'passed', `${plan.files.length} ${plan.files.length === 1 ? 'file' : 'files'}, no gap`);
     return plan;
   }
 
@@ -186,16 +165,16 @@ class Verification {
       return this.#failedRebuild(error);
     }
     const { filesRead, replanned } = this.#rebuilt;
-    this.#note('checksums', 'passed', `${filesRead} of ${filesRead}${replanned ? ', after choosing files again' : ''}`);
+    this.#checks.note('checksums', 'passed', `${filesRead} of ${filesRead}${replanned ? ', after choosing files again' : ''}`);
     return true;
   }
 
   /** A file that has gone, or a TXID that was merged away while we read, says nothing about the replica. */
   #failedRebuild(error: unknown): false {
     if (hasCode(error, 'OBJECT_NOT_FOUND') || hasCode(error, 'TX_NOT_AVAILABLE')) {
-      this.#note('checksums', 'inconclusive', `the files changed while they were read: ${error.message}`);
+      this.#checks.note('checksums', 'inconclusive', `the files changed while they were read: ${error.message}`);
     } else if (isDamage(error)) {
-      this.#note('checksums', 'failed', error.message);
+      this.#checks.note('checksums', 'failed', error.message);
     } else throw error;
     return false;
   }
@@ -204,31 +183,30 @@ class Verification {
     const { sums } = this.#request;
     const rebuilt = this.#rebuilt;
     if (sums === undefined || rebuilt === undefined)
-      return this.#note('pages', 'inconclusive', 'there is no live database to compare with');
-    if (this.#notComparable !== undefined) return this.#note('pages', 'inconclusive', this.#notComparable);
+      return this.#checks.note('pages', 'inconclusive', 'there is no live database to compare with');
+    if (this.#notComparable !== undefined) return this.#checks.note('pages', 'inconclusive', this.#notComparable);
     if (rebuilt.pageSize !== sums.pageSize || rebuilt.pages !== sums.commit) {
       const restored = `${rebuilt.pages} pages of ${rebuilt.pageSize} bytes`;
-      return this.#note('pages', 'failed', `restored are ${restored}, the live database has ${sums.commit} of ${sums.pageSize}`);
+      return this.#checks.note('pages', 'failed', `restored are ${restored}, the live database has ${sums.commit} of ${sums.pageSize}`);
     }
     const { compared, different, examples } = await this.#stopwatch.measureAsync('check', () =>
       comparePages(database, sums, this.#tools.signal),
     );
     this.#pagesCompared = compared;
-    if (different === 0) return this.#note('pages', 'passed', `${compared} of ${compared}`);
+    if (different === 0) return this.#checks.note('pages', 'passed', `${compared} of ${compared}`);
     const some = examples.join(', ') + (different > examples.length ? ', …' : '');
-    this.#note('pages', 'failed', `${different} of ${compared} pages differ from the live database: ${some}`);
+    this.#checks.note('pages', 'failed', `${different} of ${compared} pages differ from the live database: ${some}`);
   }
 
   async #integrity(database: string, level: 'quick' | 'full'): Promise<void> {
     this.#tools.signal.throwIfAborted();
     try {
       await this.#stopwatch.measureAsync('check', () => this.#tools.checkIntegrity(database, level));
-      this.#note('integrity', 'passed', level);
+      this.#checks.note('integrity', 'passed', level);
     } catch (error) {
       if (!hasCode(error, 'INTEGRITY_FAILED')) throw error;
-      const source =
-        this.#checks.get('pages')?.outcome === 'passed' ? '; the live database has the same pages, so it is damaged itself' : '';
-      this.#note('integrity', 'failed', `${error.message}${source}`);
+      const source = this.#checks.outcomeOf('pages') === 'passed' ? '; the live database has the same pages, so it is damaged itself' : '';
+      this.#checks.note('integrity', 'failed', `${error.message}${source}`);
     }
   }
 
@@ -237,13 +215,9 @@ class Verification {
       return plan();
     } catch (error) {
       if (!isDamage(error)) throw error;
-      this.#note(name, 'failed', error.message);
+      this.#checks.note(name, 'failed', error.message);
       return undefined;
     }
-  }
-
-  #note(name: Check['name'], outcome: Outcome, detail: string): void {
-    this.#checks.set(name, { name, outcome, detail });
   }
 }
 

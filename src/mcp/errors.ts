@@ -91,7 +91,9 @@ export function toToolError(error: unknown): ToolError {
 
 function fixFor(data: ErrorData): string {
   if (data.code === 'INTERNAL') return FALLBACK_FIX;
-  return data.hint ?? FIXES[data.code] ?? FALLBACK_FIX;
+  // Hints of plans speak of verbs; a model knows tools.
+  const ours = FIXES[data.code];
+  return (data.code.startsWith('PLAN_') ? ours : undefined) ?? data.hint ?? ours ?? FALLBACK_FIX;
 }
 
 function detailsOf(code: ErrorCode, details: Record<string, unknown>): { details?: Record<string, unknown> } {

@@ -22,7 +22,7 @@ import { type MCPObserver, silentObserver } from './observer.ts';
 import type { MCPSettings } from './options.ts';
 import { RESULT_CHARS_CEILING } from './presenter.ts';
 import type { ServerFor } from './server-for.ts';
-import { Tokens } from './tokens.ts';
+import { type TokenEntry, Tokens } from './tokens.ts';
 
 export interface MCPHTTPOptions {
   readonly log: Logger;
@@ -150,7 +150,7 @@ class Door {
 
   /** Closes what is idle, and at once whatever belongs to a token that is gone, changed or expired. */
   sweep(): void {
-    const accepts = (token: { name: string; scopes: Visitor['caller']['scopes'] }) => this.#tokens.accepts(token.name, token.scopes);
+    const accepts = (token: TokenEntry) => this.#tokens.accepts(token);
     this.#streamable.sweep(accepts);
     this.#sse.sweep(accepts);
     for (const { visitor, res } of this.#open) {

@@ -13,6 +13,7 @@ const entrySchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'use letters, digits, dot, underscore and hyphen, at most 64'),
   sha256: z.string().regex(/^[0-9a-fA-F]{64}$/, 'use the 64 hex digits of the SHA-256 of the token'),
   scopes: z.array(z.enum(SCOPES)).min(1),
+  databases: z.array(z.string().min(1).max(1_024)).min(1).optional(),
   expires: z.union([z.string(), z.date()]).optional(),
   created: z.union([z.string(), z.date()]).optional(),
 });
@@ -67,11 +68,17 @@ function parseEntry(item: unknown, index: number, path: string): TokenEntry {
     const [issue] = parsed.error.issues;
     const where = issue?.code === 'unrecognized_keys' ? issue.keys.join(', ') : (issue?.path.join('.') ?? '');
     throw new LitestreamError('CONFIG_INVALID', `entry ${index + 1} of the token file ${path} is not valid at "${where}"`, {
-      hint: 'An entry has name, sha256, scopes and optionally expires and created.',
+      hint: 'An entry has name, sha256, scopes and optionally databases, expires and created.',
     });
   }
-  const { name, sha256, scopes, expires } = parsed.data;
+  const { name, sha256, scopes, databases, expires } = parsed.data;
   const at = expires === undefined ? undefined : new Date(expires).getTime();
   if (Number.isNaN(at)) throw new LitestreamError('CONFIG_INVALID', `token "${name}" in ${path} has no valid time in "expires"`);
-  return { name, digest: Buffer.from(sha256, 'hex'), scopes, ...(at === undefined ? {} : { expires: at }) };
+  return {
+    name,
+    digest: Buffer.from(sha256, 'hex'),
+    scopes,
+    ...(databases === undefined ? {} : { databases }),
+    ...(at === undefined ? {} : { expires: at }),
+  };
 }

@@ -15,6 +15,8 @@ export interface TokenEntry {
   /** SHA-256 of the token. */
   readonly digest: Buffer;
   readonly scopes: readonly Scope[];
+  /** Globs of the databases the token is for; absent: all. Control keeps the others out of sight. */
+  readonly databases?: readonly string[];
   /** ms since the epoch. */
   readonly expires?: number;
 }
@@ -119,9 +121,11 @@ export class Tokens {
     return found !== undefined && this.#isCurrent(found) ? found : undefined;
   }
 
-  /** True while a token of this name and these scopes is accepted. */
-  accepts(name: string, scopes: readonly Scope[]): boolean {
-    return this.entries.some((entry) => entry.name === name && this.#isCurrent(entry) && sameScopes(entry.scopes, scopes));
+  /** True while `entry` is accepted with the same rights as when it was found. */
+  accepts(entry: TokenEntry): boolean {
+    return this.entries.some(
+      (now) => this.#isCurrent(now) && now.name === entry.name && now.digest.equals(entry.digest) && sameRights(now, entry),
+    );
   }
 
   #isCurrent(entry: TokenEntry): boolean {
@@ -136,4 +140,7 @@ export function bearerToken(header: string | undefined): string | undefined {
 
 const digestOf = (token: string): Buffer => createHash('sha256').update(token).digest();
 
-const sameScopes = (a: readonly Scope[], b: readonly Scope[]): boolean => a.length === b.length && a.every((scope) => b.includes(scope));
+function sameRights(a: TokenEntry, b: TokenEntry): boolean {
+  const sorted = (words: readonly string[] | undefined) => words?.toSorted().join('\n');
+  return sorted(a.scopes) === sorted(b.scopes) && sorted(a.databases) === sorted(b.databases);
+}

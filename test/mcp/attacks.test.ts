@@ -207,7 +207,7 @@ describe('one principal and another (T4)', () => {
     const loose = await tokenFile(entry('ann'));
     await chmod(loose, 0o644);
     await expect(start({ tokenFile: loose })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
-    const odd = await tokenFile(`- { name: ann, sha256: ${digest('x')}, scopes: [read], databases: ['shop*'] }\n`);
+    const odd = await tokenFile(`- { name: ann, sha256: ${digest('x')}, scopes: [read], database: 'shop*' }\n`);
     await expect(start({ tokenFile: odd })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
     await expect(start({ tokenFile: `${odd}.missing` })).rejects.toMatchObject({ code: 'CONFIG_NOT_FOUND' });
   });

@@ -64,7 +64,8 @@ export const ltx = defineCard({
     const all = totals.reduce((sum, total) => sum + total.files, 0);
     if (all === 0) return { summary: 'No file matches.' };
     const shown = page.next_cursor === undefined ? '' : `, ${files.length} shown`;
-    return { summary: `${countOf(all, 'file')} in ${countOf(totals.length, 'level total')}, ${bytesInWords(bytes)}${shown}.` };
+    const levels = [...new Set(totals.map((total) => total.level))].join(', ');
+    return { summary: `${countOf(all, 'file')} on level ${levels}, ${bytesInWords(bytes)}${shown}.` };
   },
 });
 
@@ -82,10 +83,11 @@ export const points = defineCard({
     if (newest === undefined || coverage.oldest === undefined) return { summary: `${name} has no restore point in this range.` };
     const total = page.total ?? list.length;
     const fine = coverage.fine_since === undefined ? '' : `, every transaction since ${coverage.fine_since}`;
-    const widest = Math.max(0, ...list.map((point) => point.width_seconds ?? 0));
+    const widths = list.map((point) => point.width_seconds ?? 0).filter((width) => width > 0);
+    const widest = widths.length === 0 ? '' : `, widest step shown ${secondsInWords(Math.max(...widths))}`;
     const gaps = coverage.gaps.length === 0 ? '' : `, ${countOf(coverage.gaps.length, 'gap')}`;
     return {
-      summary: `${name} can be restored from ${coverage.oldest} to ${coverage.newest ?? newest.time}${fine}${gaps}; ${countOf(total, 'point')}, widest step shown ${secondsInWords(widest)}.`,
+      summary: `${name} can be restored from ${coverage.oldest} to ${coverage.newest ?? newest.time}${fine}${gaps}; ${countOf(total, 'point')}${widest}.`,
       next: [
         {
           tool: 'litestream_restore_plan',

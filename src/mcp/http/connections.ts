@@ -1,20 +1,15 @@
 /** Connections of the older revisions that last over several requests: whose they are, how many, how long idle (mcp.md §4.5). */
 
 import type { Clock } from '../../base/clock.ts';
-import type { Scope } from '../../control/caller.ts';
+import type { TokenEntry } from '../tokens.ts';
 import type { Visitor } from './guards.ts';
-
-/** The token a connection was opened with, as long as it lasts. */
-export interface ConnectionToken {
-  readonly name: string;
-  readonly scopes: readonly Scope[];
-}
 
 export interface Connection<T> {
   readonly id: string;
   readonly transport: T;
   readonly principal: string;
-  readonly token?: ConnectionToken;
+  /** The token it was opened with. */
+  readonly token?: TokenEntry;
   /** Streams and requests in progress. */
   inUse: number;
   lastUsed: number;
@@ -50,7 +45,7 @@ export class Connections<T> {
       id,
       transport,
       principal: caller.principal,
-      ...(token === undefined ? {} : { token: { name: token.name, scopes: token.scopes } }),
+      ...(token === undefined ? {} : { token }),
       inUse: 0,
       lastUsed: this.#options.clock.monotonic(),
     };
@@ -73,7 +68,7 @@ export class Connections<T> {
   }
 
   /** Closes those idle too long and those whose token `accepts` no longer knows. */
-  sweep(accepts: (token: ConnectionToken) => boolean): void {
+  sweep(accepts: (token: TokenEntry) => boolean): void {
     const now = this.#options.clock.monotonic();
     for (const connection of this.#byId.values()) {
       const idle = connection.inUse === 0 && now - connection.lastUsed > this.#options.idleMs;

@@ -111,7 +111,8 @@ export class Guards {
     const presented = bearerToken(request.headers.authorization);
     const token = presented === undefined ? undefined : tokens.find(presented);
     if (token === undefined) return this.#unknownToken(request.ip, presented !== undefined);
-    return { caller: { ...door, principal: token.name, scopes: token.scopes, readOnly }, token };
+    const { name: principal, scopes, databases } = token;
+    return { caller: { ...door, principal, scopes, readOnly, ...(databases === undefined ? {} : { databases }) }, token };
   }
 
   #unknownToken(address: string, presented: boolean): Refused {

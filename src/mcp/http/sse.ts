@@ -6,8 +6,9 @@ import type { McpServer } from '@modelcontextprotocol/server';
 import type { Clock } from '../../base/clock.ts';
 import type { MCPObserver } from '../observer.ts';
 import type { ServerFor } from '../server-for.ts';
+import type { TokenEntry } from '../tokens.ts';
 import { authInfoOf } from './auth-info.ts';
-import { Connections, type ConnectionToken } from './connections.ts';
+import { Connections } from './connections.ts';
 import type { Visitor } from './guards.ts';
 import { CODES, type Refusal } from './replies.ts';
 
@@ -65,7 +66,7 @@ export class SSEDoor {
     return undefined;
   }
 
-  sweep(accepts: (token: ConnectionToken) => boolean): void {
+  sweep(accepts: (token: TokenEntry) => boolean): void {
     this.#connections.sweep(accepts);
   }
 

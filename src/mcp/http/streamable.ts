@@ -9,8 +9,9 @@ import { LitestreamError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { MCPObserver } from '../observer.ts';
 import type { ServerFor } from '../server-for.ts';
+import type { TokenEntry } from '../tokens.ts';
 import { authInfoOf, callerFrom } from './auth-info.ts';
-import { type Connection, Connections, type ConnectionToken } from './connections.ts';
+import { type Connection, Connections } from './connections.ts';
 import type { Visitor } from './guards.ts';
 import { CODES, type Refusal } from './replies.ts';
 
@@ -71,7 +72,7 @@ export class StreamableDoor {
     this.#handler.notify.toolsChanged();
   }
 
-  sweep(accepts: (token: ConnectionToken) => boolean): void {
+  sweep(accepts: (token: TokenEntry) => boolean): void {
     this.#legacy.sweep(accepts);
   }
 

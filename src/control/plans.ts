@@ -91,6 +91,10 @@ export class Plans {
     if (kept) kept.state = 'used';
   }
 
+  isUsed(plan: Plan): boolean {
+    return this.#plans.get(plan.id)?.state === 'used';
+  }
+
   /** Takes a plan back for good, as after a person declined it. */
   revoke(plan: Plan): void {
     const kept = this.#plans.get(plan.id);

@@ -29,6 +29,20 @@ export async function executePlan(world: World, id: string, args: RestoreInput, 
   const plan = world.plans.find(call.caller.principal, id);
   const entry = findDatabase(world, call.caller, plan.binding.database);
   checkArguments(plan, args);
+  const ready = await passGate(world, plan, entry, call).catch((error: unknown) => {
+    // Another call may have used the plan meanwhile, which is then the reason for whatever stood in the way.
+    if (world.plans.isUsed(plan)) world.plans.find(plan.principal, plan.id);
+    throw error;
+  });
+  call.signal.throwIfAborted();
+  const job = begin(world, { plan, call, ...ready });
+  const result = await resultOf(world, job, { ms: patienceOf(args.wait_seconds, call), call });
+  return result ?? { as_of: formatInstant(world.clock.now()), mode: 'running', job_id: job.id, plan: plan.shown };
+}
+
+type Ready = Pick<Beginning, 'choice' | 'target' | 'confirmedBy'>;
+
+async function passGate(world: World, plan: Plan, entry: Choice['entry'], call: CallContext): Promise<Ready> {
   await recheckOutput(plan.binding.output, rulesOf(world));
   checkLimits(world, plan);
   const confirmedBy = await confirm(world, plan, call);
@@ -36,10 +50,7 @@ export async function executePlan(world: World, id: string, args: RestoreInput, 
   const choice = await chooseAgain(world, plan, entry, call.signal);
   const target = await recheckOutput(plan.binding.output, rulesOf(world));
   checkSpace({ ...plan.shown, free_bytes: await freeBytes(target.path) });
-  call.signal.throwIfAborted();
-  const job = begin(world, { plan, choice, target, confirmedBy, call });
-  const result = await resultOf(world, job, { ms: patienceOf(args.wait_seconds, call), call });
-  return result ?? { as_of: formatInstant(world.clock.now()), mode: 'running', job_id: job.id, plan: plan.shown };
+  return { choice, target, confirmedBy };
 }
 
 interface Beginning {

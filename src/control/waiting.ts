@@ -47,7 +47,7 @@ export async function resultOf<T>(world: World, job: Job<T>, waiting: Omit<Waiti
 }
 
 function pause(world: World, ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
+  if (ms <= 0 || signal.aborted) return Promise.resolve();
   if (ms !== Number.POSITIVE_INFINITY) return world.clock.sleep(ms, { signal }).catch(() => {});
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

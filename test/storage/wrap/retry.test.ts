@@ -1,0 +1,149 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { type ErrorCode, LitestreamError } from '../../../src/base/errors.ts';
+import { MemoryStore } from '../../../src/storage/memory/memory.ts';
+import { RetryStore } from '../../../src/storage/wrap/retry.ts';
+import { FakeClock, settle } from '../../support/fake-clock.ts';
+import { FaultStore } from '../../support/fault-store.ts';
+import { failingBody, getBytes, listKeys, patternBytes, putBytes } from '../contract/bodies.ts';
+
+const error = (code: ErrorCode, details = {}) => new LitestreamError(code, 'scripted', { details });
+const SETTINGS = { attempts: 4, initialMs: 100, capMs: 1000, jitter: 0 };
+
+describe('retry', () => {
+  let clock: FakeClock;
+  let faults: FaultStore;
+  let retries: [string, string, number][];
+  let store: RetryStore;
+  beforeEach(async () => {
+    clock = new FakeClock();
+    faults = new FaultStore(new MemoryStore());
+    retries = [];
+    store = new RetryStore(faults, {
+      settings: SETTINGS,
+      clock,
+      onRetry: (operation, { code }, delay) => retries.push([operation, code, delay]),
+    });
+    await putBytes(store, 'there', patternBytes(10));
+    faults.calls.length = 0;
+  });
+
+  /** Runs a call while time passes. */
+  async function passing<T>(call: Promise<T>): Promise<T> {
+    let done = false;
+    call.then(
+      () => {
+        done = true;
+      },
+      () => {
+        done = true;
+      },
+    );
+    while (!done) {
+      await settle(3);
+      await clock.advance(clock.nextDelay ?? 0);
+    }
+    return call;
+  }
+
+  const CALLS = {
+    list: () => listKeys(store),
+    open: () => getBytes(store, 'there'),
+    stat: () => store.stat('there'),
+    delete: () => store.delete(['other']),
+    put: () => putBytes(store, 'new', patternBytes(5)),
+  } as const;
+
+  test.each(Object.keys(CALLS) as (keyof typeof CALLS)[])('%s is repeated with growing delays while the error allows it', async (verb) => {
+    faults.script({ on: verb, times: 3, fault: { type: 'error', error: error('STORAGE_UNAVAILABLE') } });
+    await passing<unknown>(CALLS[verb]());
+    expect(faults.count(verb)).toBe(4);
+    expect(retries).toEqual([100, 200, 400].map((delay) => [verb, 'STORAGE_UNAVAILABLE', delay]));
+  });
+
+  test.each(Object.keys(CALLS) as (keyof typeof CALLS)[])('%s gives the last error up after all attempts', async (verb) => {
+    faults.script({ on: verb, times: 100, fault: { type: 'error', error: error('STORAGE_THROTTLED') } });
+    await expect(passing<unknown>(CALLS[verb]())).rejects.toMatchObject({ code: 'STORAGE_THROTTLED' });
+    expect(faults.count(verb)).toBe(4);
+  });
+
+  test.each(['ACCESS_DENIED', 'OBJECT_NOT_FOUND', 'PRECONDITION_FAILED', 'CONTAINER_NOT_FOUND', 'LTX_INVALID', 'SECOND_WRITER'] as const)(
+    'never repeats after %s',
+    async (code) => {
+      faults.script({ on: 'put', times: 100, fault: { type: 'error', error: error(code) } });
+      await expect(CALLS.put()).rejects.toMatchObject({ code });
+      expect(faults.count('put')).toBe(1);
+    },
+  );
+
+  test('never repeats after an error that is not ours, such as one of the source', async () => {
+    const source = new Error('source');
+    await expect(store.put('x', failingBody(patternBytes(3), source))).rejects.toBe(source);
+    expect(faults.count('put')).toBe(1);
+  });
+
+  test('opens the body of a put anew for each attempt', async () => {
+    faults.script({ on: 'put', times: 2, fault: { type: 'lost-answer', error: error('STORAGE_UNAVAILABLE') } });
+    let opened = 0;
+    const body = {
+      async *open() {
+        opened += 1;
+        yield patternBytes(100);
+      },
+    };
+    await passing(store.put('re', body));
+    expect(opened).toBe(3);
+    expect(Buffer.compare(await getBytes(store, 're'), patternBytes(100))).toBe(0);
+  });
+
+  test('a create-only put whose answer was lost ends in PRECONDITION_FAILED: who is above has to look', async () => {
+    faults.script({ on: 'put', fault: { type: 'lost-answer', error: error('STORAGE_UNAVAILABLE') } });
+    const put = store.put(
+      'once',
+      {
+        open: async function* () {
+          yield patternBytes(3);
+        },
+      },
+      { ifAbsent: true },
+    );
+    await expect(passing(put)).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+  });
+
+  test('a listing goes on after the last key it gave, without repeating or losing one', async () => {
+    for (let i = 0; i < 10; i++) await putBytes(store, `l/${i}`, patternBytes(1));
+    faults.script(
+      { on: 'list', fault: { type: 'broken', after: 3, ending: error('STORAGE_UNAVAILABLE') } },
+      { on: 'list', fault: { type: 'broken', after: 0, ending: error('STORAGE_UNAVAILABLE') } },
+      { on: 'list', fault: { type: 'broken', after: 4, ending: error('STORAGE_UNAVAILABLE') } },
+    );
+    expect(await passing(listKeys(store, 'l/'))).toEqual(Array.from({ length: 10 }, (_, i) => `l/${i}`));
+    expect(faults.count('list')).toBe(4);
+  });
+
+  test('a listing that fails for good is an error, never a short list', async () => {
+    for (let i = 0; i < 5; i++) await putBytes(store, `l/${i}`, patternBytes(1));
+    faults.script({ on: 'list', times: 100, fault: { type: 'broken', after: 0, ending: error('STORAGE_UNAVAILABLE') } });
+    await expect(passing(listKeys(store, 'l/'))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+  });
+
+  test('waits as long as the service asks for', async () => {
+    faults.script({ on: 'stat', fault: { type: 'error', error: error('STORAGE_THROTTLED', { retryAfterMs: 7000 }) } });
+    const before = clock.now();
+    await passing(store.stat('there'));
+    expect(clock.now() - before).toBe(7000);
+  });
+
+  test('a cancelled call is refused at the door, and a wait ends with the reason', async () => {
+    const reason = new Error('enough');
+    await expect(store.stat('there', { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(faults.calls).toEqual([]);
+    faults.script({ on: 'stat', times: 100, fault: { type: 'error', error: error('STORAGE_UNAVAILABLE') } });
+    const controller = new AbortController();
+    const waiting = store.stat('there', { signal: controller.signal });
+    await settle();
+    controller.abort(reason);
+    await expect(waiting).rejects.toBe(reason);
+    expect(clock.sleeping).toBe(0);
+    expect(faults.count('stat')).toBe(1);
+  });
+});

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
-import { kill, litestream, startLitestream } from './processes.ts';
+import { kill, litestream, startLitestream } from '../processes.ts';
 
 interface Totals {
   readonly orders: number;

@@ -1,9 +1,9 @@
-/** Starting, asking and killing the demo's processes. */
+/** Starting, asking and killing `litestream` processes, for programs that look after the repository and for tests. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
 export interface Finished {
   readonly status: number | null;

@@ -1,7 +1,7 @@
 /** Log lines in the look of Go's `slog`, text or JSON, so that existing log pipelines keep working. */
 
 import { type Clock, systemClock } from '../base/clock.ts';
-import { errorToData } from '../base/errors.ts';
+import { errorToData, LitestreamError } from '../base/errors.ts';
 import type { LogFields, Logger, LogLevel } from '../base/log.ts';
 import { redact } from '../base/redact.ts';
 
@@ -68,6 +68,7 @@ function jsonValue(name: string, value: unknown): unknown {
 
 /** Message and causes in one line. */
 function errorText(error: Error): string {
+  if (!(error instanceof LitestreamError)) return error.message;
   const data = errorToData(error);
   return data.cause === undefined ? data.message : `${data.message}: ${data.cause}`;
 }

@@ -51,7 +51,7 @@ function refuseOverlaps(drafts: readonly DatabaseDraft[], findings: Findings): v
     for (const { path, metaPath, at: databaseAt } of drafts) {
       if (isWithin(realPath(path), directory))
         findings.error(databaseAt, `the database ${path} lies inside the replica ${settings.store.path}`);
-      if (isWithin(directory, realPath(metaPath)) || isWithin(realPath(metaPath), directory)) {
+      else if (isWithin(directory, realPath(metaPath)) || isWithin(realPath(metaPath), directory)) {
         findings.error(at, `the replica ${settings.store.path} and the local state ${metaPath} lie inside each other`);
       }
     }

@@ -5,7 +5,7 @@ import { LitestreamError } from '../base/errors.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import { refuseConflicts } from './conflicts.ts';
-import type { MapNode } from './document.ts';
+import type { ConfigNode, MapNode } from './document.ts';
 import type { Environment } from './expand.ts';
 import type { Findings, Place } from './findings.ts';
 import { databaseNames } from './names.ts';
@@ -90,9 +90,12 @@ function replicaNodes(node: MapNode, values: DatabaseValues, findings: Findings)
   const { replica, replicas } = values;
   if (replica !== undefined && replicas !== undefined) findings.error(replica.at, 'replica and replicas are both given; use one of them');
   const nodes = replicas?.value ?? (replica === undefined ? [] : [replica.value]);
-  if (nodes.length === 0 && !node.entries.has('dir')) findings.error(node.at, 'a database needs a replica: nothing would be saved');
+  const written = [node.entries.get('replica'), node.entries.get('replicas')].some((child) => child !== undefined && !isEmpty(child));
+  if (!written && !node.entries.has('dir')) findings.error(node.at, 'a database needs a replica: nothing would be saved');
   return nodes;
 }
+
+const isEmpty = (node: ConfigNode): boolean => node.kind === 'null' || (node.kind === 'list' && node.items.length === 0);
 
 function explicitNames(drafts: readonly DatabaseDraft[], findings: Findings): ReadonlyMap<string, string> {
   const names = new Map<string, string>();

@@ -7,11 +7,16 @@ import { describeRange, encodeHeader, isSnapshot, type LTXHeader, type LTXHeader
 import { END_MARKER, type PageForm } from './page-frame.ts';
 import { PageIndexBuilder } from './page-index.ts';
 import { PageOrder, type PageOrderRule, type PageProblem, requiredPages } from './page-order.ts';
+import type { StoredRun } from './page-reader.ts';
 import { PageWriter } from './page-writer.ts';
 import { threadKernel } from './thread-kernel.ts';
 import { encodeTrailer } from './trailer.ts';
 
 export type { PageForm } from './page-frame.ts';
+
+/** Pieces smaller than half of this are handed on together. */
+const SMALL_BYTES = 64 * 1024;
+const isLarge = (length: number): boolean => length > SMALL_BYTES / 2;
 
 /** Receives the file in order. Called synchronously; a chunk is valid during the call only. */
 export type ChunkSink = (chunk: Uint8Array) => void;
@@ -47,6 +52,9 @@ export class LTXEncoder {
   /** `failed` while the sink is at work: what it throws leaves a file that must not be finished. */
   #state: 'open' | 'failed' | 'closed' = 'open';
   #headerBytes: Uint8Array | undefined;
+  /** Bytes that wait to be handed on. */
+  readonly #small = new Uint8Array(SMALL_BYTES);
+  #waiting = 0;
   #size = 0;
   #count = 0;
 
@@ -89,6 +97,24 @@ export class LTXEncoder {
     this.writePages(pgno, 1, fill);
   }
 
+  /** Adds pages as another file stores them, without compressing them again; as `writePages` otherwise. `run` lies in this encoder's kernel and has been decoded. */
+  writeStored(firstPgno: number, run: StoredRun): void {
+    this.#expectOpen();
+    const count = run.frameLengths.length;
+    this.#refuse(this.#order.check(firstPgno, count));
+    this.#flush();
+    this.#emitHeader();
+    let pgno = firstPgno;
+    let offset = this.#size;
+    const addEntry = (length: number) => {
+      this.#index.add(pgno++, offset, length);
+      offset += length;
+    };
+    this.#pages.store(run, addEntry, (ptr, length) => this.#emitKernel(ptr, length));
+    this.#order.accept(firstPgno, count);
+    this.#count += count;
+  }
+
   /**
    * Checks completeness (PAGE_MISSING), writes what is left, the index and the trailer, and releases the memory.
    * `postApplyChecksum` is for files with database checksums only.
@@ -119,6 +145,7 @@ export class LTXEncoder {
     const fileChecksum = fromCRC(this.#kernel.crc64Bytes(crc, post));
     this.#emitHeader();
     for (const part of [END_MARKER, index, encodeTrailer({ postApplyChecksum, fileChecksum })]) this.#emit(part);
+    this.#drain();
     return fileChecksum;
   }
 
@@ -130,7 +157,7 @@ export class LTXEncoder {
       this.#index.add(pgno, offset, length);
       offset += length;
     };
-    this.#pages.flush(addEntry, (chunk) => this.#emit(chunk));
+    this.#pages.flush(addEntry, (ptr, length) => this.#emitKernel(ptr, length));
   }
 
   #emitHeader(): void {
@@ -139,11 +166,37 @@ export class LTXEncoder {
     if (bytes !== undefined) this.#emit(bytes);
   }
 
+  /** Bytes in kernel memory. Room is made before they are looked at, since a sink that makes the memory grow empties every view of it. */
+  #emitKernel(ptr: number, length: number): void {
+    this.#makeRoom(length);
+    this.#emit(this.#kernel.view(ptr, length));
+  }
+
+  /** Small pieces wait for each other, large ones are handed on as they are. */
   #emit(chunk: Uint8Array): void {
+    this.#makeRoom(chunk.length);
+    this.#size += chunk.length;
+    if (isLarge(chunk.length)) this.#send(chunk);
+    else {
+      this.#small.set(chunk, this.#waiting);
+      this.#waiting += chunk.length;
+    }
+  }
+
+  #makeRoom(length: number): void {
+    if (isLarge(length) || this.#waiting + length > SMALL_BYTES) this.#drain();
+  }
+
+  #drain(): void {
+    const count = this.#waiting;
+    this.#waiting = 0;
+    if (count > 0) this.#send(this.#small.subarray(0, count));
+  }
+
+  #send(chunk: Uint8Array): void {
     this.#state = 'failed';
     this.#sink(chunk);
     this.#state = 'open';
-    this.#size += chunk.length;
   }
 
   #expectOpen(): void {

@@ -1,7 +1,7 @@
 /** One file of a merge: a place in its pages, moved on run by run. */
 
 import type { LTXHeader } from './header.ts';
-import type { PageBatch } from './page-reader.ts';
+import type { PageBatch, StoredRun } from './page-reader.ts';
 import { type DecodedLTX, LTXPullDecoder, type PullDecoderOptions } from './pull-decoder.ts';
 
 /** An LTX file as a sequence of bytes. */
@@ -57,6 +57,11 @@ export class MergeInput {
     let count = 0;
     while (count < most && first + count < limit && this.#pgnos[this.#at + count] === first + count) count++;
     return count;
+  }
+
+  /** How the file stores the next pages, as many of `count` as are in block form. */
+  stored(count: number): StoredRun | undefined {
+    return this.#decoder.stored(this.#at, count);
   }
 
   /** Copies the next `count` pages. */

@@ -6,6 +6,7 @@ import { type ChunkSink, type EncodedLTX, LTXEncoder, type LTXEncoderOptions } f
 import { compareRanges, isContiguous } from './filename.ts';
 import { describeRange, type LTXHeaderInit } from './header.ts';
 import { MergeInput, type MergeSource } from './merge-input.ts';
+import { threadKernel } from './thread-kernel.ts';
 
 export type { MergeSource } from './merge-input.ts';
 
@@ -41,13 +42,14 @@ export function mergeLTXFiles(paths: readonly string[], sink: ChunkSink, options
  */
 export function mergeLTX(sources: readonly MergeSource[], sink: ChunkSink, options: MergeOptions = {}): EncodedLTX {
   const inputs: MergeInput[] = [];
-  const { kernel } = options;
+  // One kernel for all: pages go from file to file inside its memory.
+  const kernel = options.kernel ?? threadKernel();
   const windowBytes = Math.min(LARGEST_WINDOW, Math.floor(TOTAL_WINDOW / Math.max(1, sources.length)));
   try {
-    for (const source of sources) inputs.push(new MergeInput(source, { windowBytes, ...(kernel && { kernel }) }));
+    for (const source of sources) inputs.push(new MergeInput(source, { windowBytes, kernel }));
     inputs.sort((a, b) => compareRanges(a.header, b.header));
-    using encoder = new LTXEncoder(sink, mergedHeader(inputs), options);
-    mergePages(inputs, encoder, options.onProgress ?? (() => {}));
+    using encoder = new LTXEncoder(sink, mergedHeader(inputs), { ...options, kernel });
+    mergePages(inputs, encoder, options);
     for (const input of inputs) input.end();
     return encoder.finish();
   } finally {
@@ -80,16 +82,17 @@ function expectNeighbours(a: MergeInput, b: MergeInput): void {
 }
 
 /** Run by run: the smallest page that an input is at, from the last input that is at it. */
-function mergePages(inputs: readonly MergeInput[], encoder: LTXEncoder, onProgress: (bytesRead: number) => void): void {
+function mergePages(inputs: readonly MergeInput[], encoder: LTXEncoder, options: MergeOptions): void {
+  const { onProgress = () => {}, pageForm = 'block' } = options;
   const { commit } = encoder.header;
+  const takeStored = pageForm === 'block';
   for (const input of inputs) input.load();
   let pages = 0;
   while (true) {
     const next = nextRun(inputs);
     if (next === undefined) break;
-    const count = next.winner.run(next.limit, encoder.maxRun);
-    const kept = Math.min(count, Math.max(0, commit - next.pgno + 1));
-    if (kept > 0) encoder.writePages(next.pgno, kept, (into) => next.winner.copy(kept, into));
+    const run = next.winner.run(next.limit, encoder.maxRun);
+    const count = next.pgno > commit ? run : writeRun(next, Math.min(run, commit - next.pgno + 1), encoder, takeStored);
     next.winner.skip(count);
     for (const input of inputs) if (input !== next.winner && input.pgno === next.pgno) input.skip(1);
     pages += count;
@@ -100,10 +103,27 @@ function mergePages(inputs: readonly MergeInput[], encoder: LTXEncoder, onProgre
   }
 }
 
-/** `limit` is the first page that some other input has. */
-function nextRun(
-  inputs: readonly MergeInput[],
-): { readonly pgno: number; readonly winner: MergeInput; readonly limit: number } | undefined {
+/** Writes up to `most` pages of a run, taking over the frames of those that need not be compressed again; returns how many. */
+function writeRun({ pgno, winner }: Run, most: number, encoder: LTXEncoder, takeStored: boolean): number {
+  const stored = takeStored ? winner.stored(most) : undefined;
+  if (stored !== undefined && stored.frameLengths.length > 0) {
+    encoder.writeStored(pgno, stored);
+    return stored.frameLengths.length;
+  }
+  const count = takeStored ? 1 : most;
+  encoder.writePages(pgno, count, (into) => winner.copy(count, into));
+  return count;
+}
+
+interface Run {
+  /** Its first page. */
+  readonly pgno: number;
+  readonly winner: MergeInput;
+  /** The first page that is not the winner's alone. */
+  readonly limit: number;
+}
+
+function nextRun(inputs: readonly MergeInput[]): Run | undefined {
   let winner: MergeInput | undefined;
   let pgno = Number.POSITIVE_INFINITY;
   for (const input of inputs) {

@@ -3,7 +3,7 @@
 import { viewOf } from '../../base/bytes.ts';
 import { blockBound, type DecodeRegion, type DecodeStop, FRAME_HEADER_SIZE, type Kernel } from '../kernel/kernel.ts';
 import { decodeLz4Frame } from '../kernel/lz4-frame.ts';
-import { maxPageFrameSize, PAGE_HEADER_SIZE } from './page-frame.ts';
+import { BLOCK_FLAG, maxPageFrameSize, PAGE_HEADER_SIZE } from './page-frame.ts';
 
 /** Decoded pages; good until the decoder is given more input or asked for more pages. */
 export interface PageBatch {
@@ -12,6 +12,15 @@ export interface PageBatch {
   readonly pgnos: Uint32Array;
   /** `count` pages, one behind the other, in kernel memory: a new view at each access. */
   readonly pages: Uint8Array;
+}
+
+/** Neighbouring page frames in block form as they stand in a file, with their pages, all in kernel memory. */
+export interface StoredRun {
+  /** Where the frames lie, one behind the other. */
+  readonly frames: number;
+  readonly frameLengths: Uint32Array;
+  /** Where their pages lie, one behind the other. */
+  readonly pages: number;
 }
 
 /** Why a batch ended: as the kernel says, except that pages in frame form are decoded here. */
@@ -111,6 +120,20 @@ export class PageReader {
       get pages() {
         return kernel.view(pages, count * pageSize);
       },
+    };
+  }
+
+  /** The longest run of frames in block form among `count` pages of the last `decode` from the one at `index` on; empty when that one is in frame form. Good as long as the batch. */
+  stored(index: number, count: number): StoredRun {
+    const { input, pages, pageSize, frameOffsets, frameLengths } = this.#region;
+    const offsets = this.#kernel.words(frameOffsets, index + count);
+    const bytes = this.#kernel.view(input, this.#end);
+    let end = index;
+    while (end < index + count && bytes[(offsets[end] as number) + PAGE_HEADER_SIZE - 1] === BLOCK_FLAG) end++;
+    return {
+      frames: input + (offsets[index] ?? 0),
+      frameLengths: this.#kernel.words(frameLengths, end).slice(index),
+      pages: pages + index * pageSize,
     };
   }
 

@@ -1,9 +1,10 @@
 /** A batch of pages on its way into page frames of either form, in the kernel's memory. */
 
 import { viewOf } from '../../base/bytes.ts';
-import { blockBound, type EncodeRegion, type Kernel, OUTPUT_SLACK } from '../kernel/kernel.ts';
+import { blockBound, type EncodeRegion, FRAME_HEADER_SIZE, type Kernel, OUTPUT_SLACK } from '../kernel/kernel.ts';
 import { encodeLz4Frame } from '../kernel/lz4-frame.ts';
 import { PAGE_HEADER_SIZE, type PageForm } from './page-frame.ts';
+import type { StoredRun } from './page-reader.ts';
 
 /** Bytes of pages that are compressed in one go. */
 const BATCH_BYTES = 1024 * 1024;
@@ -46,8 +47,8 @@ export class PageWriter {
     this.#count += count;
   }
 
-  /** Compresses the waiting pages. `onFrame` learns each page's number and frame length, then `sink` gets all frames as one chunk of kernel memory. */
-  flush(onFrame: (pgno: number, length: number) => void, sink: (chunk: Uint8Array) => void): void {
+  /** Compresses the waiting pages. `onFrame` learns each page's number and frame length, then `sink` where all frames lie in kernel memory. */
+  flush(onFrame: (pgno: number, length: number) => void, sink: (ptr: number, length: number) => void): void {
     const count = this.#count;
     if (count === 0) return;
     this.#count = 0;
@@ -56,7 +57,22 @@ export class PageWriter {
     const numbers = this.#kernel.words(pgnos, count);
     const lengths = this.#kernel.words(frameLengths, count);
     for (let i = 0; i < count; i++) onFrame(numbers[i] as number, lengths[i] as number);
-    sink(this.#kernel.view(output, bytes));
+    sink(output, bytes);
+  }
+
+  /** Takes page frames over as they are, when none is waiting. Their bytes are looked at for the CRC only. */
+  store(run: StoredRun, onFrame: (length: number) => void, sink: (ptr: number, length: number) => void): void {
+    const { pageSize } = this.#region;
+    let crc = this.#region.crc;
+    let frame = run.frames;
+    for (const [i, length] of run.frameLengths.entries()) {
+      crc = this.#kernel.crc64(crc, frame, FRAME_HEADER_SIZE);
+      crc = this.#kernel.crc64(crc, run.pages + i * pageSize, pageSize);
+      onFrame(length);
+      frame += length;
+    }
+    this.#region.crc = crc;
+    sink(run.frames, frame - run.frames);
   }
 
   release(): void {

@@ -10,7 +10,7 @@ import { describeStop } from './malformed-page.ts';
 import { PAGE_HEADER_SIZE } from './page-frame.ts';
 import { INDEX_SIZE_FIELD } from './page-index.ts';
 import { PageOrder, requiredPages } from './page-order.ts';
-import { type PageBatch, PageReader } from './page-reader.ts';
+import { type PageBatch, PageReader, type StoredRun } from './page-reader.ts';
 import { threadKernel } from './thread-kernel.ts';
 import { decodeTrailer, LTX_TRAILER_SIZE, type LTXTrailer } from './trailer.ts';
 
@@ -106,6 +106,11 @@ export class LTXPullDecoder {
     }
     this.#readRest(reader);
     return undefined;
+  }
+
+  /** As the file stores them: leading pages in block form among `count` of the last batch from `index` on (PageReader.stored). */
+  stored(index: number, count: number): StoredRun | undefined {
+    return this.#reader?.stored(index, count);
   }
 
   /** The file has ended. LTX_TRUNCATED when it is not complete, LTX_CHECKSUM_MISMATCH, LTX_INVALID. Releases the memory. */

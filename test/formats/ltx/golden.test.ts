@@ -73,10 +73,8 @@ describe('complete files', () => {
     expect(hex(expected.trailer.fileChecksum)).toBe('9cd48e86a714475f');
     expect(decode(bytes(V3_A)).trailer.fileChecksum).toBe(0xc997de7989584b41n);
     expect(decode(bytes(V3_B)).trailer.fileChecksum).toBe(0xad03718406b4f613n);
-    // With the same LZ4 blocks the merge is C to the byte.
-    const pages = [...merged.content].map(([pgno, page]) => ({ pgno, page }));
-    const again = writeOracle({ header: { pageSize: 512, commit: 2, min: 1n, max: 2n, ts: 2000n }, pages }, constantBlock);
-    expect(again.toString('hex')).toBe(V3_C);
+    // Pages are taken over without compressing them again: the merge is C to the byte.
+    expect(Buffer.concat(chunks).toString('hex')).toBe(V3_C);
   });
 
   test('V4: a literal-only block', () => {

@@ -8,6 +8,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CARDS } from '../../src/mcp/registry.ts';
+import { until } from '../support/fake-clock.ts';
 import { type TempDirectory, tempDirectory } from '../support/temp-directory.ts';
 import { runScript } from './support/peer-process.ts';
 
@@ -105,7 +106,7 @@ describe('with a daemon', () => {
   beforeAll(async () => {
     daemon = await startDaemon();
     // A daemon is found through the databases it owns, and it owns none until it has opened one.
-    await expect.poll(() => existsSync(join(directory.path, '.app.db-litestream/owner.json')), { timeout: 20_000 }).toBe(true);
+    await until(() => existsSync(join(directory.path, '.app.db-litestream/owner.json')), 'the daemon owns the database', 20_000);
   }, 60_000);
   afterAll(async () => {
     const closed = once(daemon.child, 'close');

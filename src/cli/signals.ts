@@ -9,15 +9,25 @@ export interface SignalSource {
   off(signal: StopSignal, listener: () => void): unknown;
 }
 
+/**
+ * One Ctrl-C may arrive twice: from the terminal, which signals the whole group, and again from a parent such as `npm start` that passes
+ * signals on. Within this time, ms, the second is the same request.
+ */
+const ECHO_MS = 500;
+
 export class StopSignals {
   readonly #source: SignalSource;
   readonly #listeners = new Map<StopSignal, () => void>();
+  readonly #now: () => number;
   #handler: (signal: StopSignal) => void = () => {};
+  #last: { readonly signal: StopSignal; readonly at: number } | undefined;
 
-  constructor(source: SignalSource = process) {
+  /** @param now monotonic ms. */
+  constructor(source: SignalSource = process, now: () => number = () => performance.now()) {
     this.#source = source;
+    this.#now = now;
     for (const signal of SIGNALS) {
-      const listener = () => this.#handler(signal);
+      const listener = () => this.#receive(signal);
       this.#listeners.set(signal, listener);
       source.on(signal, listener);
     }
@@ -31,6 +41,14 @@ export class StopSignals {
   /** Resolves with the next signal. */
   next(): Promise<StopSignal> {
     return new Promise((resolve) => this.handle(resolve));
+  }
+
+  #receive(signal: StopSignal): void {
+    const at = this.#now();
+    const echo = this.#last?.signal === signal && at - this.#last.at < ECHO_MS;
+    if (echo) return;
+    this.#last = { signal, at };
+    this.#handler(signal);
   }
 
   close(): void {

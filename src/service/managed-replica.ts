@@ -114,7 +114,7 @@ export class ManagedReplica implements ReplicaHandle {
   }
 
   /**
-   * Last upload, then releases the store.
+   * Last upload, unless `signal` is aborted already, then releases the store.
    * @returns the error when something is left.
    */
   async finish({
@@ -127,7 +127,7 @@ export class ManagedReplica implements ReplicaHandle {
     readonly signal: AbortSignal;
   }): Promise<LitestreamError | undefined> {
     try {
-      await this.#uploader.flush({ signal, deadlineMs, retryIntervalMs: retryMs });
+      if (!signal.aborted) await this.#uploader.flush({ signal, deadlineMs, retryIntervalMs: retryMs });
       return undefined;
     } catch (error) {
       const data = errorToData(error);

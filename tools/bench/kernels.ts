@@ -1,13 +1,17 @@
 /** MB/s of each kernel on 4 KiB pages of a realistic database, next to its oracle, the best npm package present and the same loop in C. */
 
-import { pathToFileURL } from 'node:url';
 import { FRAME_HEADER_SIZE, Kernel } from '../../src/formats/kernel/kernel.ts';
 import { crc64 } from '../../src/formats/kernel/oracle/crc64.ts';
 import { compressBlock, decompressBlock } from '../../src/formats/kernel/oracle/lz4-block.ts';
 import { WALChecksum } from '../../src/formats/wal/checksum.ts';
 import { findPeers, type Peer } from './kernel-peers.ts';
 import { measureNative } from './native-kernel.ts';
+import { load } from './proc.ts';
+import { type Report, table } from './report.ts';
 import { samplePages } from './sample-pages.ts';
+
+export const name = 'kernels';
+export const description = 'MB/s of uncompressed 4 KiB pages in one thread, next to oracle, npm packages and C';
 
 const PAGE_SIZE = 4096;
 const SAMPLE_BYTES = 40 * 2 ** 20;
@@ -189,8 +193,8 @@ function bestPeer(row: Row, peers: readonly { readonly name: string; readonly sp
   return having.sort((a, b) => (b.speeds[row] ?? 0) - (a.speeds[row] ?? 0))[0];
 }
 
-/** Measures and prints a table; the ratio in brackets is ours to the other. */
-export async function run(): Promise<void> {
+/** Speeds have no limits here: they depend on the machine. The ratios are what to look at. */
+export async function run(): Promise<Report> {
   const data = samplePages(SAMPLE_BYTES, PAGE_SIZE);
   const pages = pagesOf(data);
   const ours: Speeds = { ...measureKernel(data), ...measureWalChecksum(pages) };
@@ -199,23 +203,16 @@ export async function run(): Promise<void> {
   const peers = found.map((peer) => ({ name: peer.name, speeds: measurePeer(peer, pages) }));
   const native = measureNative(data, PAGE_SIZE);
 
-  console.log(
-    `kernels: MB/s of uncompressed ${PAGE_SIZE}-byte pages, one thread, best of ${ROUNDS}; in brackets: how many times as fast ours is`,
-  );
-  console.log(['', 'ours', 'oracle', 'best npm package', 'C -O3'].map((cell) => cell.padEnd(30)).join(''));
-  for (const row of ROWS) {
+  const rows = ROWS.map((row) => {
     const peer = bestPeer(row, peers);
     const npm = peer === undefined ? '-' : `${against(ours[row], peer.speeds[row])} ${peer.name}`;
-    const cells = [row, number(ours[row]), against(ours[row], oracles[row]), npm, against(ours[row], native?.get(row))];
-    console.log(
-      cells
-        .map((cell) => cell.padEnd(30))
-        .join('')
-        .trimEnd(),
-    );
-  }
-  if (absent.length > 0) console.log(`absent: ${absent.join(', ')} (looked for in ${PEERS_FOLDER}/node_modules)`);
-  if (native === undefined) console.log('absent: gcc');
+    return [row, number(ours[row]), against(ours[row], oracles[row]), npm, against(ours[row], native?.get(row))];
+  });
+  const lines = [
+    ...table([['', 'ours', 'oracle', 'best npm package', 'C -O3'], ...rows]),
+    `best of ${ROUNDS}; in brackets: how many times as fast ours is; ${load()}`,
+  ];
+  if (absent.length > 0) lines.push(`absent: ${absent.join(', ')} (looked for in ${PEERS_FOLDER}/node_modules)`);
+  if (native === undefined) lines.push('absent: gcc');
+  return { lines, missed: [] };
 }
-
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await run();

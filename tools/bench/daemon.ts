@@ -1,0 +1,120 @@
+/** `litestream replicate` as a process of its own, as a user starts it. */
+
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Exposition } from './metrics.ts';
+import type { Scene } from './scene.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const START_PATIENCE_MS = 20_000;
+/** No new files for so long: the daemon has nothing left to do. Longer than any interval in a bench. */
+const QUIET_MS = 1500;
+
+export interface DaemonOptions {
+  /** Absolute paths; they must be in different directories or have different names. */
+  readonly databases: readonly string[];
+  /** Lines of the configuration besides `addr` and `dbs`, such as `sync-interval: 20ms`. */
+  readonly settings?: readonly string[];
+  /** The same for each database, such as `monitor-interval: 20ms`. */
+  readonly databaseSettings?: readonly string[];
+}
+
+export class Daemon {
+  readonly #scene: Scene;
+  readonly #process: ChildProcess;
+  readonly #address: string;
+  readonly #options: DaemonOptions;
+
+  private constructor(scene: Scene, child: ChildProcess, address: string, options: DaemonOptions) {
+    this.#scene = scene;
+    this.#process = child;
+    this.#address = address;
+    this.#options = options;
+  }
+
+  /** Resolves when every database has its first file at its replica and nothing more is coming. */
+  static async start(scene: Scene, options: DaemonOptions): Promise<Daemon> {
+    const address = `127.0.0.1:${await freePort()}`;
+    const config = scene.path('litestream.yml');
+    writeFileSync(config, configuration(scene, address, options));
+    const log = openSync(scene.path('daemon.log'), 'w');
+    const child = scene.spawn(process.execPath, [...profileFlags(), MAIN, 'replicate', '-config', config], { stdio: ['ignore', log, log] });
+    closeSync(log);
+    const daemon = new Daemon(scene, child, address, options);
+    await daemon.#untilReady();
+    return daemon;
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  async metrics(): Promise<Exposition> {
+    const response = await fetch(`http://${this.#address}/metrics`);
+    return new Exposition(await response.text());
+  }
+
+  /** Level-0 files at the replica of a database, by name. */
+  replicaFiles(database: string): string[] {
+    const directory = replicaLevel0(this.#scene, database);
+    return existsSync(directory) ? readdirSync(directory).filter((name) => name.endsWith('.ltx')) : [];
+  }
+
+  /** Resolves when no replica has had a new file for a while. */
+  async untilQuiet(): Promise<void> {
+    const count = (): number => this.#options.databases.reduce((sum, database) => sum + this.replicaFiles(database).length, 0);
+    for (let before = -1, now = count(); before !== now; now = count()) {
+      before = now;
+      await sleep(QUIET_MS);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#scene.stop(this.#process);
+  }
+
+  async #untilReady(): Promise<void> {
+    const deadline = performance.now() + START_PATIENCE_MS;
+    const ready = (): boolean => this.#options.databases.every((database) => this.replicaFiles(database).length > 0);
+    while (!ready()) {
+      if (performance.now() > deadline || this.#process.exitCode !== null) {
+        throw new Error(`the daemon did not start:\n${readFileSync(this.#scene.path('daemon.log'), 'utf8')}`);
+      }
+      await sleep(50);
+    }
+    await this.untilQuiet();
+  }
+}
+
+/** Where the level-0 files of a database appear. */
+export const replicaLevel0 = (scene: Scene, database: string): string => join(replicaOf(scene, database), 'ltx', '0');
+
+const replicaOf = (scene: Scene, database: string): string => scene.path('replicas', basename(database));
+
+function configuration(scene: Scene, address: string, { databases, settings = [], databaseSettings = [] }: DaemonOptions): string {
+  const lines = [`addr: ${address}`, ...settings, 'dbs:'];
+  for (const path of databases) {
+    lines.push(`  - path: ${path}`, ...databaseSettings.map((line) => `    ${line}`));
+    lines.push('    replica:', '      type: file', `      path: ${replicaOf(scene, path)}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** BENCH_PROFILE names a directory for processor profiles of the daemons. */
+function profileFlags(): string[] {
+  const directory = process.env.BENCH_PROFILE;
+  return directory === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', directory];
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

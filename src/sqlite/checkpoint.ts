@@ -32,10 +32,19 @@ export function checkpoint(connection: Connection, mode: CheckpointMode): Checkp
  * Frames that a writer has put into the WAL file but not yet made visible are not counted.
  */
 export function readWALState(connection: Connection): WALState {
-  const row = run(connection, 'NOOP');
-  if (!row.busy) return row;
+  for (let attempt = 0; attempt < SPINS + NAPS; attempt++) {
+    const row = run(connection, 'NOOP');
+    if (!row.busy) return row;
+    if (attempt >= SPINS) Atomics.wait(NAP, 0, 0, 1);
+  }
   throw new LitestreamError('DB_BUSY', `reading the WAL state of ${connection.path}: the WAL index is being rebuilt`);
 }
+
+/** A commit makes the index unreadable for well under a microsecond, unless its process loses the processor in the middle. */
+const SPINS = 50;
+/** Then this many sleeps of a millisecond. */
+const NAPS = 200;
+const NAP = new Int32Array(new SharedArrayBuffer(4));
 
 function run(connection: Connection, mode: CheckpointMode | 'NOOP'): CheckpointRow {
   const doing = `running a ${mode} checkpoint of ${connection.path}`;

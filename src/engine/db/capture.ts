@@ -1,5 +1,6 @@
 /** Captures what was committed into level-0 files: one pass observes, decides, writes and only then moves on. */
 
+import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { hasCode, LitestreamError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -9,7 +10,7 @@ import { buildPageMap, type PageMap } from '../../formats/wal/page-map.ts';
 import { openWALReader } from '../../formats/wal/reader.ts';
 import type { EngineEvent } from '../events.ts';
 import type { DatabaseSettings } from '../options.ts';
-import type { Cursor } from './cursor.ts';
+import { type Cursor, cursorEnd } from './cursor.ts';
 import { type Decision, decide } from './decide.ts';
 import type { LiveDatabase } from './live-database.ts';
 import type { LocalLog } from './local-log.ts';
@@ -108,12 +109,22 @@ export class Capture {
     this.#sealed = true;
   }
 
-  /** Passes until nothing is left; returns the WAL as the last one saw it. */
+  /** Passes until everything is captured that was committed when it was called; returns the WAL as the last one saw it. A faster writer does not keep it going. */
   async passAll(): Promise<WALView> {
+    let target: WALView | undefined;
     for (;;) {
       const { limited, view } = await this.pass();
-      if (!limited) return view;
+      target ??= view;
+      if (!limited || this.hasReached(target)) return view;
+      await setImmediate();
     }
+  }
+
+  /** Everything is captured that `view`, seen by an earlier pass, shows. A WAL that began anew since then was captured before: nothing else allows that. */
+  hasReached({ header, end }: WALView): boolean {
+    const cursor = this.#cursor;
+    if (cursor === undefined || header === undefined) return false;
+    return header.salt1 !== cursor.salt1 || header.salt2 !== cursor.salt2 || cursorEnd(cursor) >= end;
   }
 
   observe(): WALView {

@@ -1,6 +1,7 @@
 /** Checkpoints in two phases (design decision 23): most is backfilled while writers go on, the rest under a short write barrier. */
 
 import type { Clock } from '../../base/clock.ts';
+import { frameSize } from '../../formats/wal/frame.ts';
 import { isBackfilled } from '../../sqlite/checkpoint.ts';
 import type { Capture } from './capture.ts';
 import type { LiveDatabase } from './live-database.ts';
@@ -15,12 +16,12 @@ export interface CheckpointResult {
   readonly writeLockMs: number;
 }
 
-/** Uncaptured frames up to which the sealing pass may run under the barrier; more are captured before it is raised. */
-const SEAL_FRAMES = 32;
-/** Rounds of capturing before the barrier is raised all the same, or not at all. */
-const ROUNDS = 4;
-/** Above this the barrier is lowered again without sealing: writers would wait for the copy. */
-const SEAL_LIMIT_FRAMES = 2000;
+/** Frames that may be left to capture and to backfill under the barrier; more are dealt with before it is raised. */
+const SEAL_FRAMES = 64;
+/** Rounds of that: each one takes less time than the one before, so fewer frames arrive meanwhile. */
+const ROUNDS = 5;
+/** Above this the barrier is lowered again without sealing: writers would wait for too long. */
+const SEAL_LIMIT_FRAMES = 1000;
 /** Pause while the barrier stands and readers are waited for (TRUNCATE only), ms. */
 const READER_PAUSE_MS = 5;
 
@@ -51,8 +52,7 @@ export class Checkpointer {
 
   /** False when readers, writers or too much new data were in the way. Nothing is lost then: the read transaction goes on holding the WAL. */
   async #backfillAndSeal(mode: 'PASSIVE' | 'TRUNCATE'): Promise<boolean> {
-    this.#backfillUnderNewMark();
-    await this.#captureUntilLittleIsLeft();
+    await this.#prepare();
     const { barrier } = this.#db;
     if (!(await barrier.raise(this.#busyTimeoutMs))) return false;
     try {
@@ -63,8 +63,7 @@ export class Checkpointer {
   }
 
   async #sealUnderBarrier(mode: 'PASSIVE' | 'TRUNCATE'): Promise<boolean> {
-    const frameBytes = this.#db.pageSize + 24;
-    if (this.#capture.pendingBytes(this.#capture.observe()) > SEAL_LIMIT_FRAMES * frameBytes) return false;
+    if (mode === 'PASSIVE' && this.#framesLeft() > SEAL_LIMIT_FRAMES) return false;
     await this.#capture.passAll();
     const deadline = this.#clock.monotonic() + (mode === 'TRUNCATE' ? this.#busyTimeoutMs : 0);
     while (!this.#backfillUnderNewMark()) {
@@ -89,13 +88,20 @@ export class Checkpointer {
     return this.#db.backfill();
   }
 
-  /** Bounded: writers may be faster than we are, then the limit under the barrier decides. */
-  async #captureUntilLittleIsLeft(): Promise<void> {
-    const little = SEAL_FRAMES * (this.#db.pageSize + 24);
+  /** First phase, while writers go on: bounded, because they may be faster than we are. */
+  async #prepare(): Promise<void> {
     for (let round = 0; round < ROUNDS; round++) {
-      if (this.#capture.pendingBytes(this.#capture.observe()) <= little) return;
+      this.#backfillUnderNewMark();
       await this.#capture.passAll();
+      if (this.#framesLeft() <= SEAL_FRAMES) return;
     }
+  }
+
+  /** What the second phase would have to do. */
+  #framesLeft(): number {
+    const view = this.#capture.observe();
+    const uncaptured = this.#capture.pendingBytes(view) / frameSize(this.#db.pageSize);
+    return Math.max(uncaptured, view.frames - view.backfilled);
   }
 
   /** In the sealed state our transaction on read mark 0 lets it succeed only if nobody has committed since: nothing can be lost. */

@@ -1,5 +1,6 @@
 /** The engine of one live database in this thread: opens it when it can, watches it, captures it, and lets everything go at the end. */
 
+import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { hasCode } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -20,6 +21,7 @@ import { Report } from './report.ts';
 import type { Session } from './session.ts';
 import { SessionHolder, stoppedError } from './session-holder.ts';
 import { writeSnapshot } from './snapshot.ts';
+import type { WALView } from './wal-file.ts';
 
 export interface DatabaseEngineDeps {
   readonly clock: Clock;
@@ -146,17 +148,20 @@ class LiveEngine implements DatabaseEngine, Monitored {
     return 'failing';
   }
 
-  /** Step by step, so that checkpoints, snapshots and other callers get their turn in between. */
+  /** Captures what was committed when it was called; step by step, so that checkpoints, snapshots and other callers get their turn in between. */
   async #captureAll(): Promise<Look> {
     let found = false;
+    let target: WALView | undefined;
     for (;;) {
-      const { published, limited, view } = await this.#holder.run((session) => this.#step(session));
+      const { published, limited, view, reached } = await this.#holder.run(async (session) => {
+        const result = await this.#step(session);
+        target ??= result.view;
+        return { ...result, reached: session.capture.hasReached(target) };
+      });
       found ||= published;
-      if (!limited) {
-        this.#report.caughtUp();
-        return { found, inFlight: view.inFlight };
-      }
-      this.#report.noticed();
+      if (!limited) this.#report.caughtUp();
+      if (!limited || reached) return { found, inFlight: view.inFlight || limited };
+      await setImmediate();
     }
   }
 

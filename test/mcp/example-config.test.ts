@@ -36,8 +36,8 @@ beforeAll(async () => {
   configPath = join(directory.path, 'litestream.yml');
   const lines = [
     'mcp-addr: 127.0.0.1:0',
-    'mcp: { restore-dirs: [./restored], token-scopes: [read, restore] }',
-    'dbs: [{ path: ./app.db, replica: { type: file, path: ./backup } }]',
+    `mcp: { restore-dirs: [${directory.path}/restored], token-scopes: [read, restore] }`,
+    `dbs: [{ path: ${directory.path}/app.db, replica: { type: file, path: ${directory.path}/backup } }]`,
   ];
   await writeFile(configPath, `${lines.join('\n')}\n`);
   const made = await runScript(MAKE_DATABASE, [join(directory.path, 'app.db')]);

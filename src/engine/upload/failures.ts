@@ -70,7 +70,7 @@ export class Failures {
   #delayAfter(thrown: unknown): number {
     const delay = this.#backoff.next();
     if (!(thrown instanceof LitestreamError)) return SLOW_CADENCE_MS;
-    if (thrown.disposition === 'fatal') return Number.POSITIVE_INFINITY;
+    if (thrown.disposition === 'fatal' && thrown.code !== 'INTERNAL') return Number.POSITIVE_INFINITY;
     return thrown.disposition === 'retry' ? delay : SLOW_CADENCE_MS;
   }
 }

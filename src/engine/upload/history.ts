@@ -3,7 +3,7 @@
 import { hasCode, LitestreamError } from '../../base/errors.ts';
 import { readLTXFileIndex } from '../../formats/ltx/file.ts';
 import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
-import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
+import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import { lockPage } from '../../formats/sqlite/page-size.ts';
 import { isSameFile } from '../../replica/collision.ts';
 import type { Replica } from '../../replica/replica.ts';
@@ -40,16 +40,22 @@ export function isFullFile(path: string): boolean {
   return pages === header.commit - (lockPage(header.pageSize) <= header.commit ? 1 : 0);
 }
 
-/** The replica has less than was once confirmed there. */
-export const fellBack = (replica: Replica, confirmed: TXID, found: TXID): LitestreamError =>
-  new LitestreamError(
+/** The replica has less than was once confirmed there; `mark` is the file that remembers it. */
+export function fellBack(
+  replica: Replica,
+  facts: { readonly least: TXID; readonly position: TXID; readonly mark: string },
+): LitestreamError {
+  const least = formatTXID(facts.least);
+  const found = facts.position === NO_TXID ? 'is empty' : `ends at TXID ${formatTXID(facts.position)}`;
+  return new LitestreamError(
     'POSITION_MISMATCH',
-    `${replica.store.destination} holds TXIDs up to ${formatTXID(found)}, but ${formatTXID(confirmed)} was confirmed there`,
+    `the replica at ${replica.store.destination} ${found}, but TXID ${least} was uploaded there`,
     {
-      details: { confirmed: formatTXID(confirmed), found: formatTXID(found) },
-      hint: 'Is the destination mounted, and is it the right one? If its files were removed on purpose, restart the process to begin anew there.',
+      details: { confirmed: least, found: formatTXID(facts.position), mark: facts.mark },
+      hint: `Is the destination mounted, and is it the right one? If its files were removed on purpose, stop, remove ${facts.mark}, and start again.`,
     },
   );
+}
 
 /** The local files after `position` are based on another history than the one that ends there at the replica. */
 export const otherHistory = (replica: Replica, position: TXID): LitestreamError =>

@@ -1,5 +1,6 @@
 /** Carries the local level-0 files of one database to one replica, in TXID order, one put each (engine.md §9, design decision 8). */
 
+import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { orAbort } from '../../base/abortable.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -12,12 +13,14 @@ import type { UploadEvent } from './events.ts';
 import { type Failure, Failures } from './failures.ts';
 import { type Continuity, compareAt, fellBack, isFullFile, otherHistory } from './history.ts';
 import { type LocalFile, LocalLog, missingLocalFile } from './local-log.ts';
+import { type ProgressFacts, UploadProgress } from './progress.ts';
+import { UploadMark } from './upload-mark.ts';
 import { UploadQueue } from './upload-queue.ts';
 
 export interface UploaderOptions {
   readonly settings: ReplicaSettings;
   readonly replica: Replica;
-  /** Local level-0 directory, absolute; it may not exist yet. */
+  /** Level-0 directory `ltx/0` below the metadata directory, absolute; it may not exist yet. */
   readonly directory: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -34,14 +37,9 @@ export interface FlushOptions {
 }
 
 /** Facts for the replica's status (service.ts adds names and budget). */
-export interface UploadStatus {
+export interface UploadStatus extends ProgressFacts {
   readonly state: 'starting' | 'replicating' | 'degraded' | 'failing' | 'stopped';
-  readonly txid?: TXID;
-  readonly lagTXIDs?: bigint;
-  readonly lagSeconds: number;
-  readonly pendingBytes: number;
-  readonly lastUploadAt?: number;
-  readonly lastConfirmedAt?: number;
+  /** The failure that stands. */
   readonly lastError?: Failure;
 }
 
@@ -54,24 +52,21 @@ export class Uploader {
   readonly #onEvent: (event: UploadEvent) => void;
   readonly #queue = new UploadQueue();
   readonly #failures: Failures;
+  readonly #progress: UploadProgress;
+  readonly #mark: UploadMark;
   readonly #closing = new AbortController();
-  readonly #startedAt: number;
   #running: Promise<void> | undefined;
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
   #roundEnd: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Where the next file goes; unknown before the first listing and after every error. */
   #position: TXID | undefined;
-  /** Largest position that this process has seen at the replica. */
-  #confirmed: TXID | undefined;
-  /** The replica is further than we are, since when (ms since the epoch). */
-  #ahead: { readonly floor: TXID; readonly since: number } | undefined;
   /** Nothing shows that local files continue what is at the replica: only a file with every page may follow. */
   #needsFull = false;
   /** Monotonic ms; Infinity when nothing is tried any more. */
   #nextRoundAt = 0;
   #rounds = 0;
-  #lastUploadAt: number | undefined;
-  #lastConfirmedAt: number | undefined;
+  /** Somebody wants another round after the one that runs. */
+  #retryAsked = false;
 
   constructor({ settings, replica, directory, clock, log, onEvent = () => {} }: UploaderOptions) {
     this.#settings = settings;
@@ -81,12 +76,13 @@ export class Uploader {
     this.#log = log;
     this.#onEvent = onEvent;
     this.#failures = new Failures(clock, log, settings.syncIntervalMs);
-    this.#startedAt = clock.now();
+    this.#progress = new UploadProgress(clock, this.#queue);
+    this.#mark = new UploadMark(dirname(dirname(directory)), settings.name, replica.store.destination, log);
   }
 
   /** The position confirmed at the replica; undefined while unknown. */
   get position(): TXID | undefined {
-    return this.#confirmed;
+    return this.#progress.confirmed;
   }
 
   /** Begins with a round at once. */
@@ -103,6 +99,7 @@ export class Uploader {
   /** Computes the position anew and tries again at once, for whoever has removed the cause of a failure: a snapshot was written, a disk mounted. */
   retryNow(): void {
     this.#position = undefined;
+    this.#retryAsked = true;
     this.#expedite(0);
   }
 
@@ -132,18 +129,8 @@ export class Uploader {
   }
 
   status(): UploadStatus {
-    const confirmed = this.#confirmed;
-    const behind = confirmed === undefined || this.#queue.newest < confirmed ? undefined : this.#queue.newest - confirmed;
-    return {
-      state: this.#state(),
-      lagSeconds: this.#lagSeconds(),
-      pendingBytes: this.#queue.bytes,
-      ...(confirmed === undefined ? {} : { txid: confirmed }),
-      ...(behind === undefined ? {} : { lagTXIDs: behind }),
-      ...(this.#lastUploadAt === undefined ? {} : { lastUploadAt: this.#lastUploadAt }),
-      ...(this.#lastConfirmedAt === undefined ? {} : { lastConfirmedAt: this.#lastConfirmedAt }),
-      ...(this.#failures.last === undefined ? {} : { lastError: this.#failures.last }),
-    };
+    const lastError = this.#failures.last;
+    return { state: this.#state(), ...this.#progress.facts(), ...(lastError === undefined ? {} : { lastError }) };
   }
 
   /** Stops, cancelling what is under way; nothing is flushed. The replica stays open. */
@@ -152,6 +139,7 @@ export class Uploader {
     this.#wake.resolve();
     this.#roundEnd.resolve();
     await this.#running;
+    await this.#remember({ force: true });
   }
 
   async #run(): Promise<void> {
@@ -180,18 +168,21 @@ export class Uploader {
 
   async #round(): Promise<void> {
     const started = this.#clock.monotonic();
+    this.#retryAsked = false;
     try {
       this.#position ??= await this.#locate();
       const limited = await this.#sendPending(this.#position);
       this.#nextRoundAt = limited ? started : started + this.#settings.syncIntervalMs;
       const attempts = this.#failures.clear();
       if (attempts > 0) this.#onEvent({ type: 'recovered', attempts });
+      await this.#remember();
       // A backlog must not keep everything else on this thread waiting.
       if (limited) await setImmediate();
     } catch (error) {
       this.#position = undefined;
       if (!this.#closing.signal.aborted) this.#failed(error);
     }
+    if (this.#retryAsked) this.retryNow();
     this.#rounds += 1;
     this.#roundEnd.resolve();
     this.#roundEnd = Promise.withResolvers();
@@ -200,19 +191,19 @@ export class Uploader {
   /** Where the replica is, after making sure that it is our history that ends there. */
   async #locate(): Promise<TXID> {
     const signal = this.#closing.signal;
+    if (this.#progress.least === undefined) this.#progress.remember(await this.#mark.read());
+    const least = this.#progress.least;
     this.#queue.replace(await this.#local.list());
+    if (least !== undefined) this.#queue.drop(least);
     const position = await this.#replica.maxTXID(signal);
-    if (this.#confirmed !== undefined && position < this.#confirmed) throw fellBack(this.#replica, this.#confirmed, position);
+    if (least !== undefined && position < least) throw fellBack(this.#replica, { least, position, mark: this.#mark.path });
     const newest = this.#queue.newest;
     const continuity = await this.#continuityAt(position, newest);
-    this.#confirm(position);
+    this.#progress.located(position);
     if (continuity === 'different' && newest > position) throw this.#gap(otherHistory(this.#replica, position));
     this.#needsFull = continuity !== 'same';
     if (position > newest || continuity === 'different') this.#setAhead(position);
-    else {
-      this.#ahead = undefined;
-      if (this.#queue.length === 0) this.#lastConfirmedAt = this.#clock.now();
-    }
+    else this.#progress.continues();
     return position;
   }
 
@@ -227,6 +218,8 @@ export class Uploader {
     const count = Math.min(pending, this.#settings.maxSyncFiles);
     let position = from;
     for (let sent = 0; sent < count; sent++) {
+      // Files below the position were finished before the engine heard that the replica is ahead.
+      this.#queue.drop(position);
       const file = this.#queue.first;
       if (file === undefined) break;
       const needed = nextTXID(position);
@@ -243,30 +236,25 @@ export class Uploader {
     const started = this.#clock.monotonic();
     const { body, timestamp } = await this.#local.take(txid);
     const { size } = await this.#replica.write(0, txid, txid, body, { createdAt: timestamp, signal });
-    const at = this.#clock.now();
     this.#position = txid;
     this.#needsFull = false;
-    this.#ahead = undefined;
-    this.#lastUploadAt = at;
-    this.#lastConfirmedAt = at;
-    this.#confirm(txid);
+    const at = this.#progress.uploaded(txid);
     this.#onEvent({ type: 'uploaded', txid, size, durationMs: this.#clock.monotonic() - started, at });
   }
 
-  #confirm(position: TXID): void {
-    this.#confirmed = position;
-    this.#queue.drop(position);
+  async #remember(options: { readonly force?: boolean } = {}): Promise<void> {
+    const confirmed = this.#progress.confirmed;
+    if (confirmed !== undefined && confirmed > NO_TXID) await this.#mark.write(confirmed, this.#clock.now(), options);
   }
 
   /** Tells that this replica needs a snapshot, and hands `error` back. */
   #gap(error: LitestreamError): LitestreamError {
-    this.#onEvent({ type: 'gap', needed: nextTXID(this.#confirmed ?? NO_TXID) });
+    this.#onEvent({ type: 'gap', needed: nextTXID(this.#progress.confirmed ?? NO_TXID) });
     return error;
   }
 
   #setAhead(floor: TXID): void {
-    if (this.#ahead?.floor === floor) return;
-    this.#ahead = { floor, since: this.#clock.now() };
+    if (!this.#progress.goesAhead(floor)) return;
     this.#log.log('warn', 'the replica is ahead of the local log: going on with a full file after it', { floor: formatTXID(floor) });
     this.#onEvent({ type: 'ahead', floor });
   }
@@ -290,7 +278,7 @@ export class Uploader {
   }
 
   #has(target: TXID): boolean {
-    return this.#position !== undefined && this.#position >= target && this.#ahead === undefined;
+    return this.#position !== undefined && this.#position >= target && this.#progress.ahead === undefined;
   }
 
   /** False when `limitMs` passes first. */
@@ -312,7 +300,7 @@ export class Uploader {
   #notReplicated(target: TXID): LitestreamError {
     const last = this.#failures.last?.error;
     const missing = this.#queue.length;
-    const reason = this.#ahead === undefined ? `${missing} files are missing there` : 'the replica is ahead of the local log';
+    const reason = this.#progress.ahead === undefined ? `${missing} files are missing there` : 'the replica is ahead of the local log';
     return new LitestreamError('NOT_REPLICATED', `TXID ${formatTXID(target)} has not reached replica ${this.#settings.name}: ${reason}`, {
       details: { target: formatTXID(target), files: missing, bytes: this.#queue.bytes, ...(last === undefined ? {} : { last }) },
       ...(last === undefined ? {} : { cause: new Error(`${last.code}: ${last.message}`) }),
@@ -323,16 +311,7 @@ export class Uploader {
   #state(): UploadStatus['state'] {
     if (this.#closing.signal.aborted) return 'stopped';
     if (this.#failures.last !== undefined) return 'failing';
-    if (this.#confirmed === undefined) return 'starting';
-    return this.#ahead === undefined ? 'replicating' : 'degraded';
-  }
-
-  #lagSeconds(): number {
-    const now = this.#clock.now();
-    const ages = this.#ahead === undefined ? [] : [now - this.#ahead.since];
-    const oldest = this.#queue.first;
-    // As long as the replica has never answered, old local files may well be there: only the time since we ask is certain.
-    if (oldest !== undefined) ages.push(this.#confirmed === undefined ? Math.min(now - oldest.at, now - this.#startedAt) : now - oldest.at);
-    return Math.max(0, ...ages) / 1000;
+    if (this.#progress.confirmed === undefined) return 'starting';
+    return this.#progress.ahead === undefined ? 'replicating' : 'degraded';
   }
 }

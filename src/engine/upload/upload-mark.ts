@@ -1,0 +1,53 @@
+/** What this database once had at a destination, remembered across restarts, so that an unmounted or emptied one is noticed. */
+
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from '../../base/log.ts';
+import { formatTXID, parseTXID, type TXID } from '../../formats/ltx/txid.ts';
+
+/** Least distance between two writes, ms: the mark is a lower bound and need not be exact. */
+const WRITE_INTERVAL_MS = 60_000;
+
+export class UploadMark {
+  readonly path: string;
+  readonly #destination: string;
+  readonly #log: Logger;
+  #written: TXID | undefined;
+  #writtenAt = Number.NEGATIVE_INFINITY;
+
+  /**
+   * @param metaPath metadata directory; nothing is remembered when it does not exist.
+   * @param replica name of the replica.
+   * @param destination a mark of another destination counts as none.
+   */
+  constructor(metaPath: string, replica: string, destination: string, log: Logger) {
+    this.path = join(metaPath, `uploaded-${encodeURIComponent(replica)}.json`);
+    this.#destination = destination;
+    this.#log = log;
+  }
+
+  /** The TXID that was at the destination when the mark was written; undefined when there is no readable mark. */
+  async read(): Promise<TXID | undefined> {
+    try {
+      const { destination, txid } = JSON.parse(await readFile(this.path, 'utf8'));
+      if (destination === this.#destination && typeof txid === 'string') this.#written = parseTXID(txid);
+    } catch (error) {
+      this.#log.log('debug', 'no mark of earlier uploads', { path: this.path, reason: String(error) });
+    }
+    return this.#written;
+  }
+
+  /** Remembers `txid`; at most once a minute unless `force` is set. Best effort: the mark only ever adds a warning. */
+  async write(txid: TXID, now: number, { force = false } = {}): Promise<void> {
+    if (txid === this.#written || (!force && now - this.#writtenAt < WRITE_INTERVAL_MS)) return;
+    this.#writtenAt = now;
+    try {
+      const mark = { destination: this.#destination, txid: formatTXID(txid), at: new Date(now).toISOString() };
+      await writeFile(`${this.path}.tmp`, `${JSON.stringify(mark)}\n`, { mode: 0o600 });
+      await rename(`${this.path}.tmp`, this.path);
+      this.#written = txid;
+    } catch (error) {
+      this.#log.log('debug', 'the mark of uploads could not be written', { path: this.path, reason: String(error) });
+    }
+  }
+}

@@ -84,9 +84,7 @@ describe('log lines', () => {
         .with({ db: '/a b.db' })
         .log('warn', 'sync failed', { n: 3, txid: 5n, none: undefined, empty: '', error: new Error('no "room"') }),
     );
-    expect(out).toBe(
-      'time=1970-01-01T00:00:00.000Z level=WARN msg="sync failed" db="/a b.db" n=3 txid=5 empty="" error="no \\"room\\""\n',
-    );
+    expect(out).toBe('time=1970-01-01T00:00:00.000Z level=WARN msg="sync failed" db="/a b.db" n=3 txid=5 empty="" error="no \\"room\\""\n');
   });
 
   test('look like slog JSON', () => {

@@ -1,12 +1,15 @@
 /** A running `replicate`: listeners, the set of databases and the private socket, brought up and down in order. */
 
+import { dirname } from 'node:path';
 import { systemClock } from '../base/clock.ts';
-import { LitestreamError } from '../base/errors.ts';
+import { errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Daemon } from '../cli/door.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Control } from '../control/control.ts';
 import { createLocalControl } from '../control/local-control.ts';
+import { nodeDisk } from '../engine/restore/disk.ts';
+import { sweepRestores } from '../engine/restore/restore.ts';
 import { startMetricsServer } from '../http/metrics-server.ts';
 import { makeSocketPath } from '../http/socket-path.ts';
 import { type SocketServer, serveSocket } from '../http/socket-server.ts';
@@ -38,6 +41,7 @@ export async function startDaemon(settings: Settings, log: Logger, signal: Abort
 }
 
 async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, undo: Undo[]): Promise<Daemon> {
+  sweepInterruptedRestores(settings, log);
   const metrics = new Metrics(VERSION);
   const pool = new EnginePool(log);
   undo.push(() => pool.close());
@@ -83,6 +87,17 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
       return stopping;
     },
   };
+}
+
+/** A forced restore that was cut between moving the old file away and linking the new one is undone before anyone opens the database. */
+function sweepInterruptedRestores({ databases }: Settings, log: Logger): void {
+  for (const directory of new Set(databases.map(({ settings }) => dirname(settings.path)))) {
+    try {
+      sweepRestores(nodeDisk, directory);
+    } catch (error) {
+      log.log('warn', 'leftovers of an interrupted restore could not be removed', { directory, error: errorToData(error) });
+    }
+  }
 }
 
 function replicationOptions(

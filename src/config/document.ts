@@ -27,6 +27,8 @@ export interface ListNode {
 export interface MapNode {
   readonly kind: 'map';
   readonly entries: ReadonlyMap<string, ConfigNode>;
+  /** Where each key itself stands; its value may begin lines later. */
+  readonly keys: ReadonlyMap<string, Place>;
   readonly at: Place;
 }
 export type ConfigNode = NullNode | ScalarNode | ListNode | MapNode;
@@ -92,12 +94,15 @@ class Converter {
       if (target === undefined) this.#options.findings.error(at, `*${node.source} refers to nothing`);
       return this.convert(target, key, depth + 1, node.range?.[0]);
     }
-    if (isMap(node)) return { kind: 'map', entries: this.#entries(node.items, key, depth), at };
+    if (isMap(node)) {
+      const keys = new Map<string, Place>();
+      return { kind: 'map', entries: this.#entries(node.items, key, depth, keys), keys, at };
+    }
     if (isSeq(node)) return { kind: 'list', items: node.items.map((item, index) => this.convert(item, `${key}[${index}]`, depth + 1)), at };
     return isScalar(node) ? this.#scalar(node, at) : { kind: 'null', at };
   }
 
-  #entries(items: readonly Pair[], key: string, depth: number): ReadonlyMap<string, ConfigNode> {
+  #entries(items: readonly Pair[], key: string, depth: number, keys: Map<string, Place>): ReadonlyMap<string, ConfigNode> {
     const own = new Map<string, ConfigNode>();
     const merged = new Map<string, ConfigNode>();
     for (const { key: name, value } of items) {
@@ -113,6 +118,7 @@ class Converter {
         continue;
       }
       if (own.has(text)) this.#options.findings.warning(this.place(offset, child), 'the key is written twice; the last one counts');
+      keys.set(text, this.place(offset, child));
       own.set(text, this.convert(value, child, depth + 1, offset));
     }
     for (const [name, value] of merged) if (!own.has(name)) own.set(name, value);

@@ -66,7 +66,7 @@ export function settingsFromText(text: string, path: string, source: ConfigSourc
   const findings = new Findings();
   const root = parseConfigDocument(text, { file: path, findings, ...(source.expandEnv ? { env } : {}) });
   if (root.kind !== 'map' && root.kind !== 'null') findings.error(root.at, 'a configuration is a mapping of keys such as "dbs:"');
-  const node: MapNode = root.kind === 'map' ? root : { kind: 'map', entries: new Map(), at: root.at };
+  const node: MapNode = root.kind === 'map' ? root : { kind: 'map', entries: new Map(), keys: new Map(), at: root.at };
   const top = readSection(node, TOP_KEYS, findings);
   const strict = resolveStrict(top, source, env, findings);
   const settings = { configPath: path, ...resolveTop(top, strict, env, findings), origins: collectOrigins(node, source, env) };

@@ -37,7 +37,7 @@ export function readSection<S extends SectionSpec>(node: MapNode, spec: S, findi
     const key = Object.hasOwn(spec, name) ? spec[name] : undefined;
     if (key === undefined) {
       const near = closest(name, Object.keys(spec));
-      findings.warning(child.at, `unknown key${near === undefined ? '' : `, did you mean "${near}"?`}`);
+      findings.warning(node.keys.get(name) ?? child.at, `unknown key${near === undefined ? '' : `, did you mean "${near}"?`}`);
       continue;
     }
     if (key.state === 'retired') findings.warning(child.at, `this key has no effect any more; ${key.doc}`);

@@ -4,7 +4,7 @@ import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { LitestreamError } from '../base/errors.ts';
 import { Connection } from './connection.ts';
-import { sqliteCode, sqliteError } from './errors.ts';
+import { sqliteError } from './errors.ts';
 
 /** A SQLite file that is only ever opened by SQLite: any other descriptor of this process would drop the lock when closed. */
 export const OWNER_LOCK_NAME = 'owner.lock';
@@ -33,16 +33,15 @@ export class OwnerLock {
   /** Takes the lock of an existing metadata directory and records `info` beside it. DB_OWNED when another process (or this one) has it. */
   static acquire(directory: string, info: OwnerInfo): OwnerLock {
     const path = join(directory, OWNER_LOCK_NAME);
-    const connection = new Connection({ path, busyTimeoutMs: 0 });
+    const connection = lockExclusively(path);
+    if (connection === undefined) throw owned(directory);
     try {
-      connection.exec('BEGIN EXCLUSIVE');
       const identity = identityOf(path);
       if (identity === undefined) throw new LitestreamError('DB_BUSY', `locking ${directory}: the lock file was removed meanwhile`);
       writeOwner(directory, info);
       return new OwnerLock(directory, connection, identity);
     } catch (error) {
       connection.close();
-      if (sqliteCode(error)?.startsWith('SQLITE_BUSY')) throw owned(directory, error);
       throw sqliteError(error, `locking ${directory}`);
     }
   }
@@ -75,15 +74,23 @@ export function readOwner(directory: string): OwnerInfo | undefined {
 
 /** True while some process holds the lock. The file is created when it is missing; the directory must exist. */
 export function isOwned(directory: string): boolean {
-  const connection = new Connection({ path: join(directory, OWNER_LOCK_NAME), busyTimeoutMs: 0 });
+  const connection = lockExclusively(join(directory, OWNER_LOCK_NAME));
+  connection?.close();
+  return connection === undefined;
+}
+
+/** A connection that holds the file, or undefined while another one does. Even opening may meet the lock: settings are read from the file. */
+function lockExclusively(path: string): Connection | undefined {
+  let connection: Connection | undefined;
   try {
+    connection = new Connection({ path, busyTimeoutMs: 0 });
     connection.exec('BEGIN EXCLUSIVE');
-    return false;
+    return connection;
   } catch (error) {
-    if (sqliteCode(error)?.startsWith('SQLITE_BUSY')) return true;
-    throw sqliteError(error, `looking at the lock of ${directory}`);
-  } finally {
-    connection.close();
+    connection?.close();
+    const wrapped = sqliteError(error, `locking ${path}`);
+    if (wrapped.code === 'DB_BUSY') return undefined;
+    throw wrapped;
   }
 }
 
@@ -98,11 +105,10 @@ function identityOf(path: string): string | undefined {
   return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
 }
 
-function owned(directory: string, cause: unknown): LitestreamError {
+function owned(directory: string): LitestreamError {
   const owner = readOwner(directory);
   const who = owner === undefined ? 'another process' : `process ${owner.pid}`;
   return new LitestreamError('DB_OWNED', `locking ${directory}: ${who} replicates this database already`, {
-    cause,
     details:
       owner === undefined ? { directory } : { directory, pid: owner.pid, ...(owner.socket === undefined ? {} : { socket: owner.socket }) },
     hint: 'Stop the other process first, or use the commands that talk to it.',

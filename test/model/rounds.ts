@@ -66,7 +66,8 @@ export class Model {
     await sleep(this.#random.between(0, 250));
     for (let kills = this.#random.between(1, 3); kills > 0; kills--) {
       this.#startDaemon();
-      await sleep(this.#random.between(250, 900));
+      if (this.#random.chance(0.8)) await this.#daemonRuns();
+      await sleep(this.#random.between(50, 1200));
       await this.#killDaemon();
       await sleep(this.#random.between(0, 200));
     }
@@ -98,6 +99,12 @@ export class Model {
       });
     }
     this.#daemon = child;
+  }
+
+  /** Until it replicates, so that most kills hit a daemon at work and not one that starts. */
+  async #daemonRuns(): Promise<void> {
+    const before = this.#files().length;
+    for (let i = 0; i < 500 && this.#files().length === before; i++) await sleep(10);
   }
 
   async #killDaemon(): Promise<void> {

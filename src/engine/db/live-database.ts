@@ -171,12 +171,27 @@ function statDatabase(path: string): Stats {
       hint: 'Give the path of a database file.',
     });
   }
-  const stat = stage('stat', path, () => statSync(path, { throwIfNoEntry: false }));
+  const stat = statAny(path);
+  if (stat === undefined) requireDirectoryAbove(path);
   if (stat === undefined || (stat.isFile() && stat.size === 0)) throw new NotYet('waiting', `opening ${path}: there is no database yet`);
   if (!stat.isFile()) {
     throw new LitestreamError('DB_INVALID', `opening ${path}: it is not a file`, { hint: 'Give the path of a database file.' });
   }
   return stat;
+}
+
+const statAny = (path: string): Stats | undefined => stage('stat', path, () => statSync(path, { throwIfNoEntry: false }));
+
+/** A missing file may still come, unless what should be a directory above it is something else. */
+function requireDirectoryAbove(path: string): void {
+  let above = dirname(path);
+  let stat = statAny(above);
+  while (stat === undefined && above !== dirname(above)) {
+    above = dirname(above);
+    stat = statAny(above);
+  }
+  if (stat?.isDirectory() === true) return;
+  throw new LitestreamError('DB_INVALID', `opening ${path}: ${above} is not a directory`, { hint: 'Give the path of a database file.' });
 }
 
 const attributesOf = (stat: Stats, mask: number): FileAttributes => ({ mode: stat.mode & mask, uid: stat.uid, gid: stat.gid });

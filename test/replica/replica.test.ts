@@ -137,6 +137,9 @@ describe('replica', () => {
     });
 
     test('another size is another writer, an empty object too', async () => {
+      const bytes = ltx(2, 2);
+      await put(0, 2, 2, Buffer.concat([bytes.subarray(0, -16), Buffer.alloc(1), bytes.subarray(-16)]));
+      await expect(put(0, 2, 2, bytes)).rejects.toMatchObject({ code: 'SECOND_WRITER' });
       await store.put('db/ltx/0/0000000000000001-0000000000000001.ltx', bytesBody(new Uint8Array(0)));
       await expect(put(0, 1, 1)).rejects.toMatchObject({ code: 'SECOND_WRITER', details: { theirs: { size: 0, trailer: '' } } });
     });

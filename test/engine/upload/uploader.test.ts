@@ -314,7 +314,10 @@ describe('uploader', () => {
     for await (const file of at.replica.list(0)) await at.replica.delete([file]);
     at.store.script({ on: 'put', fault: { type: 'error', error: unavailable() } });
     await at.commit(3);
-    await at.clock.advance(2 * SYNC_INTERVAL_MS);
+    await at.clock.advance(SYNC_INTERVAL_MS);
+    await at.happens('failed');
+    await at.quiet();
+    await at.clock.advance(SYNC_INTERVAL_MS);
     await at.happens('failed', 2);
     expect(at.uploader.status().lastError?.error.code).toBe('POSITION_MISMATCH');
     expect(await at.remote()).toEqual([]);

@@ -1,16 +1,21 @@
 /** The parent's side of an application process. */
 
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import type { Answer, Commits, CommitTimes, Order } from './application-child.ts';
 import type { Scene } from './scene.ts';
 
 /** One order at a time. */
 export class Application {
   readonly #process: ChildProcess;
+  #pending: PromiseWithResolvers<Commits | undefined> | undefined;
 
   constructor(scene: Scene) {
     this.#process = scene.fork('./application-child.ts', []);
+    this.#process.on('message', (answer: Answer) => {
+      if ('error' in answer) this.#pending?.reject(new Error(`the application failed: ${answer.error}`));
+      else this.#pending?.resolve(answer.done);
+    });
+    this.#process.on('exit', () => this.#pending?.reject(new Error('the application has ended')));
   }
 
   /** Makes a database with `rows` rows in WAL mode and all other settings as SQLite has them, and keeps it open. */
@@ -33,14 +38,9 @@ export class Application {
     await this.#order({ kind: 'release' });
   }
 
-  async #order(order: Order): Promise<Commits | undefined> {
-    const ended = once(this.#process, 'exit').then(() => {
-      throw new Error('the application has ended');
-    });
-    ended.catch(() => {}); // an end after the answer is nobody's concern
+  #order(order: Order): Promise<Commits | undefined> {
+    this.#pending = Promise.withResolvers();
     this.#process.send(order);
-    const [answer] = (await Promise.race([once(this.#process, 'message'), ended])) as [Answer];
-    if ('error' in answer) throw new Error(`the application failed: ${answer.error}`);
-    return answer.done;
+    return this.#pending.promise;
   }
 }

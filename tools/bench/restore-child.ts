@@ -14,10 +14,14 @@ export interface RestoreFacts {
   readonly sizeBytes: number;
   readonly filesRead: number;
   readonly peakResidentBytes: number;
+  /** Processor time of all threads, ms: in our code, and in the system for us. */
+  readonly userMs: number;
+  readonly systemMs: number;
 }
 
 const [replica, output] = process.argv.slice(2);
 if (replica === undefined || output === undefined) throw new Error('usage: restore-child REPLICA OUTPUT');
+const used = process.cpuUsage();
 const begun = performance.now();
 const { durationMs, shares, bytesRead, sizeBytes, filesRead } = await runJob('restore', {
   store: { type: 'file', path: replica },
@@ -25,6 +29,7 @@ const { durationMs, shares, bytesRead, sizeBytes, filesRead } = await runJob('re
   output,
   integrity: 'none',
 });
+const { user, system } = process.cpuUsage(used);
 const facts: RestoreFacts = {
   durationMs,
   wallMs: performance.now() - begun,
@@ -33,5 +38,7 @@ const facts: RestoreFacts = {
   sizeBytes,
   filesRead,
   peakResidentBytes: peakResidentBytes('self'),
+  userMs: user / 1000,
+  systemMs: system / 1000,
 };
 process.send?.(facts, undefined, {}, () => process.disconnect());

@@ -46,6 +46,7 @@ function report(restores: readonly RestoreFacts[], copies: readonly number[]): R
     `restore        ${digits(median(speeds))} MB/s (best ${digits(Math.max(...speeds))}), fsync included; ${digits(median(restores.map(({ wallMs }) => wallMs)))} ms with the start of its thread`,
     `cp + fsync     ${digits(median(copySpeeds))} MB/s (best ${digits(Math.max(...copySpeeds))}); restore takes ${digits(median(ratios))} times as long`,
     `shares         ${sharesOf(restores)}`,
+    `processor      ${digits(median(restores.map(({ userMs }) => userMs)))} ms in our code, ${digits(median(restores.map(({ systemMs }) => systemMs)))} ms in the system`,
     `read           ${digits((first?.bytesRead ?? 0) / 1e6)} MB in ${first?.filesRead} files`,
     `peak RSS       ${digits(peak)} MiB (ceiling ${MEMORY_CEILING})`,
     `${ROUNDS} interleaved pairs, medians; ${load()}`,

@@ -57,7 +57,7 @@ export function resultText(outcome: RestoreOutcome): string {
   if (restored === undefined) return nothingText(outcome);
   const kept = restored.replaced === undefined ? '' : `The file that was there is kept as ${printable(restored.replaced)}\n`;
   const check = restored.integrity_check === 'ok' ? ', integrity check ok' : '';
-  const size = `${restored.pages} pages, ${formatSIBytes(restored.size_bytes)}`;
+  const size = `${restored.pages} ${restored.pages === 1 ? 'page' : 'pages'}, ${formatSIBytes(restored.size_bytes)}`;
   return `Restored ${printable(restored.output)} to ${restored.txid} (${restored.time}): ${size} in ${formatDuration(restored.duration_ms)}${check}\n${kept}`;
 }
 

@@ -464,7 +464,7 @@ describe('config check', () => {
   test('prints findings with their places and exits 0 when there are only warnings', async () => {
     expect(await run({ config: `frob: 1\n${ONE}` }, 'config', 'check', '-config', 'c.yml')).toMatchObject({
       status: 0,
-      out: 'warning: c.yml:1:7: frob: unknown key\nc.yml: 1 database, 1 replica, 1 doubtful\n',
+      out: 'warning: c.yml:1:1: frob: unknown key\nc.yml: 1 database, 1 replica, 1 doubtful\n',
     });
   });
 
@@ -520,7 +520,7 @@ describe('mcp', () => {
   test('writes nothing to stdout of its own', async () => {
     expect(await run({ config: `frob: 1\n${ONE}` }, 'mcp')).toMatchObject({
       out: '',
-      err: 'Warning: /etc/litestream.yml:1:7: frob: unknown key\n',
+      err: 'Warning: /etc/litestream.yml:1:1: frob: unknown key\n',
     });
   });
 

@@ -66,6 +66,31 @@ describe('the launcher', () => {
   });
 });
 
+describe('quick answers', () => {
+  /** Files of ours and packages that a command line loads. */
+  async function loaded(...args: string[]): Promise<readonly string[]> {
+    const hook = join(directory.path, 'hook.mjs');
+    await writeFile(
+      hook,
+      `import { registerHooks } from 'node:module';
+       const seen = [];
+       registerHooks({ load: (url, context, next) => { if (url.startsWith('file:')) seen.push(url); return next(url, context); } });
+       process.on('exit', () => process.stderr.write(JSON.stringify(seen)));`,
+    );
+    const { stderr } = await execute(process.execPath, ['--import', hook, resolve('src/main.ts'), ...args]);
+    return (JSON.parse(stderr) as string[])
+      .map((url) => url.slice(`file://${process.cwd()}/`.length))
+      .filter((file) => file.startsWith('src/') || file.startsWith('node_modules/'));
+  }
+
+  test.each([[['version']], [['-h']], [['restore', '-h']]])('%j loads no engine, no parser and no package', async (args) => {
+    const files = await loaded(...args);
+    expect(files).toContain('src/cli/run.ts');
+    expect(files.filter((file) => !/^src\/(main|version|cli\/|config\/|base\/|control\/caller)/.test(file))).toEqual([]);
+    expect(files.length).toBeLessThan(args[0] === 'restore' ? 45 : 14);
+  });
+});
+
 describe('which Node', () => {
   /** A package of its own with a launcher, an entry that prints which Node runs it, and fake Nodes. */
   async function package_(root: string, entry: string): Promise<string> {

@@ -63,7 +63,7 @@ describe('one database', () => {
     expect(status).toBe(0);
     expect(inputs).toEqual([{ path: '/srv/app.db', output: '/srv/app.db' }]);
     expect(door.calls[0]?.attached).toBe('offline');
-    expect(out).toBe(`Restored /srv/app.db to ${T2} (${AS_OF}): 1 pages, 4.1 kB in 1.5s, integrity check ok\n`);
+    expect(out).toBe(`Restored /srv/app.db to ${T2} (${AS_OF}): 1 page, 4.1 kB in 1.5s, integrity check ok\n`);
   });
 
   test('hands every flag to the verb', async () => {

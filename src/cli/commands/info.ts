@@ -40,7 +40,6 @@ Examples:
   Uptime: ${formatDuration(uptime * 1000)}
   Started at: ${server.started_at ?? '-'}
   Databases: ${databases.total}
-  MCP: ${server.read_only ? 'read-only' : 'may act'}
 `,
     );
     for (const row of answer.worst)

@@ -52,7 +52,7 @@ ${CONFIG_USAGE}
   -if-replica-exists   do nothing, successfully, when there is no backup
   -force            replace an existing output; it is kept as NAME.replaced-TIME
   -integrity-check KIND
-                    none, quick or full
+                    none, quick or full (default: none; checksums are always compared)
   -dry-run          print the plan and write nothing
   -json             print JSON
 

@@ -78,7 +78,7 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
     control,
     addresses: {
       socket: socketPath,
-      ...(mcp === undefined ? {} : { mcp: mcp.address }),
+      ...(mcp === undefined ? {} : { mcp: new URL(mcp.address).host }),
       ...(metricsServer === undefined ? {} : { metrics: metricsServer.address }),
     },
     stop: () => {

@@ -26,6 +26,11 @@ export class AllowedDirectories {
     if (create) void this.#resolved;
   }
 
+  /** Resolves when nothing is being created any more. */
+  async settled(): Promise<void> {
+    await this.#resolving;
+  }
+
   get #resolved(): Promise<readonly (AllowedDirectory | LitestreamError)[]> {
     this.#resolving ??= Promise.all(this.configured.map(resolveOnce));
     return this.#resolving;

@@ -60,6 +60,7 @@ class LocalControl implements Control {
     for (const abort of this.#aborts) abort.abort(this.#closed);
     await this.#world.jobs.close();
     await Promise.allSettled(this.#running);
+    await this.#world.allowed.settled();
     await this.#world.replicas.close();
   }
 

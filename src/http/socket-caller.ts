@@ -15,13 +15,13 @@ export interface SocketCallerRules {
   ) => { readonly name: string; readonly scopes: readonly Scope[]; readonly databases?: readonly string[] } | undefined;
 }
 
-/** Doors that a person stands behind. */
+/** Doors that a person stands behind. A token in their environment is meant for the others and changes nothing. */
 const PERSONAL: ReadonlySet<CallerClaim['door']> = new Set(['cli', 'library', 'socket']);
 
 /** The caller that runs; its rights are never wider than claimed. UNAUTHORIZED for an unknown token. */
 export function callerFor(claim: CallerClaim, token: string | undefined, rules: SocketCallerRules): Caller {
   const databases = claim.databases === undefined ? {} : { databases: claim.databases };
-  if (PERSONAL.has(claim.door) && token === undefined) {
+  if (PERSONAL.has(claim.door)) {
     const { door, scopes, readOnly, operator } = claim;
     return { principal: `cli:${rules.user}`, door, scopes, readOnly, operator, ...databases };
   }

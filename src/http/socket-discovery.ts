@@ -1,6 +1,6 @@
 /** Finds the daemon that owns the configured databases (design decision 18). */
 
-import { existsSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import path from 'node:path';
 import { hasCode, LitestreamError } from '../base/errors.ts';
 import type { Control } from '../control/control.ts';
@@ -29,9 +29,7 @@ const LOCK_NAME = 'owner.lock';
 /** The daemon's verbs; undefined when nobody owns any of the databases. DAEMON_UNREACHABLE when somebody does and does not answer. */
 export async function findDaemon(entries: readonly DatabaseEntry[], options: FindOptions = {}): Promise<Control | undefined> {
   const { probe: loadProbe = loadOwnerProbe, timeoutMs = TIMEOUT_MS } = options;
-  const directories = [...new Set(entries.map(({ settings }) => settings.metaPath))].filter((directory) =>
-    existsSync(path.join(directory, LOCK_NAME)),
-  );
+  const directories = [...new Set(entries.map(({ settings }) => settings.metaPath))].filter(hasLock);
   if (directories.length === 0) return undefined;
   const probe = await loadProbe();
   const asked = new Map<string, boolean>();
@@ -45,6 +43,21 @@ export async function findDaemon(entries: readonly DatabaseEntry[], options: Fin
   const owned = directories.find((directory) => probe.isOwned(directory));
   if (owned !== undefined) throw silentOwner(owned, probe.readOwner(owned));
   return undefined;
+}
+
+/** DAEMON_UNREACHABLE when this user may not even look: somebody else's daemon may well be running there. */
+function hasLock(directory: string): boolean {
+  try {
+    return lstatSync(path.join(directory, LOCK_NAME), { throwIfNoEntry: false }) !== undefined;
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (code === 'ENOTDIR') return false;
+    throw new LitestreamError('DAEMON_UNREACHABLE', `looking for the owner of ${directory}`, {
+      cause,
+      details: { directory },
+      hint: 'Run this as the user that litestream runs as.',
+    });
+  }
 }
 
 /** A recorded socket may be left over, and its name taken by another process since: the process id has to fit. */

@@ -2,7 +2,7 @@
 
 import { linkSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { AllowedDirectories, PRIVATE_PREFIX } from '../../src/control/allowed-directories.ts';
 import { resolveOutput, suggestOutput } from '../../src/control/output-path.ts';
 import { PrivateDirectory } from '../../src/control/publish.ts';
@@ -29,7 +29,8 @@ function makePlace() {
     entries: [entry],
     protectedPaths: [join(root, 'litestream.yml')],
   };
-  return { root, allowed, entry, rules, meta: entry.settings.metaPath };
+  onTestFinished(() => rules.allowed.settled());
+  return { root, allowed, entry, rules };
 }
 
 const HOSTILE: readonly (readonly [string, (place: Place) => string])[] = [

@@ -501,6 +501,12 @@ describe('a person at the machine', () => {
       mode: 'nothing_to_do',
     });
     expect(readFileSync(output, 'utf8')).toBe('old');
+    const older = setting.history[3] ?? Buffer.alloc(0);
+    writeFileSync(output, older);
+    const { restored } = await ask(setting.control, 'restore', { ...input, force: true }, by(person));
+    expect(restored?.replaced).toContain(`${output}.replaced-`);
+    expect(readFileSync(restored?.replaced ?? '').equals(older)).toBe(true);
+    expect(readFileSync(output).equals(setting.history[6] ?? Buffer.alloc(0))).toBe(true);
   });
 
   test('cannot replace what is being replicated here', async () => {

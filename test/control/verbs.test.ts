@@ -1,11 +1,28 @@
 /** Each verb with a running service and without one. */
 
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../src/base/errors.ts';
+import { crc64 } from '../../src/formats/kernel/oracle/crc64.ts';
 import { toTXID } from '../../src/formats/ltx/txid.ts';
-import { ask, by, codeOf, instantOf, makeEntry, makeSetting, model, person, reader, refusal, START, timeOf } from './setting.ts';
+import type { DatabaseHandle } from '../../src/service/service.ts';
+import { settle } from '../support/fake-clock.ts';
+import {
+  ask,
+  by,
+  codeOf,
+  instantOf,
+  makeEntry,
+  makeHistory,
+  makeSetting,
+  model,
+  person,
+  reader,
+  refusal,
+  START,
+  timeOf,
+} from './setting.ts';
 
 const hex = (txid: number) => txid.toString(16).padStart(16, '0');
 
@@ -368,4 +385,68 @@ test('closing ends what is running and refuses what comes after', async () => {
   await control.close();
   expect(await running).toBe('SHUTTING_DOWN');
   expect(await codeOf(ask(control, 'info', {}))).toBe('SHUTTING_DOWN');
+});
+
+describe('verification against the live database', () => {
+  /** Sums of a state as the engine would store them, of pages changed by `change`. */
+  async function attachedWith(change: (page: Buffer, pgno: number) => void, sync?: DatabaseHandle['sync']) {
+    const history = makeHistory(6);
+    return makeSetting({
+      handle: {
+        ...(sync === undefined ? {} : { sync }),
+        pageSums: async (directory) => {
+          const state = Buffer.from(history[6] ?? []);
+          const commit = state.length / 4096;
+          const sums = Buffer.alloc(commit * 8);
+          for (let index = 0; index < commit; index++) {
+            const page = state.subarray(index * 4096, (index + 1) * 4096);
+            change(page, index + 1);
+            sums.writeBigUInt64LE(crc64(0n, page), index * 8);
+          }
+          const file = join(directory, 'sums');
+          writeFileSync(file, sums);
+          return { path: file, txid: toTXID(6), pageSize: 4096, commit };
+        },
+      },
+    });
+  }
+
+  test('passes when every page is the same, and leaves no scratch', async () => {
+    const { control, entry } = await attachedWith(() => {});
+    const proof = await ask(control, 'verify', { path: 'app', compare: 'live' });
+    expect(proof).toMatchObject({ outcome: 'passed', pages_compared: 4 });
+    expect(proof.checks?.at(-1)).toMatchObject({ name: 'pages', outcome: 'passed', detail: '4 of 4' });
+    expect(readdirSync(entry.settings.metaPath)).toEqual(['ltx']);
+  });
+
+  test('fails on one different byte', async () => {
+    const { control } = await attachedWith((page, pgno) => {
+      if (pgno === 2) page[4095] = (page[4095] ?? 0) ^ 1;
+    });
+    expect(await ask(control, 'verify', { path: 'app' })).toMatchObject({
+      outcome: 'failed',
+      reason: expect.stringContaining('1 of 4 pages differ'),
+    });
+  });
+
+  test('does not wait for ever for a replica that lags', async () => {
+    const stalled: DatabaseHandle['sync'] = ({ signal }) =>
+      new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+    const { control, clock } = await attachedWith(() => {}, stalled);
+    const proof = ask(control, 'verify', { path: 'app' }, by(person));
+    while (clock.sleeping === 0) await settle(1);
+    await clock.advance(30_000);
+    expect((await proof).outcome).toBe('passed');
+  });
+
+  test('that was asked for and cannot be made is inconclusive', async () => {
+    const { control } = await makeSetting();
+    expect(await ask(control, 'verify', { path: 'app', compare: 'live' })).toMatchObject({
+      outcome: 'inconclusive',
+      warnings: [{ code: 'NOT_COMPARED' }],
+    });
+    expect((await ask(control, 'info', {})).proof.proven).toBe(0);
+    expect((await ask(control, 'verify', { path: 'app' })).outcome).toBe('passed');
+    expect(await codeOf(ask(control, 'verify', { path: 'app', compare: 'live', txid: '4' }))).toBe('USAGE');
+  });
 });

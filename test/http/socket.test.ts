@@ -136,7 +136,7 @@ describe('who calls', () => {
       scopes: ['read'],
       readOnly: true,
     });
-    expect(await client.call('info', {}, by({ ...claim, door: 'cli' }))).toMatchObject({ principal: 'ann', operator: false });
+    expect(await client.call('info', {}, by({ ...claim, door: 'cli' }))).toMatchObject({ principal: 'cli:me', operator: true });
     const stranger = attachControl(path, { token: 'lsm_bad' });
     expect(await codeOf(stranger.call('info', {}, by({ ...claim, door: 'mcp-stdio' })))).toBe('UNAUTHORIZED');
     await stranger.close();

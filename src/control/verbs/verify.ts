@@ -9,8 +9,10 @@ import { redact } from '../../base/redact.ts';
 import type { PageSums } from '../../engine/database-engine.ts';
 import type { ReplicaSettings } from '../../engine/options.ts';
 import type { RestoreTarget } from '../../engine/restore/target.ts';
+import type { VerifyResult } from '../../engine/verify/verify.ts';
 import { formatTXID } from '../../formats/ltx/txid.ts';
 import type { DatabaseEntry } from '../../service/options.ts';
+import type { DatabaseHandle } from '../../service/service.ts';
 import { count, envelope, path, replica, timestamp, txid, txidOut, type Warning, waitSeconds } from '../fields.ts';
 import { factsOf } from '../file-identity.ts';
 import type { JobContext } from '../job-work.ts';
@@ -56,6 +58,9 @@ export const verify = defineVerb({ name: 'verify', input, output, effect: 'scrat
 type Input = z.output<typeof input>;
 type Output = z.output<typeof output>;
 
+/** How long a verification waits for the live state to reach the replicas, ms. */
+const REPLICA_WAIT_MS = 30_000;
+
 interface Request {
   readonly entry: DatabaseEntry;
   readonly replica: ReplicaSettings;
@@ -66,6 +71,11 @@ interface Request {
 async function run(world: World, args: Input, call: CallContext): Promise<Output> {
   const entry = findDatabase(world, call.caller, args.path);
   const { target } = askedFor(args, world.clock.now());
+  if (args.compare === 'live' && target.type !== 'latest') {
+    throw new LitestreamError('USAGE', 'compare: the live database can only be compared with the newest state', {
+      details: { argument: 'compare' },
+    });
+  }
   const replica = await chooseReplica(world, entry, { args, target, call });
   const request = { entry, replica, target, args };
   const job = world.jobs.start<Output>({
@@ -104,7 +114,8 @@ async function prove(world: World, { entry, replica, target, args }: Request, { 
   try {
     const sums = await liveSums(world, entry, { target, compare: args.compare, scratch, signal, warnings });
     const request = { target, scratch, integrity: args.check, store: replica.store, ...(sums === undefined ? {} : { sums }) };
-    const result = await world.runJob('verify', request, { signal, onProgress: (report) => progress(toProgress(report)) });
+    const found = await world.runJob('verify', request, { signal, onProgress: (report) => progress(toProgress(report)) });
+    const result = args.compare === 'live' && sums === undefined ? unproven(found) : found;
     const at = world.clock.now();
     world.proofs.record(entry.settings.path, {
       outcome: result.outcome,
@@ -130,6 +141,11 @@ async function prove(world: World, { entry, replica, target, args }: Request, { 
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** A comparison that was asked for and could not be made proves nothing, whatever else passed. */
+function unproven(found: VerifyResult): VerifyResult {
+  return found.outcome === 'passed' ? { ...found, outcome: 'inconclusive', reason: 'the live pages could not be compared' } : found;
 }
 
 /** On the database's own disk where this process owns its metadata directory, so that a killed verification is cleared by the next; else temporary. */
@@ -166,12 +182,30 @@ async function liveSums(
   }
   try {
     const sums = await handle.pageSums(scratch);
-    await handle.sync({ wait: true, signal });
+    await waitForReplicas(world, handle, signal);
     return sums;
   } catch (error) {
     signal.throwIfAborted();
     const { code, message } = errorToData(error);
     warnings.push({ code: 'NOT_COMPARED', message: redact(`the live pages could not be read (${code}): ${message}`) });
     return undefined;
+  }
+}
+
+/** A replica that lags is no reason to wait for ever: the verification then says that it ends before the live state. */
+async function waitForReplicas(world: World, handle: DatabaseHandle, signal: AbortSignal): Promise<void> {
+  const enough = new AbortController();
+  const onAbort = () => enough.abort(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  world.clock.sleep(REPLICA_WAIT_MS, { signal: enough.signal, unref: true }).then(onAbort, () => {});
+  try {
+    await handle.sync({ wait: true, signal: enough.signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    // Out of patience, or the upload failed: the status of the replica tells which.
+    world.log.log('debug', 'verifying without waiting for the replica', { error: errorToData(error).message });
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    enough.abort();
   }
 }

@@ -69,7 +69,11 @@ test('a replica of the original is restored, continued at its next TXID, and rea
     console.log(`not read by the original: ${absence('vfs')}`);
     return;
   }
-  const env: NodeJS.ProcessEnv = { ...process.env, LITESTREAM_REPLICA_URL: `file://${join(cwd, 'replica')}`, LITESTREAM_LOG_FILE: '/dev/null' };
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    LITESTREAM_REPLICA_URL: `file://${join(cwd, 'replica')}`,
+    LITESTREAM_LOG_FILE: '/dev/null',
+  };
   delete env.AWS_CA_BUNDLE;
   const output = execFileSync(process.execPath, [QUERY, join(extension, 'litestream-vfs.so'), FACTS], { env, encoding: 'utf8' });
   expect(JSON.parse(output)).toEqual([factsOf(join(cwd, 'app.db'))]);

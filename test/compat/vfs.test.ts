@@ -76,7 +76,10 @@ function ask(...statements: string[]): unknown[] {
     LITESTREAM_LOG_FILE: '/dev/null',
   };
   delete env.AWS_CA_BUNDLE; // set, it makes the extension fail to start
-  const output = execFileSync(process.execPath, [QUERY, join(extension ?? '', 'litestream-vfs.so'), ...statements], { env, encoding: 'utf8' });
+  const output = execFileSync(process.execPath, [QUERY, join(extension ?? '', 'litestream-vfs.so'), ...statements], {
+    env,
+    encoding: 'utf8',
+  });
   return output
     .trim()
     .split('\n')

@@ -162,11 +162,7 @@ describe('findings', () => {
     ['an unknown key names the closest known one', `adr: ":1"\n${DB}`, 'c.yml:1:1: adr: unknown key, did you mean "addr"?'],
     ['a camel-case key is recognised', `syncInterval: 1s\n${DB}`, 'c.yml:1:1: syncInterval: unknown key, did you mean "sync-interval"?'],
     ['a key nothing resembles is just unknown', `frobnicate: 1\n${DB}`, 'c.yml:1:1: frobnicate: unknown key'],
-    [
-      'a key two levels down has its full path',
-      `${DB}      pth: /x\n`,
-      'c.yml:5:7: dbs[0].replica.pth: unknown key, did you mean "path"?',
-    ],
+    ['a key two levels down has its full path', `${DB}      pth: /x\n`, 'c.yml:5:7: dbs[0].replica.pth: unknown key, did you mean "path"?'],
     ['a key written twice', `addr: ":1"\naddr: ":2"\n${DB}`, 'c.yml:2:1: addr: the key is written twice; the last one counts'],
     ['an unset variable', `exec: run \${APP} now\n${DB}`, 'c.yml:1:7: exec: $APP is not set and becomes nothing'],
     [

@@ -14,10 +14,10 @@ export function createDoor(env: Door['env'], stdio: Stdio): Door {
     const { findDaemon } = await import('./http/socket-discovery.ts');
     return findDaemon(databases, env.LITESTREAM_MCP_TOKEN === undefined ? {} : { token: env.LITESTREAM_MCP_TOKEN });
   };
-  const offline = async (settings: Settings): Promise<Control> => {
+  const offline = async (settings: Settings, models = false): Promise<Control> => {
     const { createLocalControl } = await import('./control/local-control.ts');
     const { worldFrom } = await import('./compose/world.ts');
-    return createLocalControl(worldFrom(settings, await logger(settings, stdio.stderr), undefined));
+    return createLocalControl(worldFrom(settings, await logger(settings, stdio.stderr), undefined, models));
   };
   const logger = async (settings: Settings, standard: NodeJS.WriteStream) => {
     const { makeLogger } = await import('./compose/logger.ts');
@@ -29,14 +29,14 @@ export function createDoor(env: Door['env'], stdio: Stdio): Door {
     loadConfig: (choice) => loadSettings(choice, env),
     settingsFor: async (database, urls) => settingsForArguments(database, urls, env),
     attach,
-    offline,
+    offline: (settings) => offline(settings),
     startDaemon: async (settings, signal) => {
       const { startDaemon } = await import('./compose/daemon.ts');
       return startDaemon(settings, await logger(settings, stdio.stdout), signal);
     },
     serveMCPStdio: async (settings, { readOnly, scopes }) => {
       const { serveMCPStdio } = await import('./mcp/stdio.ts');
-      const control = (await attach(settings)) ?? (await offline(settings));
+      const control = (await attach(settings)) ?? (await offline(settings, true));
       try {
         const caller = stdioCaller(readOnly, scopes);
         await serveMCPStdio(control, {

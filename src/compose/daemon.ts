@@ -20,6 +20,7 @@ import { Metrics } from '../service/metrics.ts';
 import { Replication } from '../service/replication.ts';
 import { VERSION } from '../version.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
+import { likeDatabase } from './file-modes.ts';
 import { restoreMissing } from './restore-missing.ts';
 import { worldFrom } from './world.ts';
 
@@ -47,7 +48,7 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   undo.push(() => pool.close());
   const socketPath = makeSocketPath();
   const replication = await Replication.create(settings.databases, replicationOptions(settings, log, metrics, pool, socketPath));
-  const control = createLocalControl(worldFrom(settings, log, replication));
+  const control = createLocalControl(worldFrom(settings, log, replication, true));
   undo.push(() => control.close());
 
   // Listeners first: a taken port is found before anything is opened.
@@ -112,7 +113,8 @@ function replicationOptions(
     log,
     lagBudgetMs: settings.lagBudgetMs,
     openEngine: (database, { floor }, listener) => pool.pick().open(database, { floor, socketPath }, listener),
-    openReplica: ({ store }) => openReplica(store, { meter: (operation) => metrics.storeOperation(operation) }),
+    openReplica: ({ store }, { path }) =>
+      openReplica(likeDatabase(store, path), { meter: (operation) => metrics.storeOperation(operation) }),
     restoreMissing: (entry, abort) => restoreMissing(entry, log, abort),
     onEngineEvent: (path, event) => metrics.engineEvent(path, event),
     onUploadFailed: (path, replica, code) => metrics.uploadFailed(path, replica, code),

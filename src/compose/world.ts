@@ -15,8 +15,13 @@ import { runJob } from '../workers/job-host.ts';
 /** Revisions of the protocol the MCP doors speak (mcp.md §2). */
 const PROTOCOL = { modern: ['2026-07-28'], legacy: ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] };
 
-export function worldFrom(settings: Settings, log: Logger, service: ReplicationService | undefined): World {
-  const auditLog = settings.mcp.auditLog ?? defaultAuditLog(settings);
+/**
+ * @param service absent beside a daemon or without one.
+ * @param models AI clients may call: then there is an audit log even if none is configured. A person who restores after a disaster must not
+ * be stopped by a directory that is gone.
+ */
+export function worldFrom(settings: Settings, log: Logger, service: ReplicationService | undefined, models: boolean): World {
+  const auditLog = settings.mcp.auditLog ?? (models ? defaultAuditLog(settings) : undefined);
   return makeWorld({
     version: VERSION,
     clock: systemClock,

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { EngineEvent } from '../engine/events.ts';
-import type { ReplicaSettings } from '../engine/options.ts';
+import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { Replica } from '../replica/replica.ts';
 import { ManagedDatabase, type OpenEngine, type Unreplicated } from './managed-database.ts';
 import { ManagedReplica } from './managed-replica.ts';
@@ -16,7 +16,7 @@ export interface ReplicationOptions {
   readonly log: Logger;
   readonly lagBudgetMs: number;
   readonly openEngine: OpenEngine;
-  readonly openReplica: (settings: ReplicaSettings) => Promise<Replica>;
+  readonly openReplica: (settings: ReplicaSettings, database: DatabaseSettings) => Promise<Replica>;
   readonly restoreMissing: (entry: DatabaseEntry, signal: AbortSignal) => Promise<boolean>;
   readonly onEngineEvent: (path: string, event: EngineEvent) => void;
   readonly onUploadFailed: (path: string, replica: string, code: string) => void;
@@ -76,7 +76,7 @@ async function makeDatabase(entry: DatabaseEntry, options: ReplicationOptions): 
   const { clock, log, lagBudgetMs } = options;
   const replicas = await Promise.all(
     entry.replicas.map(async (settings) => {
-      const replica = await options.openReplica(settings);
+      const replica = await options.openReplica(settings, entry.settings);
       const onUploadFailed = (code: string): void => options.onUploadFailed(entry.settings.path, settings.name, code);
       return new ManagedReplica({ database: entry.settings, settings, replica, clock, log, lagBudgetMs, onUploadFailed });
     }),

@@ -63,6 +63,13 @@ function samePath(left: string, right: string): boolean {
   }
 }
 
+export interface Subject {
+  readonly settings: Settings;
+  readonly path: string;
+  /** The URL, where no database is known: outputs show it in place of one. */
+  readonly url?: string;
+}
+
 /**
  * Settings for a command that takes `DB_PATH | REPLICA_URL`, and the database meant; without an argument the only configured one.
  * Throws USAGE when there is none or more than one to choose from.
@@ -72,13 +79,13 @@ export async function resolveSubject(
   values: ConfigFlagValues,
   positionals: readonly string[],
   command: string,
-): Promise<{ readonly settings: Settings; readonly path: string }> {
+): Promise<Subject> {
   const [text, ...more] = positionals;
   if (more.length > 0) throw new LitestreamError('USAGE', `too many arguments: ${more.join(' ')}`, { hint: `litestream help ${command}` });
   if (text !== undefined && isReplicaURL(text)) {
     if (values.config !== undefined) throw new LitestreamError('USAGE', 'a replica URL needs no configuration; leave out -config');
     const settings = await door.settingsFor(undefined, [text]);
-    return { settings, path: onlyDatabase(settings, command) };
+    return { settings, path: onlyDatabase(settings, command), url: text };
   }
   const settings = await loadConfig(door, values, 'none');
   return { settings, path: text === undefined ? onlyDatabase(settings, command) : findDatabase(settings, text, door.env).settings.path };

@@ -74,7 +74,7 @@ export function settingsFromText(text: string, path: string, source: ConfigSourc
   return deepFreeze({ ...settings, findings: findings.list });
 }
 
-/** Settings for `DB_PATH REPLICA_URL…`: built-in defaults, no listeners. Without a database the entry stands for the replicas alone. */
+/** Settings for `DB_PATH REPLICA_URL…`: built-in defaults, no listeners. Without a database the entry stands for the replicas alone, under a path where no file is. */
 export function settingsForArguments(database: string | undefined, urls: readonly string[], env: Environment): Settings {
   const findings = new Findings();
   const names = new Map<string, number>();
@@ -91,7 +91,7 @@ export function settingsForArguments(database: string | undefined, urls: readonl
   });
   const path = database === undefined ? undefined : databasePath(database, env);
   const strict = resolveStrict({}, { expandEnv: false }, env, findings);
-  const entry = databaseForArguments(path ?? absolutePath('restored.db', env), replicas);
+  const entry = databaseForArguments(path ?? absolutePath(`.no-database-${process.pid}.db`, env), replicas);
   const settings = { ...resolveTop({}, strict, env, findings), databases: [entry] };
   findings.throwIfAny('the environment', strict);
   return deepFreeze({ ...settings, findings: findings.list });

@@ -1,6 +1,6 @@
 /**
- * Every configuration key: its form, its default and what it means. Reading, the warnings about unknown keys and the
- * printed reference all come from these tables.
+ * Every configuration key: its form, its default and what it means. Reading and the warnings about unknown keys come
+ * from these tables; a test holds litestream.yml against them.
  */
 
 /** Forms of a value and what they become. Durations are ms, byte sizes are bytes. */

@@ -316,6 +316,11 @@ describe('listings of a replica', () => {
     expect((await run({ answers }, 'ltx', '-config', 'x.yml', 'file:///b/app')).status).toBe(2);
   });
 
+  test('of a URL shows the URL where a database would stand', async () => {
+    const [row] = JSON.parse((await new FakeDoor({ answers }).run('snapshots', '-json', 'file:///b/app')).out);
+    expect(row.database).toBe('file:///b/app');
+  });
+
   test('sqlite://PATH is a database, not a replica', async () => {
     expect((await run({ answers }, 'ltx', 'sqlite:///srv/app.db')).door.calls[0]?.input).toMatchObject({ path: '/srv/app.db' });
   });

@@ -223,6 +223,7 @@ describe('-once', () => {
   });
 
   test('syncs every database without listeners, reports, and leaves', async () => {
+    await writeFile(join(directory.path, 'app.db'), '');
     const scene = stage(
       {
         config: `addr: :1\nmcp-addr: ":2"\ndbs:\n  - {path: ${directory.path}/app.db, replica: {path: ${directory.path}/r}}\n`,
@@ -231,7 +232,6 @@ describe('-once', () => {
       '-once',
       '-force-snapshot',
     );
-    await writeFile(scene.databasePath, '');
     expect(await scene.result).toMatchObject({ status: 0 });
     expect(scene.events).toEqual(['start', 'stop']);
     expect(scene.door.calls.at(-1)).toMatchObject({ name: 'sync', input: { path: scene.databasePath, wait: true, snapshot: true } });
@@ -247,6 +247,7 @@ describe('-once', () => {
   });
 
   test('what did not arrive counts more than the call that failed', async () => {
+    await writeFile(join(directory.path, 'app.db'), '');
     const scene = stage(
       {
         answers: {
@@ -258,7 +259,6 @@ describe('-once', () => {
       },
       '-once',
     );
-    await writeFile(scene.databasePath, '');
     expect(await scene.result).toMatchObject({ status: 5 });
   });
 });

@@ -2,12 +2,13 @@
 
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to variables are what is tested
 
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { hasCode, LitestreamError } from '../../src/base/errors.ts';
 import { formatFinding } from '../../src/config/findings.ts';
 import { loadSettings, settingsForArguments, settingsFromText } from '../../src/config/load.ts';
+import * as schema from '../../src/config/schema.ts';
 import type { Settings } from '../../src/config/settings.ts';
 import { type TempDirectory, tempDirectory } from '../support/temp-directory.ts';
 
@@ -482,8 +483,25 @@ describe('files', () => {
     });
   });
 
+  test('the shipped configuration shows every key that is in effect', async () => {
+    const text = await readFile('litestream.yml', 'utf8');
+    const tables = [
+      schema.TOP_KEYS,
+      schema.MCP_KEYS,
+      schema.SOCKET_KEYS,
+      schema.LOGGING_KEYS,
+      schema.DATABASE_KEYS,
+      schema.REPLICA_KEYS,
+    ] as const;
+    const keys = tables.flatMap((table) =>
+      Object.entries<schema.KeySpec>(table).flatMap(([key, { state }]) => (state === undefined ? [key] : [])),
+    );
+    const missing = keys.filter((key) => !new RegExp(`^[ #-]*${key}:`, 'm').test(text));
+    // Shown in another form, or a refusal.
+    expect(missing.toSorted()).toEqual(['age', 'age', 'replicas', 'url']);
+  });
+
   test('every commented key of the shipped configuration shows its true default', async () => {
-    const { readFile } = await import('node:fs/promises');
     const source = await readFile('litestream.yml', 'utf8');
     const active = await loadSettings({ expandEnv: true, path: 'litestream.yml' }, {});
     // Without what has no default: names of files and programs, and the token.

@@ -22,12 +22,13 @@ Examples:
 `,
   flags: { ...CONFIG_FLAGS, replica: 'string', json: 'bool' },
   async run({ values, positionals }, door) {
-    const { settings, path } = await resolveSubject(door, values, positionals, 'generations');
+    const { settings, path, url } = await resolveSubject(door, values, positionals, 'generations');
     const input = { path, ...(values.replica === undefined ? {} : { replica: values.replica }) };
-    const { generations: rows, warnings = [] } = await withControl(door, settings, 'storage', (control, call) =>
+    const { generations: found, warnings = [] } = await withControl(door, settings, 'storage', (control, call) =>
       control.call('generations', input, call),
     );
     for (const { message } of warnings) door.stderr.write(`Warning: ${message}\n`);
+    const rows = found.map((row) => (url === undefined ? row : { ...row, database: url }));
     if (values.json === true) {
       door.stdout.write(formatJSON(rows));
       return 0;

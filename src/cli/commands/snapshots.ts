@@ -24,14 +24,14 @@ Examples:
 `,
   flags: { ...CONFIG_FLAGS, replica: 'string', generation: 'string', json: 'bool' },
   async run({ values, positionals }, door) {
-    const { settings, path } = await resolveSubject(door, values, positionals, 'snapshots');
+    const { settings, path, url } = await resolveSubject(door, values, positionals, 'snapshots');
     const { replica, generation } = values;
     const input = { path, ...(replica === undefined ? {} : { replica }), ...(generation === undefined ? {} : { generation }) };
     const pages = await withControl(door, settings, 'storage', (control, call) =>
       readAllPages((paging) => control.call('snapshots', { ...input, ...paging }, call)),
     );
     for (const { message } of pages[0]?.warnings ?? []) door.stderr.write(`Warning: ${message}\n`);
-    const rows = pages.flatMap((page) => page.snapshots);
+    const rows = pages.flatMap((page) => page.snapshots).map((row) => (url === undefined ? row : { ...row, database: url }));
     if (values.json === true) {
       door.stdout.write(formatJSON(rows));
       return 0;

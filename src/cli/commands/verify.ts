@@ -41,7 +41,7 @@ Examples:
       check: wordFlag('check', values.check, ['quick', 'full']) ?? 'quick',
       compare: wordFlag('compare', values.compare, ['auto', 'live', 'none']) ?? 'auto',
     } as const;
-    const { settings, paths } = await subjects();
+    const { settings, paths, url } = await subjects();
     const line = createProgressLine(door.stderr);
     const answers = await withControl(
       door,
@@ -49,7 +49,10 @@ Examples:
       'live',
       async (control, call) => {
         const done: VerbOutput<'verify'>[] = [];
-        for (const path of paths) done.push(await settleJob(control, call, await control.call('verify', { path, ...input }, call)));
+        for (const path of paths) {
+          const answer = await settleJob(control, call, await control.call('verify', { path, ...input }, call));
+          done.push(url === undefined ? answer : { ...answer, database: url });
+        }
         return done;
       },
       { progress: line.update },
@@ -62,11 +65,11 @@ Examples:
     async function subjects() {
       if (positionals.length > 0) {
         const one = await resolveSubject(door, values, positionals, 'verify');
-        return { settings: one.settings, paths: [one.path] };
+        return { settings: one.settings, paths: [one.path], url: one.url };
       }
       const all = await loadConfig(door, values, values.json === true ? 'none' : 'count');
       if (all.databases.length === 0) throw new LitestreamError('CONFIG_INVALID', 'no databases are configured');
-      return { settings: all, paths: all.databases.map((entry) => entry.settings.path) };
+      return { settings: all, paths: all.databases.map((entry) => entry.settings.path), url: undefined };
     }
   },
 });

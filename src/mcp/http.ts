@@ -1,7 +1,7 @@
 /** The MCP listener: guards, both eras, the legacy event stream, and an orderly end (mcp.md §4). */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { McpServer } from '@modelcontextprotocol/server';
+import type { McpServer, ServerNotifier } from '@modelcontextprotocol/server';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { LitestreamError } from '../base/errors.ts';
@@ -62,7 +62,8 @@ export async function startMCPHTTP(settings: MCPSettings, control: Control, opti
   });
   const listener = await startMCPListener(settings, { log, clock, observer, limits, makeServer, calls });
   return {
-    ...listener,
+    address: listener.address,
+    tokens: listener.tokens,
     close: async () => {
       await listener.close();
       await audit.close();
@@ -87,7 +88,10 @@ const GRACE_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /** The listener without the verbs: the conformance tests put their own tools behind it. */
-export async function startMCPListener(settings: MCPSettings, options: ListenerOptions): Promise<MCPListener> {
+export async function startMCPListener(
+  settings: MCPSettings,
+  options: ListenerOptions,
+): Promise<MCPListener & { readonly notify: ServerNotifier }> {
   const tokens = new Tokens(settings, options.clock, options.log);
   const target = listenTarget(settings.address, tokens.required);
   const door = new Door(settings, tokens, options);
@@ -101,6 +105,7 @@ export async function startMCPListener(settings: MCPSettings, options: ListenerO
   return {
     address,
     tokens: tokens.entries.length,
+    notify: door.notify,
     close: async () => {
       clearInterval(sweeper);
       tokens.close();
@@ -143,9 +148,13 @@ class Door {
     this.app = this.#createApp();
   }
 
+  get notify(): ServerNotifier {
+    return this.#streamable.notify;
+  }
+
   tokensChanged(): void {
     this.sweep();
-    this.#streamable.toolsChanged();
+    this.notify.toolsChanged();
   }
 
   /** Closes what is idle, and at once whatever belongs to a token that is gone, changed or expired. */

@@ -29,6 +29,7 @@ class ReattachingControl implements Control {
   #daemon: Control | undefined;
   #offline: Promise<Control> | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
+  #looking: Promise<void> | undefined;
 
   constructor(options: ReattachOptions) {
     this.#options = options;
@@ -40,10 +41,18 @@ class ReattachingControl implements Control {
   }
 
   /** Looks for a daemon unless one is attached or it has been looked for a moment ago. */
-  async look(): Promise<void> {
+  look(): Promise<void> {
+    if (this.#looking !== undefined) return this.#looking;
     const now = this.#clock.monotonic();
-    if (this.#daemon !== undefined || now - this.#lookedAt < LOOK_EVERY_MS) return;
+    if (this.#daemon !== undefined || now - this.#lookedAt < LOOK_EVERY_MS) return Promise.resolve();
     this.#lookedAt = now;
+    this.#looking = this.#attach().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #attach(): Promise<void> {
     this.#daemon = await this.#options.attach();
   }
 

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { absence, type PeerName, peerScript } from '../../tools/peers.ts';
 import { startAuthorisingProxy } from './support/authorising-proxy.ts';
-import { runScript, serve } from './support/peer-process.ts';
+import { FIXTURE_HOST, runScript, serve } from './support/peer-process.ts';
 
 const RUNS: readonly { readonly peer: PeerName; readonly baseline: string; readonly choice: readonly string[] }[] = [
   { peer: 'conformance-stable', baseline: '0.1.16', choice: ['--suite', 'all'] },
@@ -12,30 +12,48 @@ const RUNS: readonly { readonly peer: PeerName; readonly baseline: string; reado
 
 const TOKEN = 'lsm_conformance-token-value';
 
+interface Host {
+  readonly script?: string;
+  readonly token?: string;
+  readonly expected?: string;
+}
+
+/** Runs one suite against a server of its own and fails with what the suite printed. */
+async function runSuite(suite: string, choice: readonly string[], { script, token, expected }: Host): Promise<void> {
+  const server = await serve(token, script);
+  const proxy = token === undefined ? undefined : await startAuthorisingProxy(server.address, token);
+  try {
+    const port = proxy?.port ?? new URL(server.address).port;
+    const baseline =
+      expected === undefined ? [] : ['--expected-failures', fileURLToPath(new URL(`conformance/${expected}.yml`, import.meta.url))];
+    // The scenario about DNS rebinding wants the name, not the address.
+    const { code, stdout, stderr } = await runScript(suite, ['server', '--url', `http://localhost:${port}/mcp`, ...choice, ...baseline]);
+    expect(code, `${stdout.slice(-4_000)}\n${stderr.slice(-1_000)}`).toBe(0);
+  } finally {
+    await proxy?.close();
+    await server.stop();
+  }
+}
+
 describe('the official conformance suite', () => {
   for (const { peer, baseline, choice } of RUNS) {
-    const script = peerScript(peer);
-    if (script === undefined) console.log(`skipped: conformance ${baseline}: ${absence(peer)}`);
-    for (const guarded of [false, true]) {
-      test.skipIf(script === undefined)(
-        `${baseline}, ${guarded ? 'with' : 'without'} a token: nothing fails but the committed list`,
-        async () => {
-          const server = await serve(guarded ? TOKEN : undefined);
-          const proxy = guarded ? await startAuthorisingProxy(server.address, TOKEN) : undefined;
-          try {
-            const port = proxy?.port ?? new URL(server.address).port;
-            const expected = fileURLToPath(new URL(`conformance/${baseline}.yml`, import.meta.url));
-            // The scenario about DNS rebinding wants the name, not the address.
-            const args = ['server', '--url', `http://localhost:${port}/mcp`, ...choice, '--expected-failures', expected];
-            const { code, stdout, stderr } = await runScript(script ?? '', args);
-            expect(code, `${stdout.slice(-4_000)}\n${stderr.slice(-1_000)}`).toBe(0);
-          } finally {
-            await proxy?.close();
-            await server.stop();
-          }
-        },
-        150_000,
-      );
-    }
+    const suite = peerScript(peer);
+    if (suite === undefined) console.log(`skipped: conformance ${baseline}: ${absence(peer)}`);
+    const run = test.skipIf(suite === undefined);
+    run(
+      `${baseline}, without a token: nothing fails but the committed list`,
+      () => runSuite(suite ?? '', choice, { expected: baseline }),
+      150_000,
+    );
+    run(
+      `${baseline}, with a token: nothing fails but the committed list`,
+      () => runSuite(suite ?? '', choice, { expected: baseline, token: TOKEN }),
+      150_000,
+    );
+    run(
+      `${baseline}, its own test tools behind our door: nothing fails`,
+      () => runSuite(suite ?? '', choice, { script: FIXTURE_HOST }),
+      150_000,
+    );
   }
 });

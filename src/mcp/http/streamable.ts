@@ -3,7 +3,14 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type NodeIncomingMessageLike, NodeStreamableHTTPServerTransport, toNodeHandler, toWebRequest } from '@modelcontextprotocol/node';
-import { createMcpHandler, isInitializeRequest, isLegacyRequest, type McpHttpHandler, type McpServer } from '@modelcontextprotocol/server';
+import {
+  createMcpHandler,
+  isInitializeRequest,
+  isLegacyRequest,
+  type McpHttpHandler,
+  type McpServer,
+  type ServerNotifier,
+} from '@modelcontextprotocol/server';
 import type { Clock } from '../../base/clock.ts';
 import { LitestreamError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -67,9 +74,9 @@ export class StreamableDoor {
     return legacy ? this.#serveLegacy(req, res, body, visitor) : this.#serveModern(req, res, body, visitor);
   }
 
-  /** Tells listening clients that the list of tools may be another one now. */
-  toolsChanged(): void {
-    this.#handler.notify.toolsChanged();
+  /** Tells listening clients that a list or resource may be another one now. */
+  get notify(): ServerNotifier {
+    return this.#handler.notify;
   }
 
   sweep(accepts: (token: TokenEntry) => boolean): void {

@@ -4,6 +4,8 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const SERVE = fileURLToPath(new URL('serve-entry.ts', import.meta.url));
+/** Serves the conformance suite's own test tools through the same HTTP door. */
+export const FIXTURE_HOST = fileURLToPath(new URL('fixture-entry.ts', import.meta.url));
 
 export interface Served {
   /** `http://127.0.0.1:PORT/mcp` */

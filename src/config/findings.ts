@@ -1,6 +1,7 @@
 /** Collects everything that is wrong or doubtful in a configuration, so that a person sees all of it at once. */
 
 import { LitestreamError } from '../base/errors.ts';
+import { redact } from '../base/redact.ts';
 import type { Finding } from './settings.ts';
 
 /** Where a value stands. */
@@ -50,7 +51,7 @@ export class Findings {
 
   /** A global value that is wrong for every replica is told once. */
   #add(severity: Finding['severity'], { key, ...position }: Place, message: string): void {
-    const finding = { severity, message, ...position, ...(key === '' ? {} : { key }) };
+    const finding = { severity, message: redact(message), ...position, ...(key === '' ? {} : { key }) };
     const line = formatFinding(finding);
     if (this.#list.every((known) => formatFinding(known) !== line)) this.#list.push(finding);
   }

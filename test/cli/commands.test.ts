@@ -494,6 +494,15 @@ describe('config check', () => {
     expect(JSON.parse(json.out)).toMatchObject({ ok: true, findings: [], settings: { mcp: { token: '***' } } });
   });
 
+  test('a credential inside a value is masked in findings and in the printed configuration', async () => {
+    const config = `exec: "run --url https://me:hunter2hunter2@host/"\ndbs:\n  - {path: "s3://me:hunter2hunter2@bucket/x", replica: {path: /r}}\n`;
+    expect((await run({ config }, 'config', 'check')).out).toMatch(/^error: .*dbs\[0\]\.path: "s3:/);
+    for (const args of [['-json'], ['-print'], ['-json', '-print']]) {
+      expect((await run({ config }, 'config', 'check', ...args)).out).not.toContain('hunter2');
+      expect((await run({ config: config.split('\n')[0] ?? '' }, 'config', 'check', ...args)).out).not.toContain('hunter2');
+    }
+  });
+
   test('what -print shows can be read back', async () => {
     const first = await run({ config: `exec: "run # $$HOME: x"\n${CONFIG}` }, 'config', 'check', '-print', '-config', 'c.yml');
     const printed = first.out.slice(first.out.indexOf('\n') + 1);

@@ -1,6 +1,7 @@
 /** `litestream config check`: everything wrong or doubtful in a configuration, and what it comes to. */
 
 import { EXIT, hasCode, LitestreamError } from '../../base/errors.ts';
+import { redactDeep } from '../../base/redact.ts';
 import { formatFinding } from '../../config/findings.ts';
 import type { Finding, Settings } from '../../config/settings.ts';
 import { defineCommand } from '../command.ts';
@@ -84,7 +85,8 @@ function summary({ databases, findings, strict }: Settings): string {
 
 /** Secrets mask themselves; endless bounds are not JSON and become text. */
 function visible(settings: Settings): unknown {
-  return JSON.parse(
+  const plain: unknown = JSON.parse(
     JSON.stringify({ ...settings, findings: undefined }, (_, value: unknown) => (value === Number.POSITIVE_INFINITY ? 'unlimited' : value)),
   );
+  return redactDeep(plain);
 }

@@ -83,13 +83,17 @@ async function announce(door: Door, settings: Settings, daemon: Daemon): Promise
   stream.write(formatStartBlock(settings, daemon.addresses, databases));
 }
 
+/** A stop that takes longer says what it does, ms. */
+const PATIENCE_MS = 1_500;
+
 /** Flushes and stops; a further signal skips what is waiting. Exit status 0, or NOT_REPLICATED naming what did not arrive. */
 async function stop(door: Door, daemon: Daemon, signals: StopSignals): Promise<number> {
   signals.handle(() => {
     door.stderr.write('Skipping what is not uploaded yet\n');
     daemon.stop().catch(() => {});
   });
-  const left = await daemon.stop();
+  const patience = setTimeout(() => door.stderr.write('Uploading what is pending; press Ctrl-C again to skip it\n'), PATIENCE_MS);
+  const left = await daemon.stop().finally(() => clearTimeout(patience));
   if (left.length === 0) return EXIT.ok;
   const lines = left.map(({ database, replica, error }) => `  ${database}: ${replica}: ${error}`);
   throw new LitestreamError('NOT_REPLICATED', `stopped with changes that did not reach a replica:\n${lines.join('\n')}`, {

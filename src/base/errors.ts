@@ -36,11 +36,9 @@ export const ERROR_CODES = {
   // storage
   STORAGE_UNAVAILABLE: entry('retry'),
   STORAGE_THROTTLED: entry('retry'),
-  RESPONSE_INVALID: entry('retry'),
   READ_TRUNCATED: entry('retry'),
   OBJECT_NOT_FOUND: entry('refuse', EXIT.nothing),
   CONTAINER_NOT_FOUND: entry('refuse'),
-  CREDENTIALS_INVALID: entry('refuse'),
   ACCESS_DENIED: entry('refuse'),
   PRECONDITION_FAILED: entry('refuse'),
   NOT_SUPPORTED: entry('refuse'),
@@ -71,7 +69,6 @@ export const ERROR_CODES = {
   OUTPUT_IN_USE: entry('refuse'),
   OUTPUT_NOT_ALLOWED: entry('refuse'),
   INTEGRITY_FAILED: entry('refuse'),
-  VERIFY_NOT_PASSED: entry('refuse'),
   TOO_LARGE: entry('refuse'),
   // configuration and usage
   CONFIG_INVALID: entry('refuse', EXIT.config),

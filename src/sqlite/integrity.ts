@@ -16,8 +16,9 @@ export interface IntegrityResult {
  * when it returns, provided that nobody else has the file open.
  */
 export function checkIntegrity(path: string, kind: 'quick' | 'full'): IntegrityResult {
-  const connection = new Connection({ path, busyTimeoutMs: 1000 });
+  let connection: Connection | undefined;
   try {
+    connection = new Connection({ path, busyTimeoutMs: 1000 });
     const row = connection.row(kind === 'quick' ? 'PRAGMA quick_check(1)' : 'PRAGMA integrity_check(1)');
     const answer = String(Object.values(row ?? {})[0] ?? 'no answer');
     return answer === 'ok' ? { ok: true } : { ok: false, problem: answer };
@@ -26,6 +27,6 @@ export function checkIntegrity(path: string, kind: 'quick' | 'full'): IntegrityR
     if (wrapped.code === 'DB_CORRUPT' || wrapped.code === 'DB_INVALID') return { ok: false, problem: wrapped.message };
     throw wrapped;
   } finally {
-    connection.close();
+    connection?.close();
   }
 }

@@ -1,13 +1,14 @@
 /** Rebuilds a database from LTX files in the simplest way there is: apply them in order to a page map. For tests only. */
 
-import { readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeLTXFile } from '../../src/formats/ltx/file.ts';
 import { parseLTXName } from '../../src/formats/ltx/filename.ts';
 import type { LTXHeader } from '../../src/formats/ltx/header.ts';
 
-/** Paths of the LTX files of a directory, in TXID order. */
+/** Paths of the LTX files of a directory, in TXID order; none when it does not exist. */
 export function listLTX(directory: string): string[] {
+  if (!existsSync(directory)) return [];
   return readdirSync(directory)
     .filter((name) => parseLTXName(name) !== undefined)
     .sort()

@@ -149,10 +149,11 @@ function openParts(settings: DatabaseSettings, deps: OpenDeps, stat: Stats, clos
     closers.push(() => connection.close());
     return connection;
   };
-  // The read-only connection that closes last has to have read something (design decision 10), also when opening fails below.
-  const first = connect({ readonly: true, busyTimeoutMs });
   const main = connect({ readonly: false, busyTimeoutMs });
   requireWAL(main);
+  // The connection that closes last has to be read-only and has to have read something (design decision 10), also when opening fails below.
+  const first = new Connection({ path, readonly: true, busyTimeoutMs });
+  closers.splice(closers.length - 1, 0, () => first.close());
   first.row('SELECT count(*) FROM sqlite_schema');
   createBookkeepingTables(main);
   main.setBusyTimeout(0);

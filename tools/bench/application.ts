@@ -3,7 +3,7 @@
 import { Application } from './application-process.ts';
 import { Daemon } from './daemon.ts';
 import { load } from './proc.ts';
-import { digits, median, percent, quantile, type Report, table, unlessBelow } from './report.ts';
+import { digits, median, percent, quantile, type Report, table, unlessWithin } from './report.ts';
 import { Scene } from './scene.ts';
 
 export const name = 'application';
@@ -52,7 +52,7 @@ function compare(rate: number, reader: boolean): Promise<Comparison> {
     const slice = async (path: string, side: Side): Promise<void> => {
       const { latencies, elapsedMs } = await application.commit(path, { rate, seconds: SECONDS / SLICES });
       side.rates.push((latencies.length * 1000) / elapsedMs);
-      side.latencies.push(...latencies);
+      for (const latency of latencies) side.latencies.push(latency);
     };
     const before = await daemon.metrics();
     const holder = reader ? new Application(scene) : undefined;
@@ -81,7 +81,7 @@ function report(comparisons: readonly Comparison[]): Report {
     percent(throughputRatio(alone, withUs) - 1),
     `${milliseconds(alone, 0.5)} / ${milliseconds(withUs, 0.5)}`,
     `${milliseconds(alone, 0.99)} / ${milliseconds(withUs, 0.99)}`,
-    `${digits(Math.max(...alone.latencies))} / ${digits(Math.max(...withUs.latencies))}`,
+    `${milliseconds(alone, 1)} / ${milliseconds(withUs, 1)}`,
     writeLock.count === 0 ? '-' : `<= ${digits(writeLock.p99 * 1000)} ms (${writeLock.count})`,
   ]);
   const head = ['', 'commits/s', 'difference', 'p50 ms', 'p99 ms', 'worst ms', 'our write lock, p99'];
@@ -96,7 +96,7 @@ function missedBy({ title, limited, alone, withUs, writeLock }: Comparison): str
   const loss = 1 - throughputRatio(alone, withUs);
   const slow = limited && loss > MOST_LOSS ? [`${title}: ${percent(loss)} fewer commits, the limit is ${percent(MOST_LOSS)}`] : [];
   if (writeLock.count === 0) return slow;
-  return [...slow, ...unlessBelow(`${title}: write lock held, p99`, writeLock.p99 * 1000, MOST_WRITE_LOCK + 1e-9, 'ms')];
+  return [...slow, ...unlessWithin(`${title}: write lock held, p99`, writeLock.p99 * 1000, MOST_WRITE_LOCK, 'ms')];
 }
 
 const throughputRatio = (alone: Side, withUs: Side): number =>

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Application } from './application-process.ts';
 import { Daemon } from './daemon.ts';
 import { load, peakResidentBytes, processorSeconds } from './proc.ts';
-import { digits, MIB, type Report, unlessBelow } from './report.ts';
+import { digits, MIB, type Report, unlessWithin } from './report.ts';
 import { Scene } from './scene.ts';
 
 export const name = 'idle';
@@ -36,7 +36,7 @@ export function run(): Promise<Report> {
       `requests       ${more.requests}`,
       `peak RSS       ${digits(peakResidentBytes(daemon.pid) / MIB)} MiB; ${load()}`,
     ];
-    const missed = unlessBelow('processor time of idle databases', share, MOST_PROCESSOR, '% of a core');
+    const missed = unlessWithin('processor time of idle databases', share, MOST_PROCESSOR, '% of a core');
     if (more.files > 0) missed.push(`${more.files} files were written for nothing`);
     if (more.requests > 0) missed.push(`${more.requests} requests were made for nothing`);
     return { lines, missed };

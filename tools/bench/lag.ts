@@ -7,7 +7,7 @@ import { Arrivals } from './arrivals.ts';
 import { Daemon, replicaLevel0 } from './daemon.ts';
 import type { Exposition } from './metrics.ts';
 import { load } from './proc.ts';
-import { digits, median, quantile, type Report, table, unlessBelow } from './report.ts';
+import { digits, median, quantile, type Report, table, unlessWithin } from './report.ts';
 import { Scene } from './scene.ts';
 
 export const name = 'lag';
@@ -54,8 +54,8 @@ export async function run(): Promise<Report> {
 
 function missedBy({ title, lags, files, requests }: Measured): string[] {
   return [
-    ...unlessBelow(`${title}, p50`, median(lags), MOST_P50, 'ms'),
-    ...unlessBelow(`${title}, p99`, quantile(lags, 0.99), MOST_P99, 'ms'),
+    ...unlessWithin(`${title}, p50`, median(lags), MOST_P50, 'ms'),
+    ...unlessWithin(`${title}, p99`, quantile(lags, 0.99), MOST_P99, 'ms'),
     ...(requests > files ? [`${title}: ${requests} requests for ${files} level-0 files`] : []),
   ];
 }

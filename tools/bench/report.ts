@@ -44,7 +44,7 @@ export function table(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** The sentence when a number is not below its limit. */
-export function unlessBelow(what: string, value: number, limit: number, unit: string): string[] {
-  return value < limit ? [] : [`${what}: ${digits(value)} ${unit}, the limit is ${limit} ${unit}`];
+/** The sentence when a number is above its limit. */
+export function unlessWithin(what: string, value: number, limit: number, unit: string): string[] {
+  return value <= limit ? [] : [`${what}: ${digits(value)} ${unit}, the limit is ${limit} ${unit}`];
 }

@@ -4,7 +4,7 @@ import { answerOf } from './child-answer.ts';
 import { copyWithCp } from './copy.ts';
 import { makeLongReplica } from './long-replica.ts';
 import { load } from './proc.ts';
-import { digits, MIB, median, megabytesPerSecond, percent, type Report, unlessBelow } from './report.ts';
+import { digits, MIB, median, megabytesPerSecond, percent, type Report, unlessWithin } from './report.ts';
 import type { RestoreFacts } from './restore-child.ts';
 import { Scene, settleDisk } from './scene.ts';
 
@@ -51,7 +51,7 @@ function report(restores: readonly RestoreFacts[], copies: readonly number[]): R
     `peak RSS       ${digits(peak)} MiB (ceiling ${MEMORY_CEILING})`,
     `${ROUNDS} interleaved pairs, medians; ${load()}`,
   ];
-  return { lines, missed: unlessBelow('peak RSS', peak, MEMORY_CEILING + 1e-9, 'MiB') };
+  return { lines, missed: unlessWithin('peak RSS', peak, MEMORY_CEILING, 'MiB') };
 }
 
 /** Of the whole duration; what is in none of the steps is listing, planning and waiting. */

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { load } from './proc.ts';
-import { digits, median, type Report, table, unlessBelow } from './report.ts';
+import { digits, median, type Report, table, unlessWithin } from './report.ts';
 
 export const name = 'startup';
 export const description = 'the launcher answering `version` and `-h`, next to an empty Node';
@@ -31,5 +31,5 @@ export async function run(): Promise<Report> {
   const rows = [...times].map(([title, own]) => [title, digits(median(own)), digits(Math.min(...own)), digits(Math.max(...own))]);
   const lines = [...table([['', 'median ms', 'best', 'worst'], ...rows]), `${ROUNDS} interleaved rounds; limit ${MOST} ms; ${load()}`];
   const limited = [...times].filter(([title]) => title.startsWith('litestream'));
-  return { lines, missed: limited.flatMap(([title, own]) => unlessBelow(title, median(own), MOST, 'ms')) };
+  return { lines, missed: limited.flatMap(([title, own]) => unlessWithin(title, median(own), MOST, 'ms')) };
 }

@@ -131,6 +131,7 @@ function factsOf(call: Call, signal: AbortSignal): CallFacts {
     ...(client === undefined ? {} : { client }),
     ...(protocol === undefined ? {} : { protocol }),
     signal,
+    goesOn: ctx.mcpReq.requestState<AskState>()?.principal === caller.principal,
     ...(canAskAPerson(call) ? { personAnswer: (question: ConfirmQuestion) => personAnswer(ctx, caller, question) } : {}),
   };
 }

@@ -40,6 +40,8 @@ export interface CallFacts {
   readonly protocol?: string;
   readonly signal: AbortSignal;
   readonly progress?: (progress: Progress) => void;
+  /** This round brings the answer to a question that an earlier round of the same call asked. */
+  readonly goesOn?: boolean;
   /** Present where a person can be asked: gives the answer of this round, or `ask` when there is none yet. */
   readonly personAnswer?: (question: ConfirmQuestion) => ConfirmAnswer | 'ask';
 }
@@ -85,7 +87,7 @@ class Run {
     this.#args = checkArguments(this.#card, sent);
     this.#effect = this.#card.effectOf?.(this.#args) ?? this.#effect;
     this.#refuseOutOfReach();
-    const leave = this.#services.gate.enter(caller.principal, this.#effect);
+    const leave = this.#services.gate.enter(caller.principal, this.#effect, this.#facts.goesOn);
     try {
       return await this.#work();
     } finally {

@@ -100,9 +100,9 @@ export class CallGate {
     return this.#total;
   }
 
-  /** Admits one call and returns the function that ends it. Throws RATE_LIMITED. */
-  enter(principal: string, effect: Effect): () => void {
-    this.#charge(principal, effect);
+  /** Admits one call and returns the function that ends it. `goesOn`: the call continues one that was admitted before. Throws RATE_LIMITED. */
+  enter(principal: string, effect: Effect, goesOn = false): () => void {
+    this.#charge(principal, goesOn ? 'read' : effect);
     const mine = this.#running.get(principal) ?? 0;
     if (this.#total >= this.#limits.concurrent || mine >= this.#limits.concurrentPerPrincipal) {
       throw limited('too many calls at once', 1);

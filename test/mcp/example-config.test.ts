@@ -1,16 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CARDS } from '../../src/mcp/registry.ts';
-import { until } from '../support/fake-clock.ts';
 import { type TempDirectory, tempDirectory } from '../support/temp-directory.ts';
-import { runScript } from './support/peer-process.ts';
+import { LAUNCHER, prepare, type RunningDaemon, startDaemon } from './support/daemon.ts';
 
 interface Entry {
   readonly command?: string;
@@ -21,8 +17,6 @@ interface Entry {
 }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const MAKE_DATABASE = fileURLToPath(new URL('support/make-database.ts', import.meta.url));
-const LAUNCHER = join(ROOT, 'src/launcher/litestream');
 const TOKEN = 'lsm_token-of-the-example-test';
 const NAMES = CARDS.map((card) => card.name);
 
@@ -33,15 +27,7 @@ let configPath: string;
 
 beforeAll(async () => {
   directory = await tempDirectory();
-  configPath = join(directory.path, 'litestream.yml');
-  const lines = [
-    'mcp-addr: 127.0.0.1:0',
-    `mcp: { restore-dirs: [${directory.path}/restored], token-scopes: [read, restore] }`,
-    `dbs: [{ path: ${directory.path}/app.db, replica: { type: file, path: ${directory.path}/backup } }]`,
-  ];
-  await writeFile(configPath, `${lines.join('\n')}\n`);
-  const made = await runScript(MAKE_DATABASE, [join(directory.path, 'app.db')]);
-  expect(made.code, made.stderr).toBe(0);
+  configPath = await prepare(directory.path, ['token-scopes: [read, restore]']);
 });
 afterAll(() => directory.remove());
 
@@ -70,26 +56,6 @@ async function connectStdio({ command = '', args = [], env = {} }: Entry): Promi
   return client;
 }
 
-/** Starts the daemon as a person would and reads from its start-up block where MCP is served. */
-async function startDaemon(): Promise<{ readonly child: ChildProcess; readonly address: string }> {
-  const child = spawn(LAUNCHER, ['replicate', '-config', configPath], {
-    env: { ...process.env, LITESTREAM_MCP_TOKEN: TOKEN },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let text = '';
-  const address = await new Promise<string>((resolve, reject) => {
-    const read = (chunk: Buffer) => {
-      text += chunk;
-      const found = /(http:\/\/127\.0\.0\.1:\d+)\/mcp/.exec(text)?.[1];
-      if (found !== undefined) resolve(found);
-    };
-    child.stdout.on('data', read);
-    child.stderr.on('data', read);
-    child.once('close', () => reject(new Error(`the daemon ended: ${text}`)));
-  });
-  return { child, address };
-}
-
 test('the stdio entry starts and lists without a daemon', async () => {
   const client = await connectStdio(filledIn(entry('litestream')));
   try {
@@ -102,17 +68,11 @@ test('the stdio entry starts and lists without a daemon', async () => {
 }, 60_000);
 
 describe('with a daemon', () => {
-  let daemon: Awaited<ReturnType<typeof startDaemon>>;
+  let daemon: RunningDaemon;
   beforeAll(async () => {
-    daemon = await startDaemon();
-    // A daemon is found through the databases it owns, and it owns none until it has opened one.
-    await until(() => existsSync(join(directory.path, '.app.db-litestream/owner.json')), 'the daemon owns the database', 20_000);
+    daemon = await startDaemon(configPath, { LITESTREAM_MCP_TOKEN: TOKEN });
   }, 60_000);
-  afterAll(async () => {
-    const closed = once(daemon.child, 'close');
-    daemon.child.kill('SIGTERM');
-    await closed;
-  });
+  afterAll(() => daemon.stop());
 
   test('the stdio entry with a token attaches and has the rights of the token', async () => {
     const client = await connectStdio(filledIn(entry('litestream-with-token')));

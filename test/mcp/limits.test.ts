@@ -46,5 +46,7 @@ describe('the gate of calls', () => {
     for (let n = 0; n < 5; n += 1) gate.enter('ann', 'destroy')();
     expect(() => gate.enter('ann', 'destroy')).toThrow(expect.objectContaining({ details: { retry_after_seconds: 12 } }));
     gate.enter('ann', 'read')();
+    // The answer of a person belongs to the call that asked for it.
+    gate.enter('ann', 'destroy', true)();
   });
 });

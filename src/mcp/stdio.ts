@@ -37,7 +37,7 @@ const GRACE_MS = 3_000;
 /** Answers already made have this long to be written. */
 const FLUSH_MS = 1_000;
 
-/** Serves until stdin ends or `signal` aborts, then finishes or aborts what runs. Does not close `control`. Both eras; the first message decides. */
+/** Serves until stdin ends, the process is told to end, or `signal` aborts, then finishes or aborts what runs. Does not close `control`. Both eras; the first message decides. */
 export async function serveMCPStdio(control: Control, options: MCPStdioOptions): Promise<void> {
   const { log, clock = systemClock, observer = silentObserver, stdin = process.stdin, stdout = process.stdout } = options;
   if (options.settings.token !== undefined) registerSecret(options.settings.token.reveal());
@@ -81,12 +81,15 @@ function servicesOf(control: Control, options: MCPStdioOptions, audit: AuditLog)
   };
 }
 
-/** Copies stdin until it ends, fails, or `signal` aborts. */
+const END_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+/** Copies stdin until it ends or fails, the process is told to end, or `signal` aborts. */
 function endOf(stdin: Readable, input: PassThrough, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
       stdin.off('data', forward);
       stdin.pause();
+      for (const name of END_SIGNALS) process.off(name, end);
       resolve();
     };
     const forward = (chunk: Buffer) => void input.write(chunk);
@@ -94,6 +97,7 @@ function endOf(stdin: Readable, input: PassThrough, signal: AbortSignal | undefi
     stdin.once('end', end);
     stdin.once('close', end);
     stdin.once('error', end);
+    for (const name of END_SIGNALS) process.once(name, end);
     if (signal?.aborted) end();
     signal?.addEventListener('abort', end, { once: true });
   });

@@ -7,6 +7,7 @@ import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as OldStdioTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { CARDS } from '../../src/mcp/registry.ts';
+import { until } from '../support/fake-clock.ts';
 import { initialize } from './support/raw-http.ts';
 
 const ENTRY = fileURLToPath(new URL('support/stdio-entry.ts', import.meta.url));
@@ -91,4 +92,17 @@ describe('the process', () => {
     expect(code).toBe(0);
     expect(performance.now() - began).toBeLessThan(5_000);
   });
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    test(`answers what runs and exits 0 on ${signal}`, async () => {
+      const { child, stdout } = start();
+      const call = JSON.stringify({ jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name: 'litestream_version', arguments: {} } });
+      child.stdin.write(`${initialize}\n${call}\n`);
+      await until(() => stdout().includes('"id":1'), 'it serves');
+      child.kill(signal);
+      const [code] = await once(child, 'close', { signal: AbortSignal.timeout(10_000) });
+      expect(code).toBe(0);
+      expect(stdout()).toContain('"id":2');
+    });
+  }
 });

@@ -16,6 +16,8 @@ export class SessionHolder {
   readonly #executor = new Semaphore(1);
   #session: Session | undefined;
   #floor: TXID | undefined;
+  /** Why the session before the next one ended early. */
+  #displaced: string | undefined;
   #stopped: LitestreamError | undefined;
 
   constructor(settings: DatabaseSettings, openDeps: OpenDeps, deps: CaptureDeps, floor: TXID | undefined) {
@@ -61,10 +63,18 @@ export class SessionHolder {
     const displaced = this.#session?.displaced();
     if (displaced !== undefined) {
       this.#deps.log.log('warn', 'the database is opened anew', { reason: displaced });
+      this.#displaced = displaced;
       await this.#drop();
     }
-    this.#session ??= await Session.open(this.#settings, this.#openDeps, this.#deps, this.#floor);
+    this.#session ??= await this.#openSession();
     return this.#session;
+  }
+
+  async #openSession(): Promise<Session> {
+    const start = { floor: this.#floor, demanded: this.#displaced };
+    const session = await Session.open(this.#settings, this.#openDeps, this.#deps, start);
+    this.#displaced = undefined;
+    return session;
   }
 
   async #drop(): Promise<unknown[]> {

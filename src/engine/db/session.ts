@@ -10,12 +10,21 @@ import { chooseCheckpoint } from './checkpoint-policy.ts';
 import { Checkpointer, type CheckpointResult } from './checkpointer.ts';
 import { type FrozenView, freeze } from './frozen-view.ts';
 import { LiveDatabase, type OpenDeps } from './live-database.ts';
+import { OverwriteWatch } from './overwrite-watch.ts';
 import type { WALView } from './wal-file.ts';
 
 /** Pauses after checkpoints without effect, ms: a reader is in the way, and it may stay for long. */
 const INEFFECTIVE_PAUSE = { initialMs: 1000, capMs: 30_000 } as const;
 /** How often the lock file is compared with the path, ms. */
 const OWNER_CHECK_MS = 5000;
+
+/** What an opening is told by what came before it. */
+export interface SessionStart {
+  /** Largest TXID of all replicas, as far as it is known. */
+  readonly floor: TXID | undefined;
+  /** Why the first file has to be a full one whatever the WAL says. */
+  readonly demanded: string | undefined;
+}
 
 export class Session {
   readonly db: LiveDatabase;
@@ -27,6 +36,7 @@ export class Session {
   readonly #copies = new AbortController();
   readonly #ineffective = new Backoff(INEFFECTIVE_PAUSE);
   #notBefore = 0;
+  readonly #overwriteWatch: OverwriteWatch;
   #baseline: { readonly view: WALView; readonly at: number };
   #ownerCheckedAt: number;
 
@@ -36,16 +46,18 @@ export class Session {
     this.#settings = settings;
     this.#deps = deps;
     this.#checkpointer = new Checkpointer(db, capture, deps.clock, settings.busyTimeoutMs);
+    this.#overwriteWatch = new OverwriteWatch(db);
     this.#ownerCheckedAt = deps.clock.monotonic();
     this.#baseline = { view: capture.observe(), at: this.#ownerCheckedAt };
   }
 
   /** Opens all or nothing; throws NotYet or a typed error. */
-  static async open(settings: DatabaseSettings, openDeps: OpenDeps, deps: CaptureDeps, floor: TXID | undefined): Promise<Session> {
+  static async open(settings: DatabaseSettings, openDeps: OpenDeps, deps: CaptureDeps, start: SessionStart): Promise<Session> {
     const db = LiveDatabase.open(settings, openDeps);
     try {
       deps.localLog.sweepTemporary();
-      const capture = new Capture(db, settings, deps, floor);
+      const capture = new Capture(db, settings, deps, start.floor);
+      if (start.demanded !== undefined) capture.demandFull(start.demanded);
       await capture.begin();
       return new Session(db, capture, settings, deps);
     } catch (error) {
@@ -57,6 +69,7 @@ export class Session {
   /** Why this opening cannot go on, because what was opened is not at its path any more; undefined when it is. */
   displaced(): string | undefined {
     if (this.db.file.isReplaced()) return 'the database file was replaced or removed';
+    if (this.#overwriteWatch.isOverwritten()) return 'the database file was overwritten in place';
     const now = this.#deps.clock.monotonic();
     if (now - this.#ownerCheckedAt < OWNER_CHECK_MS) return undefined;
     this.#ownerCheckedAt = now;
@@ -93,6 +106,7 @@ export class Session {
       return result;
     } finally {
       unlock();
+      this.#overwriteWatch.refresh();
       this.#baseline = { view: this.capture.observe(), at: this.#deps.clock.monotonic() };
     }
   }

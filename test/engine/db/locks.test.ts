@@ -159,6 +159,35 @@ describe('things that are moved away', () => {
     expect(await bench.replicaDigest(app)).toBe(await app.digest());
   });
 
+  test('a database file that is written over in place is opened anew and written in full', async () => {
+    const engine = bench.engine();
+    await insert();
+    const { after } = await engine.sync();
+    await app.run((context, path: string) => {
+      const db = context.open('other', `${path}.new`);
+      db.exec('PRAGMA journal_mode = WAL; CREATE TABLE elsewhere (x); INSERT INTO elsewhere VALUES (1)');
+      context.closeAll();
+      const fs = process.getBuiltinModule('node:fs');
+      fs.writeFileSync(path, fs.readFileSync(`${path}.new`));
+    }, bench.path);
+    expect(await engine.sync()).toMatchObject({ after: after + 1n });
+    expect(bench.fullReasons).toEqual(['first file', 'the database file was overwritten in place']);
+  });
+
+  test('backfilling by the application is not taken for overwriting', async () => {
+    const engine = bench.engine();
+    await engine.sync();
+    for (let i = 0; i < 5; i++) {
+      await app.exec(`CREATE TABLE extra${i} (x)`);
+      await app.checkpoint('PASSIVE');
+      await engine.sync();
+      if (i % 2 === 0) await engine.checkpoint('PASSIVE');
+      await app.checkpoint('PASSIVE');
+      await engine.sync();
+    }
+    expect(bench.fullReasons).toEqual(['first file']);
+  });
+
   test('a database file that is removed is waited for', async () => {
     const engine = bench.engine({ monitorIntervalMs: 10, pollIntervalMs: 50 });
     await insert();

@@ -1,7 +1,7 @@
 /** Log lines in the look of Go's `slog`, text or JSON, so that existing log pipelines keep working. */
 
 import { type Clock, systemClock } from '../base/clock.ts';
-import { errorToData, LitestreamError } from '../base/errors.ts';
+import { type ErrorData, errorToData, LitestreamError } from '../base/errors.ts';
 import type { LogFields, Logger, LogLevel } from '../base/log.ts';
 import { redact } from '../base/redact.ts';
 
@@ -50,8 +50,16 @@ function quote(text: string): string {
 }
 
 function textOf(name: string, value: unknown): string {
+  if (isErrorData(value))
+    return redact(
+      `${value.code}: ${value.message}${value.cause === undefined || value.message.includes(value.cause) ? '' : `: ${value.cause}`}`,
+    );
   const plain = jsonValue(name, value);
   return typeof plain === 'string' ? plain : JSON.stringify(plain);
+}
+
+function isErrorData(value: unknown): value is ErrorData {
+  return typeof value === 'object' && value !== null && 'code' in value && 'message' in value && !(value instanceof Error);
 }
 
 function jsonValue(name: string, value: unknown): unknown {

@@ -154,6 +154,28 @@ describe('a daemon', () => {
     expect(events).toEqual(['start', 'stop']);
   });
 
+  test('is stopped by a signal that comes while it introduces itself, and -exec is not begun', async () => {
+    for (const args of [[], ['-exec', 'false']]) {
+      const scene = stage(
+        { answers: { databases: () => ({ as_of: AS_OF, databases: [], page: { returned: Number(scene.signals.emit('SIGTERM')) - 1 } }) } },
+        ...args,
+      );
+      expect(await scene.result).toMatchObject({ status: 0 });
+      expect(scene.events).toEqual(['start', 'stop']);
+    }
+  });
+
+  test('that cannot introduce itself is stopped before the error is told', async () => {
+    const failing: Answers = {
+      databases: () => {
+        throw new LitestreamError('INTERNAL', 'broken');
+      },
+    };
+    const { result, events } = stage({ answers: failing });
+    expect(await result).toMatchObject({ status: 1, error: { message: 'broken' } });
+    expect(events).toEqual(['start', 'stop']);
+  });
+
   test('keeps stdout for the log when the log is JSON', async () => {
     const { result, signals, door } = stage({
       config: `logging: {type: json}\ndbs:\n  - {path: ${directory.path}/a.db, replica: {path: /r}}\n`,
@@ -244,6 +266,29 @@ describe('-once', () => {
     const { result, events } = stage({ answers: { sync } }, '-once');
     expect(await result).toMatchObject({ status: 4 });
     expect(events).toEqual(['start', 'stop']);
+  });
+
+  test('gives up on a replica that refuses everything for the shutdown time, and skips the waiting', async () => {
+    const path = join(directory.path, 'app.db');
+    await writeFile(path, '');
+    const error = { code: 'ACCESS_DENIED', message: 'put refused', at: AS_OF, attempts: 3 };
+    const { result, events } = stage(
+      {
+        config: `shutdown-sync-timeout: 0s\ndbs:\n  - {path: ${path}, replica: {path: ${directory.path}/r}}\n`,
+        answers: {
+          sync: (_, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+          status: () => ({
+            as_of: AS_OF,
+            databases: [
+              { name: 'app', path, state: 'failing', replicas: [{ name: 'file', type: 'file', state: 'failing', last_error: error }] },
+            ],
+          }),
+        },
+      },
+      '-once',
+    );
+    expect(await result).toMatchObject({ status: 5, error: { message: expect.stringContaining('replica file of ') } });
+    expect(events).toEqual(['start', 'stop', 'stop']);
   });
 
   test('what did not arrive counts more than the call that failed', async () => {

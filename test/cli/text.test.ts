@@ -87,6 +87,12 @@ describe('log lines', () => {
     expect(out).toBe('time=1970-01-01T00:00:00.000Z level=WARN msg="sync failed" db="/a b.db" n=3 txid=5 empty="" error="no \\"room\\""\n');
   });
 
+  test('show an error as one text, as data only in JSON', () => {
+    const error = { code: 'ACCESS_DENIED', message: 'put refused', cause: '403', details: { key: 'k' } };
+    expect(log('text', (logger) => logger.log('error', 'x', { error }))).toContain('error="ACCESS_DENIED: put refused: 403"');
+    expect(JSON.parse(log('json', (logger) => logger.log('error', 'x', { error })))).toMatchObject({ error });
+  });
+
   test('look like slog JSON', () => {
     const out = log('json', (logger) => logger.log('info', 'up', { n: 3, list: [1n], inner: { token: 'abc' } }));
     expect(out).toBe('{"time":"1970-01-01T00:00:00.000Z","level":"INFO","msg":"up","n":3,"list":["1"],"inner":{"token":"***"}}\n');

@@ -1,6 +1,6 @@
 /** `litestream replicate`: the daemon. */
 
-import { EXIT, LitestreamError } from '../../base/errors.ts';
+import { EXIT, hasCode, LitestreamError } from '../../base/errors.ts';
 import type { Settings } from '../../config/settings.ts';
 import { runChild } from '../child.ts';
 import { defineCommand } from '../command.ts';
@@ -53,9 +53,9 @@ export async function runReplicate(
   try {
     const daemon = await start(door, settings, signals);
     if (values.once === true) return await once(door, settings, daemon, signals, values['force-snapshot'] === true);
-    await announce(door, settings, daemon);
-    if (words !== undefined) return await withChild(door, settings, daemon, signals, words);
-    await signals.next();
+    const asked = await announce(door, settings, daemon, signals);
+    if (words !== undefined && !asked) return await withChild(door, settings, daemon, signals, words);
+    if (!asked) await signals.next();
     return await stop(door, daemon, signals);
   } finally {
     signals.close();
@@ -72,15 +72,23 @@ async function start(door: Door, settings: Settings, signals: StopSignals): Prom
   throw interrupt.signal.reason;
 }
 
-async function announce(door: Door, settings: Settings, daemon: Daemon): Promise<void> {
-  const { databases } = await daemon.control.call(
-    'databases',
-    { limit: 500 },
-    { caller: cliCaller(), signal: new AbortController().signal },
-  );
-  // Machines read JSON lines; the block is for people.
-  const stream = settings.logging.type === 'json' || settings.logging.stderr ? door.stderr : door.stdout;
-  stream.write(formatStartBlock(settings, daemon.addresses, databases));
+/** Prints the start-up block; true when a signal came meanwhile. */
+async function announce(door: Door, settings: Settings, daemon: Daemon, signals: StopSignals): Promise<boolean> {
+  let asked = false;
+  signals.handle(() => {
+    asked = true;
+  });
+  try {
+    const call = { caller: cliCaller(), signal: new AbortController().signal };
+    const { databases } = await daemon.control.call('databases', { limit: 500 }, call);
+    // Machines read JSON lines; the block is for people.
+    const stream = settings.logging.type === 'json' || settings.logging.stderr ? door.stderr : door.stdout;
+    stream.write(formatStartBlock(settings, daemon.addresses, databases));
+  } catch (error) {
+    await stop(door, daemon, signals);
+    throw error;
+  }
+  return asked;
 }
 
 /** A stop that takes longer says what it does, ms. */
@@ -107,8 +115,10 @@ async function once(door: Door, settings: Settings, daemon: Daemon, signals: Sto
   try {
     door.stdout.write(await runOnce(daemon.control, settings, { caller: cliCaller(), signal: interrupt.signal }, snapshot));
   } catch (error) {
-    // What could not be uploaded says more than the call that failed.
-    await stop(door, daemon, signals);
+    // A replica that refused long enough is not asked for as long again.
+    const stopping = stop(door, daemon, signals);
+    if (hasCode(error, 'NOT_REPLICATED')) daemon.stop().catch(() => {});
+    await stopping;
     throw error;
   }
   return stop(door, daemon, signals);

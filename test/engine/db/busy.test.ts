@@ -122,3 +122,60 @@ test('every file of a busy database is a committed state, through checkpoints, s
     await expectFileConsistent(app, copy, path);
   }
 }, 60_000);
+
+test('two writers, a process that checkpoints in every mode, and readers that come and go: nothing is lost', async () => {
+  const seconds = Number(process.env.STORM_SECONDS ?? 5);
+  const made = await Bench.make({ setup: SETUP });
+  bench = made.bench;
+  const { app } = made;
+  const [second, meddler] = [await bench.app(), await bench.app()];
+  await startWriting(app, 'main', 1);
+  await startWriting(second, 'main', 3);
+  await meddler.run((context) => {
+    const modes = ['PASSIVE', 'FULL', 'RESTART', 'TRUNCATE'];
+    const reader = context.open('reader', undefined, { readonly: true });
+    const db = context.open('checkpoints', undefined, { timeout: 5 });
+    let turn = 0;
+    setInterval(() => {
+      turn++;
+      db.pragma(`wal_checkpoint(${modes[turn % 4]})`);
+      if (turn % 7 === 0) reader.exec('BEGIN; SELECT count(*) FROM t');
+      if (turn % 7 === 3 && reader.inTransaction) reader.exec('COMMIT');
+    }, 11);
+  });
+  const engine = bench.engine({
+    monitorIntervalMs: 7,
+    pollIntervalMs: 50,
+    minCheckpointPages: 30,
+    checkpointIntervalMs: 100,
+    busyTimeoutMs: 200,
+  });
+  const deadline = performance.now() + seconds * 1000;
+  for (let i = 0; performance.now() < deadline; i++) {
+    await sleep(150);
+    if (i % 4 === 1) await engine.checkpoint('TRUNCATE');
+    if (i % 4 === 3) await expectConsistent(bench, app, (await engine.snapshot(bench.directory)).path);
+  }
+  await stopWriting(app);
+  await stopWriting(second);
+  await engine.sync();
+  await meddler.stop();
+  await engine.sync();
+  const checkpoints = bench.events.filter((event) => event.type === 'checkpoint');
+  console.log({
+    files: bench.files.length,
+    full: bench.fullReasons,
+    checkpoints: checkpoints.length,
+    complete: checkpoints.filter((event) => event.complete).length,
+  });
+  expect(await bench.replicaDigest(app)).toBe(await app.digest());
+  expect(bench.fullReasons).toEqual(['first file']);
+  const rebuild = new Rebuild();
+  const copy = join(bench.directory, 'history.db');
+  for (const [i, path] of bench.files.entries()) {
+    rebuild.apply(path);
+    if (i % 5 !== 0) continue;
+    rebuild.writeTo(copy);
+    await expectFileConsistent(app, copy, path);
+  }
+}, 120_000);

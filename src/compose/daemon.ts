@@ -16,6 +16,7 @@ import { type SocketServer, serveSocket } from '../http/socket-server.ts';
 import { Tokens } from '../mcp/tokens.ts';
 import { openReplica } from '../replica/open.ts';
 import { checkHealth, isReady } from '../service/health.ts';
+import { limited } from '../service/limited.ts';
 import { Metrics } from '../service/metrics.ts';
 import { Replication } from '../service/replication.ts';
 import { VERSION } from '../version.ts';
@@ -26,6 +27,9 @@ import { worldFrom } from './world.ts';
 
 /** How long start-up waits for databases to say whether they can be replicated, ms. */
 const SETTLE_PATIENCE = 5000;
+
+/** How long a part may take to close, ms. */
+const CLOSE_PATIENCE = 5000;
 
 /** Something to undo, newest first. */
 type Undo = () => Promise<unknown>;
@@ -48,6 +52,8 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   undo.push(() => pool.close());
   const socketPath = makeSocketPath();
   const replication = await Replication.create(settings.databases, replicationOptions(settings, log, metrics, pool, socketPath));
+  const now = AbortSignal.abort(new LitestreamError('CANCELLED', 'start-up was interrupted'));
+  undo.push(() => replication.stop({ deadlineMs: 0, retryMs: 0, signal: now }));
   const control = createLocalControl(worldFrom(settings, log, replication, true));
   undo.push(() => control.close());
 
@@ -59,20 +65,17 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   const socket = await startSocket(settings, socketPath, control, log, undo);
 
   replication.start();
-  const now = AbortSignal.abort(new LitestreamError('CANCELLED', 'start-up was interrupted'));
-  undo.push(() => replication.stop({ deadlineMs: 0, retryMs: 0, signal: now }));
   await replication.settle(SETTLE_PATIENCE, signal);
 
   const { timeoutMs, intervalMs } = settings.shutdown;
   const skip = new AbortController();
   let stopping: ReturnType<Daemon['stop']> | undefined;
   const stop = async () => {
-    await mcp?.close();
-    await metricsServer?.close();
+    // No door that fails to close, or takes its time, may come between the last commits and the replica.
+    const doors = close(log, [mcp, metricsServer]);
     const left = await replication.stop({ deadlineMs: timeoutMs, retryMs: intervalMs, signal: skip.signal });
-    await socket.close();
-    await control.close();
-    await pool.close();
+    await doors;
+    for (const part of [socket, control, pool]) await close(log, [part]);
     return left;
   };
   return {
@@ -88,6 +91,18 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
       return stopping;
     },
   };
+}
+
+/** Closes all at once, for at most CLOSE_PATIENCE; what does not close ends with the process. */
+async function close(log: Logger, parts: readonly ({ close(): Promise<unknown> } | undefined)[]): Promise<void> {
+  const closing = parts.map(async (part) => {
+    try {
+      await limited({ clock: systemClock, ms: CLOSE_PATIENCE, what: 'closing a part of the daemon' }, async () => part?.close());
+    } catch (error) {
+      log.log('warn', 'stopping was not clean', { error: errorToData(error) });
+    }
+  });
+  await Promise.all(closing);
 }
 
 /** A forced restore that was cut between moving the old file away and linking the new one is undone before anyone opens the database. */

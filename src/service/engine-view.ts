@@ -12,10 +12,17 @@ const PATIENCE = 250;
 export class EngineView {
   readonly #clock: Clock;
   #last: EngineStatus;
+  /** One question at a time: a busy engine is not buried under those of every caller. */
+  #asking: { readonly engine: DatabaseEngine; readonly answered: Promise<void> } | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#last = { state: 'starting', since: clock.now(), txid: NO_TXID, dbSize: 0, walSize: 0, pendingWALBytes: 0, worstWriteLockMs: 0 };
+  }
+
+  /** What is known without asking. */
+  get last(): EngineStatus {
+    return this.#last;
   }
 
   /** Keeps what an event says, so that a silent engine is not shown as it was at the last question. */
@@ -35,13 +42,26 @@ export class EngineView {
   /** Asks the engine, for at most a quarter of a second. */
   async read(engine: DatabaseEngine | undefined): Promise<EngineStatus> {
     if (engine === undefined) return this.#last;
-    const asked = engine.status().then(
+    const timer = new AbortController();
+    const expired = this.#clock.sleep(PATIENCE, { signal: timer.signal, unref: true }).catch(() => {});
+    await Promise.race([this.#ask(engine), expired]);
+    timer.abort();
+    return this.#last;
+  }
+
+  #ask(engine: DatabaseEngine): Promise<void> {
+    if (this.#asking?.engine === engine) return this.#asking.answered;
+    const answered = engine.status().then(
       (status) => {
-        this.#last = status;
+        if (this.#asking?.engine === engine) this.#last = status;
       },
       () => {}, // the engine thread is gone or the database is being closed: the last answer stands
     );
-    await Promise.race([asked, this.#clock.sleep(PATIENCE, { unref: true })]);
-    return this.#last;
+    const asking = { engine, answered };
+    this.#asking = asking;
+    void answered.finally(() => {
+      if (this.#asking === asking) this.#asking = undefined;
+    });
+    return answered;
   }
 }

@@ -23,10 +23,13 @@ export interface Health {
 
 const UNHEALTHY: ReadonlySet<DatabaseState> = new Set(['degraded', 'failing', 'stopped']);
 
+/** True for states in which changes are not protected as configured. */
+export const isUnhealthy = (state: DatabaseState): boolean => UNHEALTHY.has(state);
+
 /** Everything, with a verdict that is `failing` as soon as one database or replica is. */
 export async function checkHealth(databases: readonly DatabaseHandle[]): Promise<Health> {
   const checked = await Promise.all(databases.map(checkDatabase));
-  return { status: checked.some(({ state }) => UNHEALTHY.has(state)) ? 'failing' : 'ok', databases: checked };
+  return { status: checked.some(({ state }) => isUnhealthy(state)) ? 'failing' : 'ok', databases: checked };
 }
 
 /** True once no database is still starting; waiting for a file that does not exist yet counts as ready. */

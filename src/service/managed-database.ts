@@ -1,27 +1,27 @@
 /** One configured database over its life in this process: engine, uploaders, and what they say about each other. */
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { DatabaseEngine, EngineStatus, PageSums, SyncResult } from '../engine/database-engine.ts';
+import type { PageSums, SyncResult } from '../engine/database-engine.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import type { DatabaseSettings } from '../engine/options.ts';
 import { LocalLog } from '../engine/upload/local-log.ts';
-import { NO_TXID, type TXID } from '../formats/ltx/txid.ts';
+import type { TXID } from '../formats/ltx/txid.ts';
 import type { FileInfo } from '../replica/file-info.ts';
-import { EngineView } from './engine-view.ts';
+import { CaptureCheck } from './capture-check.ts';
+import { EngineKeeper, type OpenEngine } from './engine-keeper.ts';
+import { Floors } from './floors.ts';
+import { limited } from './limited.ts';
 import type { ManagedReplica } from './managed-replica.ts';
 import type { DatabaseEntry } from './options.ts';
-import type { DatabaseHandle, DatabaseState, DatabaseStatus, ReplicaHandle } from './service.ts';
-
-/** How an engine is brought up; answers the same whether it lives in this thread or another. */
-export type OpenEngine = (
-  settings: DatabaseSettings,
-  facts: { readonly floor: TXID | undefined },
-  listener: { readonly onEvent: (event: EngineEvent) => void; readonly onStopped: (error: LitestreamError) => void },
-) => DatabaseEngine;
+import type { DatabaseHandle, DatabaseStatus, ReplicaHandle } from './service.ts';
+import { Staging } from './staging.ts';
+import { StopDeadline, type StopLimits } from './stop-limits.ts';
+import { Verdict } from './verdict.ts';
 
 export interface ManagedDatabaseCollaborators {
   readonly clock: Clock;
@@ -43,7 +43,9 @@ export interface Unreplicated {
 /** Local files are looked through for removal at most this often, ms. */
 const PRUNE_INTERVAL = 60_000;
 
-const RETRY = { initialMs: 1000, capMs: 300_000, jitter: 0.1 };
+const RESTORE_RETRY = { initialMs: 1000, capMs: 300_000, jitter: 0.1 };
+/** How long uploading what a lost database left in its local log may hold its restore up, ms. */
+const LEFTOVER_LIMIT = 30_000;
 
 export class ManagedDatabase implements DatabaseHandle {
   readonly settings: DatabaseSettings;
@@ -52,29 +54,48 @@ export class ManagedDatabase implements DatabaseHandle {
   readonly #with: ManagedDatabaseCollaborators;
   readonly #log: Logger;
   readonly #stopping = new AbortController();
-  readonly #view: EngineView;
-  #engine: DatabaseEngine | undefined;
+  readonly #floors: Floors;
+  readonly #keeper: EngineKeeper;
+  readonly #check: CaptureCheck;
+  readonly #verdict: Verdict;
+  readonly #staging: Staging;
+  readonly #local: LocalLog;
   #starting: Promise<void> | undefined;
+  #isSwept = false;
   #prunedAt = 0;
 
   constructor(entry: DatabaseEntry, replicas: readonly ManagedReplica[], collaborators: ManagedDatabaseCollaborators) {
-    this.settings = entry.settings;
+    const { clock, log, openEngine, lagBudgetMs } = collaborators;
+    const { settings } = entry;
+    this.settings = settings;
     this.replicas = replicas;
     this.#entry = entry;
     this.#with = collaborators;
-    this.#log = collaborators.log.with({ database: entry.settings.name });
-    this.#view = new EngineView(collaborators.clock);
+    this.#log = log.with({ database: settings.name });
+    this.#floors = new Floors(replicas, clock);
+    this.#keeper = new EngineKeeper({
+      settings,
+      floors: this.#floors,
+      clock,
+      log: this.#log,
+      openEngine,
+      onEvent: (event) => this.#onEvent(event),
+    });
+    this.#check = new CaptureCheck(settings.path, clock);
+    this.#verdict = new Verdict(clock, lagBudgetMs);
+    this.#staging = new Staging(settings.metaPath);
+    this.#local = new LocalLog(join(settings.metaPath, 'ltx', '0'));
   }
 
   /** Begins in the background and keeps trying; problems are told by `status`. */
   start(): void {
     this.#starting = this.#begin().catch((error: unknown) => {
-      if (!this.#stopping.signal.aborted) this.#view.fail(errorToData(error));
+      if (!this.#stopping.signal.aborted) this.#keeper.view.fail(errorToData(error));
     });
   }
 
   async sync({ wait, signal }: { readonly wait: boolean; readonly signal?: AbortSignal }): Promise<SyncResult> {
-    const result = await this.#running().sync();
+    const result = await this.#keeper.running.sync();
     if (wait) await Promise.all(this.replicas.map((replica) => replica.flush(signal)));
     return result;
   }
@@ -83,131 +104,107 @@ export class ManagedDatabase implements DatabaseHandle {
     const replica = this.replicas.find((one) => one === handle);
     if (replica === undefined)
       throw new LitestreamError('REPLICA_NOT_FOUND', `${handle.settings.name} is not a replica of ${this.settings.name}`);
-    const staged = await this.#running().snapshot(this.settings.metaPath);
-    return replica.putSnapshot(staged, signal);
+    return this.#snapshot(replica, signal);
   }
 
   pageSums(directory: string): Promise<PageSums> {
-    return this.#running().pageSums(directory);
+    return this.#keeper.running.pageSums(directory);
   }
 
   async status(): Promise<DatabaseStatus> {
-    const engine = await this.#view.read(this.#engine);
+    const [engine, unseenSeconds] = await Promise.all([this.#keeper.view.read(this.#keeper.current), this.#check.unseenSeconds()]);
     const replicas = this.replicas.map((replica) => replica.status());
-    const error = engine.error ?? replicas.find((replica) => replica.lastError !== undefined)?.lastError?.error;
-    return {
-      state: this.#state(engine, replicas),
-      since: engine.since,
-      ...(error === undefined ? {} : { error }),
-      engine,
-      replicas,
-      unprotectedSeconds: this.#unprotectedSeconds(engine, replicas),
-    };
+    return this.#verdict.over(engine, replicas, unseenSeconds);
   }
 
   /**
    * Final sync and upload, then releases everything. A failing last upload is retried until the deadline.
    * @returns what did not reach a replica.
    */
-  async stop(limits: { readonly deadlineMs: number; readonly retryMs: number; readonly signal: AbortSignal }): Promise<Unreplicated[]> {
+  async stop(limits: StopLimits): Promise<Unreplicated[]> {
     this.#stopping.abort(new LitestreamError('SHUTTING_DOWN', `replication of ${this.settings.name} is being stopped`));
-    await this.#starting;
+    const deadline = new StopDeadline(limits, this.#with.clock);
     const left: Unreplicated[] = [];
-    const closing = await this.#closeEngine();
-    if (closing !== undefined) left.push({ database: this.settings.name, replica: '-', error: closing.message });
-    await Promise.all(
-      this.replicas.map(async (replica) => {
-        const error = await replica.finish(limits);
-        if (error !== undefined) left.push({ database: this.settings.name, replica: replica.settings.name, error: error.message });
-      }),
-    );
-    return left;
+    const report = (replica: string, error: LitestreamError | undefined): void => {
+      if (error !== undefined) left.push({ database: this.settings.name, replica, error: error.message });
+    };
+    try {
+      await this.#starting;
+      report('-', await this.#keeper.close(deadline.signal));
+      await Promise.all(this.replicas.map(async (replica) => report(replica.settings.name, await replica.finish(deadline.rest()))));
+      return left;
+    } finally {
+      deadline.release();
+    }
   }
 
   async #begin(): Promise<void> {
     const signal = this.#stopping.signal;
     if (this.#entry.restoreIfMissing) await this.#restoreMissing(signal);
-    const floors = await Promise.all(this.replicas.map((replica) => replica.findPosition(signal)));
+    await this.#floors.ask(signal);
     signal.throwIfAborted();
-    const known = floors.every((floor) => floor !== undefined);
-    this.#openEngine(known ? largest(floors) : undefined);
-    for (const replica of this.replicas) {
-      replica.start({
-        raise: (raised) => this.#raise(raised),
-        snapshot: () => this.#running().snapshot(this.settings.metaPath),
-        confirmed: () => this.#prune(),
-      });
-    }
-    if (!known) void this.#findFloors(signal);
+    this.#keeper.open();
+    for (const replica of this.replicas) this.#startReplica(replica);
+    if (!this.#floors.areKnown) void this.#findFloors(signal);
   }
 
-  #openEngine(floor: TXID | undefined): void {
-    this.#engine = this.#with.openEngine(
-      this.settings,
-      { floor },
-      { onEvent: (event) => this.#onEvent(event), onStopped: (error) => void this.#reopen(error) },
-    );
+  #startReplica(replica: ManagedReplica): void {
+    replica.start({
+      raise: (floor) => {
+        this.#floors.note(floor);
+        return this.#keeper.tellFloor();
+      },
+      bridge: (signal) => this.#snapshot(replica, signal),
+      confirmed: () => this.#prune(),
+    });
+  }
+
+  /** A replica that could not be asked at the start may hold more than we know: the engine hears of it as soon as all have answered. */
+  async #findFloors(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#floors.askUntilKnown(signal);
+    } catch {
+      return; // stopped while waiting
+    }
+    await this.#keeper.tellFloor();
+  }
+
+  #snapshot(replica: ManagedReplica, signal: AbortSignal | undefined): Promise<FileInfo> {
+    return this.#staging.with(async (directory) => replica.putSnapshot(await this.#keeper.running.snapshot(directory), signal));
   }
 
   #onEvent(event: EngineEvent): void {
-    this.#view.observe(event);
+    this.#check.observe(event);
     this.#with.onEngineEvent(this.settings.path, event);
     if (event.type === 'synced') for (const replica of this.replicas) replica.notify(event);
+    if (event.type === 'state' && event.state === 'replicating' && !this.#isSwept) this.#sweep();
   }
 
-  /** A replica that could not be asked at the start may hold more than we know: raise the engine as soon as all have answered. */
-  async #findFloors(signal: AbortSignal): Promise<void> {
-    const backoff = new Backoff(RETRY);
-    while (!signal.aborted) {
-      try {
-        await this.#with.clock.sleep(backoff.next(), { signal, unref: true });
-      } catch {
-        return; // stopped while waiting
-      }
-      const floors = await Promise.all(this.replicas.map((replica) => replica.findPosition(signal)));
-      if (floors.every((floor) => floor !== undefined)) return this.#raise(largest(floors));
-    }
-  }
-
-  async #raise(floor: TXID): Promise<void> {
-    try {
-      await this.#engine?.raise(floor);
-    } catch (error) {
-      this.#log.log('warn', 'raising the position failed; it is tried again with the next upload round', { error: errorToData(error) });
-    }
+  /** An engine that replicates holds the owner lock: what lies in the staging area is nobody's. */
+  #sweep(): void {
+    this.#isSwept = true;
+    this.#staging.sweep().catch((error: unknown) => {
+      this.#log.log('warn', 'leftovers of interrupted snapshots could not be removed', { error: errorToData(error) });
+    });
   }
 
   /** Local files every replica has are kept for a while, then removed. */
   #prune(): void {
     const now = this.#with.clock.now();
     if (now - this.#prunedAt < PRUNE_INTERVAL) return;
-    const positions = this.replicas.map((replica) => replica.position);
-    if (positions.some((position) => position === undefined)) return;
+    const positions = this.replicas.map((replica) => replica.position).filter((position) => position !== undefined);
+    const [first, ...others] = positions;
+    if (first === undefined || positions.length < this.replicas.length) return;
     this.#prunedAt = now;
-    const confirmed = positions.reduce<TXID | undefined>(
-      (least, position) => (least === undefined || (position !== undefined && position < least) ? position : least),
-      undefined,
-    );
-    if (confirmed === undefined) return;
-    new LocalLog(join(this.settings.metaPath, 'ltx', '0')).prune(confirmed, now).catch((error: unknown) => {
+    const confirmed = others.reduce<TXID>((least, position) => (position < least ? position : least), first);
+    this.#local.prune(confirmed, now).catch((error: unknown) => {
       this.#log.log('warn', 'removing old local files failed', { error: errorToData(error) });
     });
   }
 
-  async #reopen(error: LitestreamError): Promise<void> {
-    this.#engine = undefined;
-    this.#view.fail(errorToData(error));
-    this.#log.log('error', 'engine thread ended; opening again', { error: errorToData(error) });
-    try {
-      await this.#with.clock.sleep(1000, { signal: this.#stopping.signal });
-      this.#openEngine(undefined);
-    } catch (cause) {
-      if (!this.#stopping.signal.aborted) this.#view.fail(errorToData(cause));
-    }
-  }
-
   async #restoreMissing(signal: AbortSignal): Promise<void> {
-    const backoff = new Backoff(RETRY);
+    const backoff = new Backoff(RESTORE_RETRY);
+    await this.#uploadLeftovers(signal);
     for (;;) {
       try {
         await this.#with.restoreMissing(this.#entry, signal);
@@ -215,51 +212,24 @@ export class ManagedDatabase implements DatabaseHandle {
       } catch (error) {
         signal.throwIfAborted();
         const data = errorToData(error);
-        this.#view.fail(data);
+        this.#keeper.view.fail(data);
         this.#log.log('error', 'restoring the missing database failed; trying again', { error: data });
         await this.#with.clock.sleep(backoff.next(), { signal });
       }
     }
   }
 
-  #running(): DatabaseEngine {
-    if (this.#engine !== undefined) return this.#engine;
-    throw new LitestreamError('DB_NOT_OPEN', `database ${this.settings.name} is not open`, {
-      hint: 'Its state and the reason are in `litestream status`.',
-    });
-  }
-
-  async #closeEngine(): Promise<LitestreamError | undefined> {
-    const engine = this.#engine;
-    this.#engine = undefined;
+  /** What was captured and never uploaded before the file was lost belongs into what is restored. */
+  async #uploadLeftovers(signal: AbortSignal): Promise<void> {
+    if (existsSync(this.settings.path) || (await this.#local.list()).length === 0) return;
+    const limit = { clock: this.#with.clock, ms: LEFTOVER_LIMIT, what: 'uploading the local files of the missing database', signal };
     try {
-      await engine?.close();
-      return undefined;
+      await limited(limit, (abort) => Promise.all(this.replicas.map((replica) => replica.flush(abort))));
     } catch (error) {
-      const data = errorToData(error);
-      this.#log.log('error', 'the final sync failed', { error: data });
-      return new LitestreamError(data.code, `final sync of ${this.settings.name}: ${data.message}`, { cause: error });
+      signal.throwIfAborted();
+      this.#log.log('warn', 'local files of the missing database could not be uploaded before it is restored', {
+        error: errorToData(error),
+      });
     }
   }
-
-  #state(engine: EngineStatus, replicas: DatabaseStatus['replicas']): DatabaseState {
-    if (engine.state !== 'replicating') return engine.state;
-    if (replicas.length > 0 && replicas.every((replica) => replica.state === 'failing')) return 'failing';
-    const behind = replicas.some((replica) => replica.state === 'failing' || replica.state === 'degraded');
-    return behind || this.#pendingSeconds(engine) * 1000 > this.#with.lagBudgetMs ? 'degraded' : 'replicating';
-  }
-
-  #pendingSeconds(engine: EngineStatus): number {
-    return engine.pendingSince === undefined ? 0 : Math.max(0, this.#with.clock.now() - engine.pendingSince) / 1000;
-  }
-
-  /** The best replica decides: a change is protected as soon as one of them has it. */
-  #unprotectedSeconds(engine: EngineStatus, replicas: DatabaseStatus['replicas']): number {
-    const best = replicas.length === 0 ? 0 : Math.min(...replicas.map((replica) => replica.lagSeconds));
-    return Math.max(best, this.#pendingSeconds(engine));
-  }
-}
-
-function largest(floors: readonly (TXID | undefined)[]): TXID {
-  return floors.reduce<TXID>((most, floor) => (floor !== undefined && floor > most ? floor : most), NO_TXID);
 }

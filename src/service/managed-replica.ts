@@ -1,8 +1,8 @@
 /** One replica of one database over its life in this process: store, uploader and the words for its state. */
 
 import { createReadStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -11,10 +11,12 @@ import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { UploadEvent } from '../engine/upload/events.ts';
 import type { LocalFile } from '../engine/upload/local-log.ts';
 import { Uploader } from '../engine/upload/uploader.ts';
-import type { TXID } from '../formats/ltx/txid.ts';
+import { formatTXID, NO_TXID, type TXID } from '../formats/ltx/txid.ts';
 import { type FileInfo, SNAPSHOT_LEVEL } from '../replica/file-info.ts';
 import type { Replica } from '../replica/replica.ts';
+import { limited } from './limited.ts';
 import type { ReplicaHandle, ReplicaStatus } from './service.ts';
+import type { StopLimits } from './stop-limits.ts';
 
 export interface ManagedReplicaOptions {
   readonly database: DatabaseSettings;
@@ -31,11 +33,15 @@ export interface ManagedReplicaOptions {
 export interface ReplicaNeeds {
   /** The replica is further than the local log: the next file has to be a full one after `floor`. */
   raise(floor: TXID): Promise<void>;
-  /** A level-9 file of the current position, staged locally: the local log no longer has what the replica needs (design decision 26). */
-  snapshot(): Promise<StagedFile>;
+  /** Puts a level-9 file of the current position there: the local log no longer has what the replica needs (design decision 26). */
+  bridge(signal: AbortSignal): Promise<FileInfo>;
   /** The replica has confirmed another file. */
   confirmed(): void;
 }
+
+const BRIDGE_RETRY = { initialMs: 1000, capMs: 300_000, jitter: 0.1 };
+/** What letting go of a store may take before it is left to the end of the process, ms. */
+const RELEASE_LIMIT = 2000;
 
 export class ManagedReplica implements ReplicaHandle {
   readonly settings: ReplicaSettings;
@@ -43,8 +49,12 @@ export class ManagedReplica implements ReplicaHandle {
   readonly #options: ManagedReplicaOptions;
   readonly #log: Logger;
   readonly #uploader: Uploader;
+  readonly #closing = new AbortController();
+  readonly #bridgeBackoff = new Backoff(BRIDGE_RETRY);
   #needs: ReplicaNeeds | undefined;
   #bridging: Promise<void> | undefined;
+  /** Before the next snapshot, ms. */
+  #bridgePauseMs = 0;
 
   constructor(options: ManagedReplicaOptions) {
     const { database, settings, replica, clock, log } = options;
@@ -56,10 +66,11 @@ export class ManagedReplica implements ReplicaHandle {
     this.#uploader = new Uploader({ settings, replica, directory, clock, log: this.#log, onEvent: (event) => this.#onEvent(event) });
   }
 
-  /** Largest TXID at the replica; undefined when it could not be asked. */
-  async findPosition(signal: AbortSignal): Promise<TXID | undefined> {
+  /** Largest TXID at the replica; undefined when it did not answer within `limitMs`. */
+  async findPosition(signal: AbortSignal, limitMs: number): Promise<TXID | undefined> {
+    const what = `asking ${this.replica.store.destination} for its position`;
     try {
-      return await this.replica.maxTXID(signal);
+      return await limited({ clock: this.#options.clock, ms: limitMs, what, signal }, (call) => this.replica.maxTXID(call));
     } catch (error) {
       if (!signal.aborted) this.#log.log('warn', 'the replica cannot be asked for its position', { error: errorToData(error) });
       return undefined;
@@ -86,18 +97,13 @@ export class ManagedReplica implements ReplicaHandle {
     await this.#uploader.flush({ signal });
   }
 
-  /** Puts a staged level-9 file and removes it locally. */
-  async putSnapshot(staged: StagedFile, signal?: AbortSignal): Promise<FileInfo> {
-    const { path, minTXID, maxTXID, size, timestamp } = staged;
-    try {
-      const body = { size, open: () => createReadStream(path, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array> };
-      return await this.replica.write(SNAPSHOT_LEVEL, minTXID, maxTXID, body, {
-        createdAt: timestamp,
-        ...(signal === undefined ? {} : { signal }),
-      });
-    } finally {
-      await rm(path, { force: true });
-    }
+  /** Puts a staged level-9 file; the caller removes it locally. */
+  async putSnapshot({ path, minTXID, maxTXID, size, timestamp }: StagedFile, signal?: AbortSignal): Promise<FileInfo> {
+    const body = { size, open: () => createReadStream(path, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array> };
+    return this.replica.write(SNAPSHOT_LEVEL, minTXID, maxTXID, body, {
+      createdAt: timestamp,
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 
   status(): ReplicaStatus {
@@ -114,34 +120,51 @@ export class ManagedReplica implements ReplicaHandle {
   }
 
   /**
-   * Last upload, unless `signal` is aborted already, then releases the store.
+   * Last upload, unless the limits' signal is aborted already, then releases the store.
    * @returns the error when something is left.
    */
-  async finish({
-    deadlineMs,
-    retryMs,
-    signal,
-  }: {
-    readonly deadlineMs: number;
-    readonly retryMs: number;
-    readonly signal: AbortSignal;
-  }): Promise<LitestreamError | undefined> {
+  async finish({ deadlineMs, retryMs, signal }: StopLimits): Promise<LitestreamError | undefined> {
     try {
-      if (!signal.aborted) await this.#uploader.flush({ signal, deadlineMs, retryIntervalMs: retryMs });
+      if (signal.aborted) return this.#leftBehind(signal);
+      await this.#uploader.flush({ signal, deadlineMs, retryIntervalMs: retryMs });
       return undefined;
     } catch (error) {
       const data = errorToData(error);
       this.#log.log('error', 'the last changes did not reach the replica', { error: data });
       return new LitestreamError(data.code, data.message, { cause: error });
     } finally {
-      await this.#uploader.close();
-      await this.replica.close();
+      await this.#release();
+    }
+  }
+
+  #leftBehind(signal: AbortSignal): LitestreamError | undefined {
+    const { pendingBytes, txid } = this.#uploader.status();
+    if (pendingBytes === 0) return undefined;
+    return new LitestreamError('NOT_REPLICATED', `the last upload was skipped: ${pendingBytes} bytes are missing there`, {
+      cause: signal.reason,
+      details: { confirmed: formatTXID(txid ?? NO_TXID), bytes: pendingBytes },
+    });
+  }
+
+  async #release(): Promise<void> {
+    const { clock, settings } = this.#options;
+    this.#closing.abort(new LitestreamError('SHUTTING_DOWN', `replica ${settings.name} is being closed`));
+    try {
+      await limited({ clock, ms: RELEASE_LIMIT, what: `closing ${this.replica.store.destination}` }, async () => {
+        await this.#uploader.close();
+        await this.#bridging;
+        await this.replica.close();
+      });
+    } catch (error) {
+      this.#log.log('warn', 'the replica could not be closed', { error: errorToData(error) });
     }
   }
 
   #onEvent(event: UploadEvent): void {
     switch (event.type) {
       case 'uploaded':
+        this.#bridgeBackoff.reset();
+        this.#bridgePauseMs = 0;
         this.#needs?.confirmed();
         return;
       case 'ahead':
@@ -150,6 +173,7 @@ export class ManagedReplica implements ReplicaHandle {
       case 'gap':
         this.#bridging ??= this.#bridge().finally(() => {
           this.#bridging = undefined;
+          this.#uploader.retryNow();
         });
         return;
       case 'failed':
@@ -160,18 +184,23 @@ export class ManagedReplica implements ReplicaHandle {
     }
   }
 
-  /** The local log has lost what this replica needs next: a snapshot carries it over the hole. */
+  /**
+   * The local log has lost what this replica needs next: a snapshot carries it over the hole. The uploader then looks again, and asks for
+   * another one if that did not help; until something is uploaded, later with each time.
+   */
   async #bridge(): Promise<void> {
-    const needs = this.#needs;
-    if (needs === undefined) return;
+    const signal = this.#closing.signal;
+    const pauseMs = this.#bridgePauseMs;
+    this.#bridgePauseMs = this.#bridgeBackoff.next();
     try {
-      const file = await this.putSnapshot(await needs.snapshot());
-      this.#log.log('warn', 'local files the replica needed were gone; a snapshot took their place', { size: file.size });
-      this.#uploader.retryNow();
+      if (pauseMs > 0) await this.#options.clock.sleep(pauseMs, { signal, unref: true });
+      if (this.#needs === undefined) throw new LitestreamError('DB_NOT_OPEN', `${this.#options.database.name} is not open`);
+      const { size } = await this.#needs.bridge(signal);
+      this.#log.log('warn', 'local files the replica needed were gone; a snapshot took their place', { size });
     } catch (error) {
-      this.#log.log('error', 'bridging a gap with a snapshot failed; tried again with the next upload round', {
-        error: errorToData(error),
-      });
+      if (signal.aborted) return;
+      const retry = Math.round(this.#bridgePauseMs);
+      this.#log.log('error', 'bridging a gap with a snapshot failed', { error: errorToData(error), retry_in_ms: retry });
     }
   }
 }

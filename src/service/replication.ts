@@ -6,10 +6,13 @@ import type { Logger } from '../base/log.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { Replica } from '../replica/replica.ts';
-import { ManagedDatabase, type OpenEngine, type Unreplicated } from './managed-database.ts';
+import type { OpenEngine } from './engine-keeper.ts';
+import { ManagedDatabase, type Unreplicated } from './managed-database.ts';
 import { ManagedReplica } from './managed-replica.ts';
+import { Observer } from './observer.ts';
 import type { DatabaseEntry } from './options.ts';
 import type { ReplicationService } from './service.ts';
+import type { StopLimits } from './stop-limits.ts';
 
 export interface ReplicationOptions {
   readonly clock: Clock;
@@ -26,21 +29,24 @@ export class Replication implements ReplicationService {
   readonly startedAt: number;
   readonly databases: readonly ManagedDatabase[];
   readonly #clock: Clock;
+  readonly #observer: Observer;
 
-  private constructor(databases: readonly ManagedDatabase[], clock: Clock) {
+  private constructor(databases: readonly ManagedDatabase[], clock: Clock, log: Logger) {
     this.databases = databases;
     this.#clock = clock;
+    this.#observer = new Observer(databases, clock, log);
     this.startedAt = clock.now();
   }
 
   /** Makes everything; nothing is contacted or opened before `start`. */
   static async create(entries: readonly DatabaseEntry[], options: ReplicationOptions): Promise<Replication> {
     const databases = await Promise.all(entries.map((entry) => makeDatabase(entry, options)));
-    return new Replication(databases, options.clock);
+    return new Replication(databases, options.clock, options.log);
   }
 
   start(): void {
     for (const database of this.databases) database.start();
+    this.#observer.start();
   }
 
   /**
@@ -65,8 +71,9 @@ export class Replication implements ReplicationService {
     }
   }
 
-  /** Stops all at once, each with the same deadline; `signal` skips what is still waiting. */
-  async stop(limits: { readonly deadlineMs: number; readonly retryMs: number; readonly signal: AbortSignal }): Promise<Unreplicated[]> {
+  /** Stops all at once, each with the same deadline; the limits' signal skips what is still waiting. */
+  async stop(limits: StopLimits): Promise<Unreplicated[]> {
+    this.#observer.stop();
     const left = await Promise.all(this.databases.map((database) => database.stop(limits)));
     return left.flat();
   }

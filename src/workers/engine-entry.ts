@@ -25,14 +25,19 @@ port.on('message', (message: ToEngine) => {
 });
 
 function open({ database, settings, facts }: Extract<ToEngine, { kind: 'open' }>): void {
-  const engine = openDatabaseEngine(settings, {
-    clock: systemClock,
-    log: logger({ database }),
-    onEvent: (event) => post({ kind: 'event', database, event }),
-    floor: facts.floor,
-    ...(facts.socketPath === undefined ? {} : { socketPath: facts.socketPath }),
-  });
-  engines.set(database, engine);
+  try {
+    const engine = openDatabaseEngine(settings, {
+      clock: systemClock,
+      log: logger({ database }),
+      onEvent: (event) => post({ kind: 'event', database, event }),
+      floor: facts.floor,
+      ...(facts.socketPath === undefined ? {} : { socketPath: facts.socketPath }),
+    });
+    engines.set(database, engine);
+  } catch (error) {
+    // The thread has other databases, too.
+    post({ kind: 'refused', database, error: errorToData(error) });
+  }
 }
 
 async function answer(call: Extract<ToEngine, { kind: 'call' }>): Promise<void> {

@@ -5,14 +5,14 @@ import type { Logger } from '../base/log.ts';
 import { EngineThread } from './engine-thread.ts';
 
 export class EnginePool {
-  readonly #log: Logger;
   readonly #limit: number;
+  readonly #makeThread: () => EngineThread;
   #threads: EngineThread[] = [];
 
-  /** @param limit largest number of threads; by default one per core. */
-  constructor(log: Logger, limit: number = availableParallelism()) {
-    this.#log = log;
+  /** @param limit largest number of threads; by default one per core. @param entry module that the threads run. */
+  constructor(log: Logger, limit: number = availableParallelism(), entry?: URL) {
     this.#limit = Math.max(1, limit);
+    this.#makeThread = () => new EngineThread(log, entry);
   }
 
   /** The thread with the fewest databases; a new one while there is room. */
@@ -21,7 +21,7 @@ export class EnginePool {
     const idle = this.#threads.find((thread) => thread.databases === 0);
     if (idle !== undefined) return idle;
     if (this.#threads.length < this.#limit) {
-      const thread = new EngineThread(this.#log);
+      const thread = this.#makeThread();
       this.#threads.push(thread);
       return thread;
     }

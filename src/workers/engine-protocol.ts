@@ -32,15 +32,7 @@ export type ToEngine =
 export type FromEngine =
   | { readonly kind: 'answer'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'failure'; readonly id: number; readonly error: ErrorData }
+  /** No engine could be made for the database; those that exist go on. */
+  | { readonly kind: 'refused'; readonly database: string; readonly error: ErrorData }
   | { readonly kind: 'event'; readonly database: string; readonly event: EngineEvent }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly message: string; readonly fields: LogFields };
-
-export const ENGINE_VERBS = [
-  'sync',
-  'checkpoint',
-  'snapshot',
-  'pageSums',
-  'raise',
-  'status',
-  'close',
-] as const satisfies readonly EngineVerb[];

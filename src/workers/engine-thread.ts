@@ -13,28 +13,30 @@ interface Pending {
   readonly reject: (reason: unknown) => void;
 }
 
-interface Listener {
+export interface EngineListener {
   readonly onEvent: (event: EngineEvent) => void;
-  /** The thread died; everything under way has already been rejected with ENGINE_STOPPED. */
+  /** The engine could not be made, or its thread died; everything under way has already been rejected. */
   readonly onStopped: (error: LitestreamError) => void;
 }
+
+const ENTRY = new URL(`./engine-entry${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 export class EngineThread {
   readonly #worker: Worker;
   readonly #log: Logger;
   readonly #pending = new Map<number, Pending>();
-  readonly #listeners = new Map<string, Listener>();
+  readonly #listeners = new Map<string, EngineListener>();
   #nextId = 1;
   #stopped: LitestreamError | undefined;
 
-  constructor(log: Logger) {
+  /** @param entry module that the thread runs. */
+  constructor(log: Logger, entry: URL = ENTRY) {
     this.#log = log;
-    this.#worker = new Worker(new URL(`./engine-entry${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url), {
-      name: 'engine',
-    });
+    this.#worker = new Worker(entry, { name: 'engine' });
     this.#worker.on('message', (message: FromEngine) => this.#receive(message));
     this.#worker.on('error', (error) => this.#fail(error));
-    this.#worker.on('exit', () => this.#fail(undefined));
+    // Only now are the thread's locks and descriptors gone, and the databases free to be opened again.
+    this.#worker.on('exit', () => this.#exit());
   }
 
   /** False once the thread is gone; a new one has to be made. */
@@ -47,11 +49,12 @@ export class EngineThread {
   }
 
   /** Opens `settings.name` over there. Opening problems arrive as events and with `status`. */
-  open(settings: DatabaseSettings, facts: OpenFacts, listener: Listener): DatabaseEngine {
+  open(settings: DatabaseSettings, facts: OpenFacts, listener: EngineListener): DatabaseEngine {
     const database = settings.name;
     if (this.#stopped !== undefined) throw this.#stopped;
     this.#listeners.set(database, listener);
     this.#send({ kind: 'open', database, settings, facts });
+    let closing: Promise<void> | undefined;
     const call = <V extends keyof DatabaseEngine>(verb: V, ...values: EngineArguments<V>) => this.#call(database, verb, values);
     return {
       sync: () => call('sync'),
@@ -60,13 +63,11 @@ export class EngineThread {
       pageSums: (directory) => call('pageSums', directory),
       raise: (floor) => call('raise', floor),
       status: () => call('status'),
-      close: async () => {
-        if (!this.#listeners.has(database)) return;
-        try {
-          await call('close');
-        } finally {
-          this.#listeners.delete(database);
-        }
+      close: () => {
+        closing ??= call('close').finally(() => {
+          if (this.#listeners.get(database) === listener) this.#listeners.delete(database);
+        });
+        return closing;
       },
     };
   }
@@ -103,6 +104,12 @@ export class EngineThread {
         return;
       case 'failure':
         this.#take(message.id)?.reject(errorFromData(message.error));
+        return;
+      case 'refused': {
+        const listener = this.#listeners.get(message.database);
+        this.#listeners.delete(message.database);
+        listener?.onStopped(errorFromData(message.error));
+      }
     }
   }
 
@@ -121,6 +128,12 @@ export class EngineThread {
     this.#stopped = error;
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
-    for (const { onStopped } of [...this.#listeners.values()]) onStopped(error);
+  }
+
+  #exit(): void {
+    this.#fail(undefined);
+    const listeners = [...this.#listeners.values()];
+    this.#listeners.clear();
+    for (const { onStopped } of listeners) if (this.#stopped !== undefined) onStopped(this.#stopped);
   }
 }

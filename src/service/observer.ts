@@ -1,0 +1,70 @@
+/** Says in the log when a database stops being protected as it should be, and when it is again, without being told by what it observes. */
+
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import { isUnhealthy } from './health.ts';
+import type { DatabaseHandle } from './service.ts';
+
+/** ms. */
+const INTERVAL = 5000;
+/** A state that lasts is told again this often, ms. */
+const REMINDER = 600_000;
+
+interface Told {
+  readonly word: string;
+  readonly at: number;
+}
+
+export class Observer {
+  readonly #databases: readonly DatabaseHandle[];
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #told = new Map<DatabaseHandle, Told>();
+  readonly #stopping = new AbortController();
+
+  constructor(databases: readonly DatabaseHandle[], clock: Clock, log: Logger) {
+    this.#databases = databases;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  start(): void {
+    this.#run().catch((error: unknown) => {
+      if (!this.#stopping.signal.aborted) this.#log.log('error', 'databases are not observed any more', { error: String(error) });
+    });
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  async #run(): Promise<void> {
+    for (;;) {
+      await this.#clock.sleep(INTERVAL, { signal: this.#stopping.signal, unref: true });
+      await Promise.all(this.#databases.map((database) => this.#look(database)));
+    }
+  }
+
+  async #look(database: DatabaseHandle): Promise<void> {
+    const { state, error, unprotectedSeconds } = await database.status();
+    if (this.#stopping.signal.aborted) return;
+    const told = this.#told.get(database);
+    const fields = { database: database.settings.name, state };
+    if (!isUnhealthy(state)) {
+      if (told === undefined) return;
+      this.#told.delete(database);
+      this.#log.log('info', 'the database is protected again', fields);
+      return;
+    }
+    const word = `${state} ${error?.code ?? ''}`;
+    const now = this.#clock.monotonic();
+    if (told?.word === word && now - told.at < REMINDER) return;
+    this.#told.set(database, { word, at: now });
+    const reason = error === undefined ? {} : { code: error.code, error: error.message };
+    this.#log.log('error', 'the database is not protected as it should be', {
+      ...fields,
+      ...reason,
+      unprotected_seconds: Math.round(unprotectedSeconds),
+    });
+  }
+}

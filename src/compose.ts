@@ -36,12 +36,14 @@ export function createDoor(env: Door['env'], stdio: Stdio): Door {
     },
     serveMCPStdio: async (settings, { readOnly, scopes }) => {
       const { serveMCPStdio } = await import('./mcp/stdio.ts');
-      const control = (await attach(settings)) ?? (await offline(settings, true));
+      const { auditLogOf } = await import('./compose/audit-log.ts');
+      const { reattachingControl } = await import('./mcp/reattaching-control.ts');
+      const control = await reattachingControl({ attach: () => attach(settings), offline: () => offline(settings, true) });
       try {
         const caller = stdioCaller(readOnly, scopes);
         await serveMCPStdio(control, {
           caller,
-          settings: settings.mcp,
+          settings: { ...settings.mcp, ...auditLogOf(settings) },
           log: await logger(settings, stdio.stderr),
           version: VERSION,
           ...stdio,

@@ -1,6 +1,5 @@
 /** What control works on, made from the settings. */
 
-import { dirname, join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Settings } from '../config/settings.ts';
@@ -11,6 +10,7 @@ import type { ReplicationService } from '../service/service.ts';
 import { sqliteVersion } from '../sqlite/library.ts';
 import { VERSION } from '../version.ts';
 import { runJob } from '../workers/job-host.ts';
+import { auditLogOf } from './audit-log.ts';
 
 /** Revisions of the protocol the MCP doors speak (mcp.md §2). */
 const PROTOCOL = { modern: ['2026-07-28'], legacy: ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] };
@@ -21,7 +21,7 @@ const PROTOCOL = { modern: ['2026-07-28'], legacy: ['2025-11-25', '2025-06-18', 
  * be stopped by a directory that is gone.
  */
 export function worldFrom(settings: Settings, log: Logger, service: ReplicationService | undefined, models: boolean): World {
-  const auditLog = settings.mcp.auditLog ?? (models ? defaultAuditLog(settings) : undefined);
+  const auditLog = models ? auditLogOf(settings).auditLog : settings.mcp.auditLog;
   return makeWorld({
     version: VERSION,
     clock: systemClock,
@@ -37,10 +37,4 @@ export function worldFrom(settings: Settings, log: Logger, service: ReplicationS
     protocol: PROTOCOL,
     ...(auditLog === undefined ? {} : { audit: new AuditFile(auditLog).write }),
   });
-}
-
-/** Beside the metadata of the first database (mcp.md §15). */
-function defaultAuditLog({ databases }: Settings): string | undefined {
-  const first = databases[0]?.settings.metaPath;
-  return first === undefined ? undefined : join(dirname(first), '.litestream-audit.jsonl');
 }

@@ -131,7 +131,10 @@ export async function pingSocket(socketPath: string, timeoutMs: number): Promise
     for await (const chunk of response) chunks.push(chunk);
     const value: unknown = JSON.parse(Buffer.concat(chunks).toString());
     if (typeof value === 'object' && value !== null && 'pid' in value && 'version' in value) {
-      if (typeof value.pid === 'number' && typeof value.version === 'string') return { pid: value.pid, version: value.version };
+      if (typeof value.pid === 'number' && typeof value.version === 'string') {
+        const directories = 'directories' in value && Array.isArray(value.directories) ? value.directories.map(String) : [];
+        return { pid: value.pid, version: value.version, directories };
+      }
     }
   } catch (cause) {
     throw unreachable(socketPath, signal.aborted ? `no answer within ${timeoutMs / 1000} s` : 'no connection', cause);

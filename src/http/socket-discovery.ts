@@ -7,6 +7,7 @@ import type { Control } from '../control/control.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { OwnerInfo } from '../sqlite/owner-lock.ts';
 import { type AttachOptions, attachControl, pingSocket } from './socket-client.ts';
+import { livingSockets } from './socket-path.ts';
 
 /** Knowledge of the owner lock, which is a SQLite file. */
 export interface OwnerProbe {
@@ -21,6 +22,8 @@ export interface FindOptions extends AttachOptions {
   readonly probe?: () => Promise<OwnerProbe>;
   /** How long a daemon may take to answer, ms. */
   readonly timeoutMs?: number;
+  /** Where to look for daemons that own nothing yet. */
+  readonly sockets?: () => readonly string[];
 }
 
 const TIMEOUT_MS = 2_000;
@@ -29,8 +32,10 @@ const LOCK_NAME = 'owner.lock';
 /** The daemon's verbs; undefined when nobody owns any of the databases. DAEMON_UNREACHABLE when somebody does and does not answer. */
 export async function findDaemon(entries: readonly DatabaseEntry[], options: FindOptions = {}): Promise<Control | undefined> {
   const { probe: loadProbe = loadOwnerProbe, timeoutMs = TIMEOUT_MS } = options;
-  const directories = [...new Set(entries.map(({ settings }) => settings.metaPath))].filter(hasLock);
-  if (directories.length === 0) return undefined;
+  const wanted = [...new Set(entries.map(({ settings }) => settings.metaPath))];
+  const directories = wanted.filter(hasLock);
+  const attach = (socket: string): Control => attachControl(socket, options.token === undefined ? {} : { token: options.token });
+  if (directories.length === 0) return findWaiting(wanted, attach, options);
   const probe = await loadProbe();
   const asked = new Map<string, boolean>();
   for (const directory of directories) {
@@ -38,10 +43,27 @@ export async function findDaemon(entries: readonly DatabaseEntry[], options: Fin
     if (owner?.socket === undefined || asked.has(owner.socket)) continue;
     const answers = await isAnswering(owner.socket, owner.pid, timeoutMs);
     asked.set(owner.socket, answers);
-    if (answers) return attachControl(owner.socket, options.token === undefined ? {} : { token: options.token });
+    if (answers) return attach(owner.socket);
   }
   const owned = directories.find((directory) => probe.isOwned(directory));
   if (owned !== undefined) throw silentOwner(owned, probe.readOwner(owned));
+  return findWaiting(wanted, attach, options);
+}
+
+/** A daemon that still waits for its database files owns nothing yet; it is found among the sockets of this user. */
+async function findWaiting(
+  wanted: readonly string[],
+  attach: (socket: string) => Control,
+  { timeoutMs = TIMEOUT_MS, sockets = livingSockets }: FindOptions,
+): Promise<Control | undefined> {
+  if (wanted.length === 0) return undefined;
+  for (const socket of sockets()) {
+    const found = await pingSocket(socket, timeoutMs).catch((error: unknown) => {
+      if (hasCode(error, 'DAEMON_UNREACHABLE')) return undefined; // ended meanwhile, or of another version
+      throw error;
+    });
+    if (found?.directories.some((directory) => wanted.includes(directory))) return attach(socket);
+  }
   return undefined;
 }
 

@@ -38,6 +38,20 @@ export function makeSocketPath({ env = process.env, temporary = tmpdir() }: Sock
   });
 }
 
+/** Sockets of living processes of this user, in every place where `makeSocketPath` puts them. */
+export function livingSockets({ env = process.env, temporary = tmpdir() }: SocketPlaceOptions = {}): string[] {
+  return candidates(env, temporary).flatMap((directory) => {
+    try {
+      if (unsafe(directory) !== undefined) return [];
+      return readdirSync(directory)
+        .filter((name) => isAlive(Number(SOCKET_NAME.exec(name)?.[1] ?? Number.NaN)))
+        .map((name) => path.join(directory, name));
+    } catch {
+      return []; // not there: no daemon has used it
+    }
+  });
+}
+
 function candidates(env: Readonly<Record<string, string | undefined>>, temporary: string): string[] {
   const runtime = env.XDG_RUNTIME_DIR;
   const uid = process.getuid?.() ?? 0;
@@ -58,6 +72,11 @@ function prepare(directory: string): string | undefined {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
     if (code !== 'EEXIST') return code;
   }
+  return unsafe(directory);
+}
+
+/** What is wrong with the directory; others must not be able to put a socket there. */
+function unsafe(directory: string): string | undefined {
   const facts = lstatSync(directory);
   if (!facts.isDirectory()) return 'not a directory';
   const uid = process.getuid?.();
@@ -75,6 +94,7 @@ function sweepSockets(directory: string): void {
 }
 
 function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid)) return false;
   try {
     process.kill(pid, 0);
     return true;

@@ -51,4 +51,6 @@ export type ServerLine =
 export interface Ping {
   readonly version: string;
   readonly pid: number;
+  /** Metadata directories of its databases, those that are only waited for included. */
+  readonly directories: readonly string[];
 }

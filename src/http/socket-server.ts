@@ -27,6 +27,8 @@ export interface SocketServerOptions {
   readonly path: string;
   readonly control: Control;
   readonly version: string;
+  /** Metadata directories of its databases, by which it is found while it owns none of them yet. */
+  readonly directories?: readonly string[];
   readonly log: Logger;
   readonly rules: Omit<SocketCallerRules, 'user'> & { readonly user?: string };
 }
@@ -74,7 +76,11 @@ class Calls {
   async #route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url ?? '';
     if (request.method === 'GET' && path === PING_PATH)
-      return answerJSON(response, { version: this.#options.version, pid: process.pid } satisfies Ping);
+      return answerJSON(response, {
+        version: this.#options.version,
+        pid: process.pid,
+        directories: this.#options.directories ?? [],
+      } satisfies Ping);
     if (request.method === 'POST' && path.startsWith(CALL_PREFIX)) return this.#call(path.slice(CALL_PREFIX.length), request, response);
     if (request.method === 'POST' && path.startsWith(ANSWER_PREFIX))
       return this.#answer(path.slice(ANSWER_PREFIX.length), request, response);

@@ -13,7 +13,7 @@ import type { Control, VerbName } from '../../src/control/control.ts';
 import type { CallContext } from '../../src/control/verb.ts';
 import { type AttachOptions, attachControl, pingSocket } from '../../src/http/socket-client.ts';
 import { findDaemon } from '../../src/http/socket-discovery.ts';
-import { makeSocketPath } from '../../src/http/socket-path.ts';
+import { livingSockets, makeSocketPath } from '../../src/http/socket-path.ts';
 import { type SocketServerOptions, serveSocket } from '../../src/http/socket-server.ts';
 import { by, codeOf, makeSetting, model, person, refusal, type SettingOptions, temporaryDirectory } from '../control/setting.ts';
 import { settle } from '../support/fake-clock.ts';
@@ -365,6 +365,31 @@ describe('finding the daemon', () => {
       expect([error.code, error.details?.pid, error.hint]).toEqual(['DAEMON_UNREACHABLE', 4711, expect.stringContaining('4711')]);
     }
     expect(await codeOf(findDaemon([entry], { probe: probeOf(undefined, true) }))).toBe('DAEMON_UNREACHABLE');
+  });
+
+  test('one that still waits for the database file owns nothing yet and is found all the same', async () => {
+    const { entry } = await makeSetting({ attached: false });
+    const root = temporaryDirectory();
+    const place = { env: { XDG_RUNTIME_DIR: root }, temporary: root };
+    const sockets = () => livingSockets(place);
+    const serveFor = async (directories: readonly string[], answer: string) => {
+      const control = fakeControl(async () => ({ answer }));
+      const server = await serveSocket({
+        path: makeSocketPath(place),
+        control,
+        version: '1',
+        directories,
+        log: silentLogger,
+        rules: { readOnly: true },
+      });
+      onTestFinished(() => server.close());
+    };
+    await serveFor(['/elsewhere/.other.db-litestream'], 'wrong');
+    expect(await findDaemon([entry], { sockets })).toBeUndefined();
+    await serveFor([entry.settings.metaPath], 'right');
+    const found = await findDaemon([entry], { sockets });
+    expect(await found?.call('info', {}, by(cli))).toEqual({ answer: 'right' });
+    await found?.close();
   });
 
   test('another process at the recorded socket is not the owner', async () => {

@@ -15,7 +15,7 @@ export type Disposition =
   /** Nothing in this process can make it succeed. */
   | 'fatal';
 
-/** Process exit codes (design decision 21). */
+/** Process exit codes (decision 21). */
 export const EXIT = { ok: 0, failed: 1, usage: 2, config: 3, nothing: 4, unreplicated: 5 } as const;
 
 interface CodeEntry {

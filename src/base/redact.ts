@@ -1,4 +1,4 @@
-/** Takes secrets out of text that leaves the process: logs, errors, answers of every door (mcp.md §13.4). */
+/** Takes secrets out of text that leaves the process: logs, errors, answers of every door. */
 
 import type { ErrorData } from './errors.ts';
 

@@ -1,5 +1,5 @@
 /**
- * Bytes under keys: the interface of every back end and what each operation promises (design decision 4).
+ * Bytes under keys: the interface of every back end and what each operation promises (decision 4).
  *
  * Keys are relative, `/`-separated, without a leading slash. An aborted call changes nothing it has not already reported.
  */

@@ -1,4 +1,4 @@
-/** Bodies that survive dropped, short and silent connections: reading goes on at the byte where it broke off (backends.md §1.9). */
+/** Bodies that survive dropped, short and silent connections: reading goes on at the byte where it broke off. */
 
 import { Backoff, type BackoffSettings } from '../../base/backoff.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';

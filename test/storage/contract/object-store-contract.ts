@@ -1,4 +1,4 @@
-/** What every object store promises (src/storage/object-store.ts, backends.md §2), as a suite run against each. */
+/** What every object store promises (src/storage/object-store.ts), as a suite run against each. */
 
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { ObjectStore, StoreCapabilities } from '../../../src/storage/object-store.ts';

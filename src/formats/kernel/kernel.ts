@@ -125,7 +125,7 @@ export class Kernel {
     return sum;
   }
 
-  /** Checksum of one page (format.md §8): bit 63 | CRC-64 of the page number, big-endian, and the page. */
+  /** Checksum of one page (docs/formats/ltx.md, Checksums): bit 63 | CRC-64 of the page number, big-endian, and the page. */
   pageChecksum(pgno: number, ptr: number, pageSize: number): bigint {
     this.#check(ptr, pageSize);
     return BigInt.asUintN(64, this.#exports.pageChecksum(pgno, ptr, pageSize));

@@ -1,4 +1,4 @@
-/** LZ4 frames: the page form of older LTX files and the container of v0.3 files (format.md §4.2). */
+/** LZ4 frames: the page form of older LTX files and the container of v0.3 files (docs/formats/ltx.md, Page frames). */
 
 import { LitestreamError } from '../../base/errors.ts';
 import { decompressBlock } from './oracle/lz4-block.ts';

@@ -27,7 +27,7 @@ export interface EncodeRegion {
   readonly outputBytes: number;
   /** `capacity` 32-bit frame lengths (header, size and block), for `Kernel.words`. */
   readonly frameLengths: number;
-  /** Running CRC-64 of the file in the order of format.md §7, carried on by every batch. */
+  /** Running CRC-64 of the file in the order that docs/formats/ltx.md gives, carried on by every batch. */
   crc: bigint;
 }
 
@@ -50,7 +50,7 @@ export interface DecodeRegion {
   readonly frameOffsets: number;
   /** `capacity` 32-bit frame lengths (all of a page's bytes in the file), for `Kernel.words`. */
   readonly frameLengths: number;
-  /** Running CRC-64 of the file in the order of format.md §7, carried on by every batch. */
+  /** Running CRC-64 of the file in the order that docs/formats/ltx.md gives, carried on by every batch. */
   crc: bigint;
 }
 

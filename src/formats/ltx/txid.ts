@@ -1,4 +1,4 @@
-/** Transaction ids: unsigned 64-bit, 16 lower-case hex digits in every text (design decision 12, format.md §13). */
+/** Transaction ids: unsigned 64-bit, 16 lower-case hex digits in every text (decision 12; docs/formats/ltx.md, Names). */
 
 import { LitestreamError } from '../../base/errors.ts';
 

@@ -16,7 +16,7 @@ export interface WALHeader {
   readonly bigEndian: boolean;
   /** Bytes. */
   readonly pageSize: number;
-  /** Belongs to the connection that wrote it: never compare it (design decision 24). */
+  /** Belongs to the connection that wrote it: never compare it (decision 24). */
   readonly sequence: number;
   /** +1 at every in-place restart. */
   readonly salt1: number;

@@ -47,7 +47,7 @@ function inflate(block: Uint8Array, size: number, random: Random): Uint8Array | 
 
 const same = (a: Uint8Array | undefined, b: Uint8Array): boolean => a !== undefined && Buffer.compare(a, b) === 0;
 
-/** Holds a block against the end rules of the format (format.md §4.1). */
+/** Holds a block against the end rules of the format (docs/formats/ltx.md, Page frames). */
 function expectEndRules(block: Uint8Array, size: number): void {
   let ip = 0;
   let op = 0;

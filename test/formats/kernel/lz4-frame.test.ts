@@ -7,7 +7,7 @@ import { FRAME_SAMPLES } from './lz4-frame-samples.ts';
 
 const fromHex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'hex'));
 
-/** The first page of vector V2 (format.md §20.5): 512 bytes of aa. */
+/** The first page of vector V2 (docs/formats/ltx.md, Vectors): 512 bytes of aa. */
 const V2 = fromHex('04224d186440a7180000001faa0100ffddf001aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa000000007a252388');
 const V2_PAGE = new Uint8Array(512).fill(0xaa);
 

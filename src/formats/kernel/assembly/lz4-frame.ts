@@ -1,4 +1,4 @@
-// The ordinary LZ4 frame of a page (format.md §4.2): one block, content checksum, nothing else. Whatever is different in any way is left to
+// The ordinary LZ4 frame of a page (docs/formats/ltx.md, Page frames): one block, content checksum, nothing else. Whatever is different in any way is left to
 // the TypeScript reader, which knows all frames and says what is wrong with a bad one.
 
 import { decompress } from './lz4-decompress';

@@ -3,7 +3,7 @@
 const POLYNOMIAL = 0xd800_0000_0000_0000n;
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 
-/** The 256 table entries (format.md §20.1). */
+/** The 256 table entries (docs/formats/ltx.md, Vectors). */
 export const CRC64_TABLE: readonly bigint[] = Array.from({ length: 256 }, (_, index) => {
   let entry = BigInt(index);
   for (let bit = 0; bit < 8; bit++) entry = (entry & 1n) === 1n ? (entry >> 1n) ^ POLYNOMIAL : entry >> 1n;
@@ -17,7 +17,7 @@ export function crc64(crc: bigint, bytes: Uint8Array): bigint {
   return state ^ ALL_ONES;
 }
 
-/** Checksum of one page (format.md §8): bit 63 | CRC-64 of the page number, big-endian, and the page. */
+/** Checksum of one page (docs/formats/ltx.md, Checksums): bit 63 | CRC-64 of the page number, big-endian, and the page. */
 export function pageChecksum(pgno: number, page: Uint8Array): bigint {
   const head = new Uint8Array(4);
   new DataView(head.buffer).setUint32(0, pgno);

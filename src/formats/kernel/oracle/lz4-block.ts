@@ -1,4 +1,4 @@
-/** LZ4 blocks in plain TypeScript: the oracle of the kernel's, and what LZ4 frames are made of (format.md §4). */
+/** LZ4 blocks in plain TypeScript: the oracle of the kernel's, and what LZ4 frames are made of (docs/formats/ltx.md, Page frames). */
 
 const MIN_MATCH = 4;
 /** No match begins in the last 12 bytes … */

@@ -1,4 +1,4 @@
-/** What it means that a file to be created exists already: our own earlier success, an equivalent file, or another writer (design decision 22). */
+/** What it means that a file to be created exists already: our own earlier success, an equivalent file, or another writer (decision 22). */
 
 import { LitestreamError } from '../base/errors.ts';
 import { CHECKSUM_FLAG } from '../formats/ltx/checksum.ts';

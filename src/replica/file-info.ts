@@ -2,7 +2,7 @@
 
 import type { TXID } from '../formats/ltx/txid.ts';
 
-/** 0 raw, 1…8 compacted, 9 snapshots (format.md §14). */
+/** 0 raw, 1…8 compacted, 9 snapshots. */
 export type Level = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9;
 
 export const LEVELS: readonly Level[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];

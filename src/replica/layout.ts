@@ -1,4 +1,4 @@
-/** Level and TXID range to key, in both layouts there have ever been (format.md §15.1, backends.md §3.1). */
+/** Level and TXID range to key, in both layouts there have ever been (decision 4). */
 
 import { posix } from 'node:path';
 import { formatLTXName, type TXIDRange } from '../formats/ltx/filename.ts';

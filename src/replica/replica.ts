@@ -67,7 +67,7 @@ export class Replica {
     return newest;
   }
 
-  /** The replica's position: the largest maxTXID over all levels (design decision 26); 0 when there are no files. */
+  /** The replica's position: the largest maxTXID over all levels (decision 26); 0 when there are no files. */
   async maxTXID(signal?: AbortSignal): Promise<TXID> {
     const newest = await Promise.all(LEVELS.map((level) => this.newest(level, { signal })));
     return newest.reduce((max, file) => (file !== undefined && file.maxTXID > max ? file.maxTXID : max), NO_TXID);

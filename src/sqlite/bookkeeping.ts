@@ -1,4 +1,4 @@
-/** The two tables that belong to every replicated database (format.md §19), and the write that starts a new WAL generation. */
+/** The two tables that belong to every replicated database (docs/engine.md, Local state), and the write that starts a new WAL generation. */
 
 import type { Connection } from './connection.ts';
 import { sqliteCode, sqliteError } from './errors.ts';

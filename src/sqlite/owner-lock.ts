@@ -1,4 +1,4 @@
-/** The lock that makes one process the owner of a database's metadata directory (design decision 11). */
+/** The lock that makes one process the owner of a database's metadata directory (decision 11). */
 
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

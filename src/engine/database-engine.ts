@@ -1,4 +1,4 @@
-/** The interface through which everyone above holds the replication of one live database, in its thread or in another (design decision 5). */
+/** The interface through which everyone above holds the replication of one live database, in its thread or in another (decision 5). */
 
 import type { ErrorData } from '../base/errors.ts';
 import type { TXID } from '../formats/ltx/txid.ts';
@@ -21,7 +21,7 @@ export interface StagedFile {
   readonly timestamp: number;
 }
 
-/** A database's pages as sums, taken inside one read transaction (design decision 25). */
+/** A database's pages as sums, taken inside one read transaction (decision 25). */
 export interface PageSums {
   /** Binary file: one little-endian u64 per page 1…commit, CRC-64/ISO of the page; 0 for the lock page. The caller deletes it. */
   readonly path: string;
@@ -55,11 +55,11 @@ export interface DatabaseEngine {
   /** Captures everything committed so far into level-0 files. DB_NOT_READY when the database is not open yet. */
   sync(): Promise<SyncResult>;
   checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): Promise<{ readonly complete: boolean; readonly writeLockMs: number }>;
-  /** Writes a level-9 file of the current position into `directory` (engine.md §6). */
+  /** Writes a level-9 file of the current position into `directory` (docs/engine.md, Snapshots). */
   snapshot(directory: string): Promise<StagedFile>;
   /** Seals, notes the TXID and stores the page sums into `directory`. */
   pageSums(directory: string): Promise<PageSums>;
-  /** A replica is further than we are: the next file is a full one at `floor` + 1 (engine.md §7.4). */
+  /** A replica is further than we are: the next file is a full one at `floor` + 1 (docs/engine.md, Positions and repair). */
   raise(floor: TXID): Promise<void>;
   status(): Promise<EngineStatus>;
   /** Final sync, then releases everything; safe to call twice. Rejects with the final sync's error after having released. */

@@ -7,9 +7,9 @@ export interface DatabaseSettings {
   readonly name: string;
   /** Absolute path of the database file. */
   readonly path: string;
-  /** Absolute path of the metadata directory, by default `.NAME-litestream` beside the database (format.md §16). */
+  /** Absolute path of the metadata directory, by default `.NAME-litestream` beside the database (docs/engine.md, Local state). */
   readonly metaPath: string;
-  /** Least distance between two level-0 files, ms (design decision 8). */
+  /** Least distance between two level-0 files, ms (decision 8). */
   readonly monitorIntervalMs: number;
   /** How often the WAL is looked at when no file event arrives, ms. */
   readonly pollIntervalMs: number;

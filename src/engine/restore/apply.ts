@@ -1,4 +1,4 @@
-/** Turns the files of a plan into the pages of a database, newest file first, each read once and verified to its end (design decision 7). */
+/** Turns the files of a plan into the pages of a database, newest file first, each read once and verified to its end (decision 7). */
 
 import { closeSync, openSync, readSync } from 'node:fs';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';

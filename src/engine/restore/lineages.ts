@@ -1,4 +1,4 @@
-/** LTX data in the words of version 0.3: generations and snapshots (design decision 16, cli.md §10). Pure. */
+/** LTX data in the words of version 0.3: generations and snapshots (decision 16). Pure. */
 
 import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
 import { type FileInfo, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';

@@ -1,4 +1,4 @@
-/** Puts pages into the new database file: of each page the newest version, once, in place (design decision 7). */
+/** Puts pages into the new database file: of each page the newest version, once, in place (decision 7). */
 
 import { LitestreamError } from '../../base/errors.ts';
 import type { Kernel } from '../../formats/kernel/kernel.ts';
@@ -59,7 +59,7 @@ export class PageWriter {
     return this.#pages.count === this.commit - holes;
   }
 
-  /** XOR of the page checksums with bit 63 set: the database checksum of format.md §8. */
+  /** XOR of the page checksums with bit 63 set: the database checksum of docs/formats/ltx.md. */
   get checksum(): Checksum {
     return this.#checksum;
   }

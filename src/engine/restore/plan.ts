@@ -1,4 +1,4 @@
-/** Chooses the files that rebuild a database at a target; pure over a listing (engine.md §10.2). */
+/** Chooses the files that rebuild a database at a target; pure over a listing (docs/engine.md, Restore plan). */
 
 import { LitestreamError } from '../../base/errors.ts';
 import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';

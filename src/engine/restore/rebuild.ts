@@ -38,7 +38,7 @@ export interface Rebuilt extends Applied {
   readonly plan: RestorePlan;
   readonly pageSize: number;
   readonly pages: number;
-  /** Database checksum of the result (format.md §8), 16 hex digits. */
+  /** Database checksum of the result (docs/formats/ltx.md, Checksums), 16 hex digits. */
   readonly checksum: string;
   /** A planned file had gone and the files were chosen again. */
   readonly replanned: boolean;

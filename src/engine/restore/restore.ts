@@ -1,4 +1,4 @@
-/** Restores a database: into a private place, verified, then published under its name in one step (engine.md I15). */
+/** Restores a database: into a private place, verified, then published under its name in one step (docs/engine.md, Restore apply). */
 
 import { dirname } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
@@ -61,7 +61,7 @@ export interface RestoreResult {
   readonly bytesRead: number;
   readonly durationMs: number;
   readonly replanned: boolean;
-  /** Database checksum (format.md §8): XOR of the page checksums with bit 63 set, 16 hex digits. */
+  /** Database checksum (docs/formats/ltx.md, Checksums): XOR of the page checksums with bit 63 set, 16 hex digits. */
   readonly checksum: string;
   readonly integrity: 'ok' | 'skipped';
   /** Where the file that stood at the output is kept. */

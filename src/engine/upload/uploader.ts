@@ -1,4 +1,4 @@
-/** Carries the local level-0 files of one database to one replica, in TXID order, one put each (engine.md §9, design decision 8). */
+/** Carries the local level-0 files of one database to one replica, in TXID order, one put each (docs/engine.md, Upload loop; decision 8). */
 
 import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';

@@ -1,4 +1,4 @@
-/** Proves a replica: rebuilds a database from it in a scratch place and compares it with what it should be (design decision 25). */
+/** Proves a replica: rebuilds a database from it in a scratch place and compares it with what it should be (decision 25). */
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';

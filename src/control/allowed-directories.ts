@@ -1,4 +1,4 @@
-/** The directories in which a restore that a model proposed may create a file, resolved once and watched (mcp.md §9.4 rule 1). */
+/** The directories in which a restore that a model proposed may create a file, resolved once and watched (docs/mcp.md, A restore takes two calls). */
 
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-/** The record of everything that changed something: one line before, one after, refused when it cannot be written (mcp.md §14). */
+/** The record of everything that changed something: one line before, one after, refused when it cannot be written (docs/mcp.md, Record). */
 
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fchmodSync, fstatSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** Writes the two audit lines around what acts or destroys; without the first nothing happens (mcp.md §14). */
+/** Writes the two audit lines around what acts or destroys; without the first nothing happens (docs/mcp.md, Record). */
 
 import { errorToData } from '../base/errors.ts';
 import { redactDeep } from '../base/redact.ts';

@@ -1,4 +1,4 @@
-/** Who calls and what they may do (mcp.md §12.1). */
+/** Who calls and what they may do (docs/mcp.md, Who may do what). */
 
 export const SCOPES = ['read', 'data', 'operate', 'restore'] as const;
 export type Scope = (typeof SCOPES)[number];

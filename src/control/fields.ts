@@ -1,4 +1,4 @@
-/** The pieces that the verbs' schemas are made of: one word, one shape, in every door (mcp.md §7.1, §7.2). */
+/** The pieces that the verbs' schemas are made of: one word, one shape, in every door. */
 
 import { z } from 'zod';
 
@@ -46,7 +46,7 @@ export type Warning = z.output<typeof warningsOut>[number];
 /** What every answer carries; the presenter of each door adds its own words. */
 export const envelope = { as_of: instant, warnings: warningsOut.optional() };
 
-/** States of a database (mcp.md §8.2); `disabled` is for databases the configuration switches off. */
+/** States of a database; `disabled` is for databases the configuration switches off. */
 export const databaseState = z.enum(['waiting', 'starting', 'replicating', 'degraded', 'failing', 'stopped', 'disabled']);
 export const replicaState = z.enum(['starting', 'replicating', 'degraded', 'failing', 'stopped', 'unknown']);
 

@@ -1,4 +1,4 @@
-/** The jobs of this process: who may see them, how many run, how long they are remembered (mcp.md §8.2, §14). */
+/** The jobs of this process: who may see them, how many run, how long they are remembered (docs/mcp.md, Limits). */
 
 import { type Clock, systemClock } from '../base/clock.ts';
 import { LitestreamError } from '../base/errors.ts';

@@ -1,4 +1,4 @@
-/** Points in time as people and models write them: RFC 3339 with a zone, or an age such as -2h30m (mcp.md §7.1). */
+/** Points in time as people and models write them: RFC 3339 with a zone, or an age such as -2h30m. */
 
 import { LitestreamError } from '../base/errors.ts';
 

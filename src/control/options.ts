@@ -1,4 +1,4 @@
-/** Settings of the gate in front of a restore that a model proposes (mcp.md §9, §15). */
+/** Settings of the gate in front of a restore that a model proposes (docs/mcp.md, A restore takes two calls). */
 
 export interface RestoreGateSettings {
   /** Absolute directories in which restores may create files; none by default. */

@@ -1,4 +1,4 @@
-/** Which texts can name a restored file at all; pure (mcp.md §9.4 rule 2). */
+/** Which texts can name a restored file at all; pure (docs/mcp.md, A restore takes two calls). */
 
 import path from 'node:path';
 import { LitestreamError } from '../base/errors.ts';

@@ -1,4 +1,4 @@
-/** Decides whether a restore proposed by a model may create the file it names (mcp.md §9.4). */
+/** Decides whether a restore proposed by a model may create the file it names (docs/mcp.md, A restore takes two calls). */
 
 import path from 'node:path';
 import { LitestreamError } from '../base/errors.ts';

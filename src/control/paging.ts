@@ -1,4 +1,4 @@
-/** Pages of a listing by key, never by offset: files appear and vanish between two calls (mcp.md §7.3). */
+/** Pages of a listing by key, never by offset: files appear and vanish between two calls. */
 
 import { createHash } from 'node:crypto';
 import { LitestreamError } from '../base/errors.ts';

@@ -1,4 +1,4 @@
-/** Restore plans waiting for their second call: who made them, what they are bound to, and that each is used once (mcp.md §9.1). */
+/** Restore plans waiting for their second call: who made them, what they are bound to, and that each is used once (docs/mcp.md, A restore takes two calls). */
 
 import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '../base/clock.ts';

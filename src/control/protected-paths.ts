@@ -1,4 +1,4 @@
-/** Files and directories no restore may touch, however they are spelled or linked (mcp.md §9.4 rule 4). */
+/** Files and directories no restore may touch, however they are spelled or linked (docs/mcp.md, A restore takes two calls). */
 
 import path from 'node:path';
 import type { DatabaseEntry } from '../service/options.ts';

@@ -1,4 +1,4 @@
-/** Gives a restored file its final name without ever replacing anything (mcp.md §9.4 rules 6 to 8). */
+/** Gives a restored file its final name without ever replacing anything (docs/mcp.md, A restore takes two calls). */
 
 import { chmod, constants, type FileHandle, link, mkdtemp, open, rename, rm, unlink } from 'node:fs/promises';
 import path from 'node:path';

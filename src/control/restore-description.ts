@@ -1,4 +1,4 @@
-/** A restore plan in the words its caller sees (mcp.md §8.4). */
+/** A restore plan in the words its caller sees. */
 
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';

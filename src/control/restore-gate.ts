@@ -1,4 +1,4 @@
-/** The gate between a restore plan and its execution: every check in its order, then used, recorded, done (mcp.md §9.2, §9.3). */
+/** The gate between a restore plan and its execution: every check in its order, then used, recorded, done (docs/mcp.md, A restore takes two calls). */
 
 import { hasCode, LitestreamError } from '../base/errors.ts';
 import { planRestore } from '../engine/restore/plan.ts';

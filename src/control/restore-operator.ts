@@ -1,4 +1,4 @@
-/** A restore by a person at the machine: no plan, any output path, at once (cli.md §3.5). */
+/** A restore by a person at the machine: no plan, any output path, at once (docs/cli.md, restore). */
 
 import { LitestreamError } from '../base/errors.ts';
 import type { RestoreRequest } from '../engine/restore/restore.ts';

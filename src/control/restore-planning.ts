@@ -1,4 +1,4 @@
-/** Makes restore plans: for models with an id that can be carried out once, for operators as a preview (mcp.md §9.1). */
+/** Makes restore plans: for models with an id that can be carried out once, for operators as a preview (docs/mcp.md, A restore takes two calls). */
 
 import { hasCode, LitestreamError } from '../base/errors.ts';
 import { formatTXID } from '../formats/ltx/txid.ts';

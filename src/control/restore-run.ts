@@ -1,4 +1,4 @@
-/** Carries restores out as jobs, for a plan into a private directory first, for an operator straight (mcp.md §9.4, §9.5). */
+/** Carries restores out as jobs, for a plan into a private directory first, for an operator straight (docs/mcp.md, A restore takes two calls). */
 
 import { LitestreamError } from '../base/errors.ts';
 import type { RestoreProgress } from '../engine/restore/progress.ts';

@@ -1,4 +1,4 @@
-/** Who may do what: the one place that decides (mcp.md §6, §12.1). */
+/** Who may do what: the one place that decides (docs/mcp.md, Who may do what). */
 
 import { LitestreamError } from '../base/errors.ts';
 import type { Caller } from './caller.ts';

@@ -1,7 +1,7 @@
 /**
  * What a verb is. Every door (CLI, control socket, MCP) calls verbs and decides nothing itself.
  *
- * Field names of inputs and outputs are snake_case and the same in every door (mcp.md §7.1, §8).
+ * Field names of inputs and outputs are snake_case and the same in every door.
  */
 
 import type { z } from 'zod';
@@ -9,7 +9,7 @@ import { LitestreamError } from '../base/errors.ts';
 import type { Caller, Scope } from './caller.ts';
 import type { World } from './world.ts';
 
-/** What a verb may do: read facts; use temporary space only; change running state; create or lose something people rely on (mcp.md §6). */
+/** What a verb may do: read facts; use temporary space only; change running state; create or lose something people rely on. */
 export type Effect = 'read' | 'scratch' | 'act' | 'destroy';
 
 export interface Progress {

@@ -1,4 +1,4 @@
-/** Waits for a job on behalf of a call, and answers with the job when the call's patience ends first (mcp.md §7.1, §9.5). */
+/** Waits for a job on behalf of a call, and answers with the job when the call's patience ends first (docs/mcp.md, A restore takes two calls). */
 
 import type { Job } from './job-work.ts';
 import type { CallContext } from './verb.ts';

@@ -23,9 +23,9 @@ export interface WorldParts {
   /** Absent offline. */
   readonly service: ReplicationService | undefined;
   readonly gate: RestoreGateSettings;
-  /** Files no restore may touch: configuration, tokens, audit log (mcp.md §9.4). */
+  /** Files no restore may touch: configuration, tokens, audit log (docs/mcp.md, A restore takes two calls). */
   readonly protectedPaths: readonly string[];
-  /** Runs restores and verifications where pages may be moved without delaying anyone (design decision 5). */
+  /** Runs restores and verifications where pages may be moved without delaying anyone (decision 5). */
   readonly runJob: RunJob;
   /** Lag in ms above which a replica counts as behind. */
   readonly lagBudgetMs?: number;

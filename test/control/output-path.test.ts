@@ -1,4 +1,4 @@
-/** Outputs that must never be written to, and what must hold when one is (mcp.md §9.4, §16.3). */
+/** Outputs that must never be written to, and what must hold when one is (docs/mcp.md, A restore takes two calls). */
 
 import { linkSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** From plan to file: what is carried out, once, by whom, and everything that must be refused (mcp.md §9.2, §9.3, §16.3). */
+/** From plan to file: what is carried out, once, by whom, and everything that must be refused (docs/mcp.md, A restore takes two calls). */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** `cancel`: stops a job of the caller's own; for one that has ended it says so (mcp.md §8.2). */
+/** `cancel`: stops a job of the caller's own; for one that has ended it says so. */
 
 import { z } from 'zod';
 import { envelope } from '../fields.ts';

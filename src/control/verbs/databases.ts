@@ -1,4 +1,4 @@
-/** `databases`: what is configured, in one line each (mcp.md §8.2). */
+/** `databases`: what is configured, in one line each. */
 
 import { z } from 'zod';
 import { formatTXID } from '../../formats/ltx/txid.ts';

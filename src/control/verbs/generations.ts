@@ -1,4 +1,4 @@
-/** `generations`: uninterrupted, restorable runs of each replica, and the gaps between them (mcp.md §8.3, cli.md §10.3). */
+/** `generations`: uninterrupted, restorable runs of each replica, and the gaps between them. */
 
 import { z } from 'zod';
 import { type Lineage, lineages } from '../../engine/restore/lineages.ts';
@@ -83,7 +83,7 @@ function describe(entry: DatabaseEntry, replica: string, lineage: Lineage, lag: 
   };
 }
 
-/** Seconds the newest lineage is behind: as measured where replication runs, otherwise the last change of the files minus the newest file (cli.md §10.1). */
+/** Seconds the newest lineage is behind: as measured where replication runs, otherwise the last change of the files minus the newest file. */
 async function lagOf(world: World, entry: DatabaseEntry, { replica, files }: Listing): Promise<number | undefined> {
   const running = handleOf(world, entry)?.replicas.find(({ settings }) => settings.name === replica.name);
   if (running) return running.status().lagSeconds;

@@ -1,4 +1,4 @@
-/** `info`: is everything protected, who am I here, what is worst (mcp.md §8.2). */
+/** `info`: is everything protected, who am I here, what is worst. */
 
 import { z } from 'zod';
 import { type DatabaseFacts, readFacts } from '../database-facts.ts';

@@ -1,4 +1,4 @@
-/** What a job looks like to its owner (mcp.md §8.2). */
+/** What a job looks like to its owner. */
 
 import { z } from 'zod';
 import { count, instant } from '../fields.ts';

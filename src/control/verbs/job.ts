@@ -1,4 +1,4 @@
-/** `job`: state, progress and result of long work (mcp.md §8.2). */
+/** `job`: state, progress and result of long work. */
 
 import { z } from 'zod';
 import { LitestreamError } from '../../base/errors.ts';

@@ -1,4 +1,4 @@
-/** `ltx`: the files of a replica by level, and their totals (mcp.md §8.3). */
+/** `ltx`: the files of a replica by level, and their totals. */
 
 import { z } from 'zod';
 import { formatTXID, parseTXID } from '../../formats/ltx/txid.ts';

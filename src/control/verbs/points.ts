@@ -1,4 +1,4 @@
-/** `points`: which moments can be reached, how finely, and how much changed between (mcp.md §8.2). */
+/** `points`: which moments can be reached, how finely, and how much changed between. */
 
 import { z } from 'zod';
 import { coverage, type RestorePoint, restorablePoints } from '../../engine/restore/points.ts';

@@ -1,4 +1,4 @@
-/** `restore_plan`: what a restore would do; hands out the id that carries it out (mcp.md §9.1). */
+/** `restore_plan`: what a restore would do; hands out the id that carries it out (docs/mcp.md, A restore takes two calls). */
 
 import { planForCaller } from '../restore-planning.ts';
 import { defineVerb } from '../verb.ts';

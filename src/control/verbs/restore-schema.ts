@@ -1,4 +1,4 @@
-/** What planning and executing a restore take and answer (mcp.md §8.4); both verbs share one shape. */
+/** What planning and executing a restore take and answer; both verbs share one shape. */
 
 import { z } from 'zod';
 import {
@@ -43,7 +43,7 @@ export const restoreInput = z.strictObject({
   ...target,
   plan_id: z.string().max(200).describe('Plan to carry out; other arguments absent or equal').optional(),
   wait_seconds: waitSeconds.optional(),
-  /** Operators only: replace an existing output, keeping the old file (design decision 27). */
+  /** Operators only: replace an existing output, keeping the old file (decision 27). */
   force: z.boolean().describe('Operators only').optional(),
   /** Operators only: show the plan with its files. */
   dry_run: z.boolean().describe('Plan only').optional(),

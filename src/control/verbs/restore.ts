@@ -1,4 +1,4 @@
-/** `restore`: carries out one plan; without a plan's id it plans (mcp.md §9). Operators restore at once. */
+/** `restore`: carries out one plan; without a plan's id it plans (docs/mcp.md, A restore takes two calls). Operators restore at once. */
 
 import { LitestreamError } from '../../base/errors.ts';
 import { executePlan } from '../restore-gate.ts';

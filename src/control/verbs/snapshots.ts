@@ -1,4 +1,4 @@
-/** `snapshots`: full images, the files that start at TXID 1 (mcp.md §8.3, design decision 16). */
+/** `snapshots`: full images, the files that start at TXID 1 (decision 16). */
 
 import { z } from 'zod';
 import { snapshots as snapshotFiles } from '../../engine/restore/lineages.ts';

@@ -1,4 +1,4 @@
-/** `status`: positions, lag, errors and blockers of one database or all (mcp.md §8.2). */
+/** `status`: positions, lag, errors and blockers of one database or all. */
 
 import { z } from 'zod';
 import { snapshots } from '../../engine/restore/lineages.ts';

@@ -1,4 +1,4 @@
-/** `sync`: pushes pending changes now; its status compares with the replica (mcp.md §8.7). */
+/** `sync`: pushes pending changes now; its status compares with the replica. */
 
 import { z } from 'zod';
 import { LitestreamError } from '../../base/errors.ts';

@@ -1,4 +1,4 @@
-/** `verify`: restores to scratch, checks, and compares with the live database (mcp.md §8.5, design decision 25). */
+/** `verify`: restores to scratch, checks, and compares with the live database (decision 25). */
 
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** `version`: product, SQLite, formats, protocol revisions (mcp.md §8.2). */
+/** `version`: product, SQLite, formats, protocol revisions. */
 
 import { z } from 'zod';
 import { envelope } from '../fields.ts';

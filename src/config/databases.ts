@@ -83,7 +83,7 @@ function draftDatabase(node: MapNode, top: TopValues, env: Environment, findings
   }
 }
 
-/** Format.md §16. */
+/** As docs/engine.md has it under Local state. */
 const defaultMetaPath = (path: string): string => join(dirname(path), `.${basename(path)}-litestream`);
 
 function replicaNodes(node: MapNode, values: DatabaseValues, findings: Findings): readonly MapNode[] {

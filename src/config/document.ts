@@ -1,7 +1,7 @@
 /**
  * A YAML file as plain nodes that know where they stand.
  *
- * Every scalar stays source text: what it means is decided by the key it is written for (config.md §2).
+ * Every scalar stays source text: what it means is decided by the key it is written for (docs/configuration.md, Forms of values).
  */
 
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, Scalar } from 'yaml';

@@ -1,4 +1,4 @@
-/** Settings of the MCP doors: token, addresses and the gate in front of restores (mcp.md §4.1, §12.2, §15). */
+/** Settings of the MCP doors: token, addresses and the gate in front of restores (docs/mcp.md, Who may do what). */
 
 import { statSync } from 'node:fs';
 import { registerSecret } from '../base/redact.ts';

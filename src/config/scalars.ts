@@ -1,4 +1,4 @@
-/** Texts of the configuration as values, by the rules of the original's YAML library (config.md §2). */
+/** Texts of the configuration as values, by the rules of the original's YAML library (docs/configuration.md, Forms of values). */
 
 import { parseDuration } from '../base/duration.ts';
 import { parseSize } from '../base/size.ts';

@@ -11,7 +11,7 @@ const ALIASES: Readonly<Record<string, CommandName>> = { wal: 'ltx' };
 
 const HELP_WORDS = new Set(['help', '-h', '-help', '--help']);
 
-/** Runs one command line; resolves with the exit status of design decision 21 and never rejects. */
+/** Runs one command line; resolves with the exit status of decision 21 and never rejects. */
 export async function runCommandLine(args: readonly string[], env: Door['env'], stdio: Stdio, load: () => Promise<Door>): Promise<number> {
   return runWith(args, createLazyDoor(env, stdio, load));
 }

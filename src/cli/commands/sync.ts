@@ -58,7 +58,7 @@ function textAnswer(path: string, { txid, status, duration_ms: duration }: Answe
   return `${[...lines, `duration_ms: ${duration ?? 0}`].join('\n')}\n`;
 }
 
-/** TXIDs are numbers in the original's JSON; ours stand beside them in hex (design decision 12). */
+/** TXIDs are numbers in the original's JSON; ours stand beside them in hex (decision 12). */
 function jsonAnswer(path: string, answer: Answer, replicated: string | undefined): Record<string, unknown> {
   const { txid, status, replicas, duration_ms } = answer;
   return {

@@ -1,4 +1,4 @@
-/** Finds the daemon that owns the configured databases (design decision 18). */
+/** Finds the daemon that owns the configured databases (decision 18). */
 
 import { lstatSync } from 'node:fs';
 import path from 'node:path';

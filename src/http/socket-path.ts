@@ -1,4 +1,4 @@
-/** Where the daemon's private socket is: a short path in a directory only its owner can enter (design decision 18). */
+/** Where the daemon's private socket is: a short path in a directory only its owner can enter (decision 18). */
 
 import { randomBytes } from 'node:crypto';
 import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';

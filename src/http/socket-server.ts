@@ -1,4 +1,4 @@
-/** Serves the verbs over the daemon's private socket (design decision 18). */
+/** Serves the verbs over the daemon's private socket (decision 18). */
 
 import { randomBytes } from 'node:crypto';
 import { chmodSync, rmSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** The arguments of a call before the verb sees them: old names, refused names, unknown ones (mcp.md §7.1, §8.1). */
+/** The arguments of a call before the verb sees them: old names, refused names, unknown ones. */
 
 import { LitestreamError } from '../base/errors.ts';
 import type { ToolCard } from './card.ts';

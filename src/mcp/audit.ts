@@ -1,4 +1,4 @@
-/** One line per call with what only this door knows; what acts is recorded by control as well, before and after, or does not happen (mcp.md §14). */
+/** One line per call with what only this door knows; what acts is recorded by control as well, before and after, or does not happen (docs/mcp.md, Record). */
 
 import { appendFile, rename, stat } from 'node:fs/promises';
 import type { Logger } from '../base/log.ts';

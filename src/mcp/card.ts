@@ -4,7 +4,7 @@ import type { Caller } from '../control/caller.ts';
 import type { VerbInput, VerbName, VerbOutput } from '../control/control.ts';
 import type { Effect } from '../control/verb.ts';
 
-/** Groups of tools that can be offered or left out together (mcp.md §8.1). */
+/** Groups of tools that can be offered or left out together. */
 export const TOOLSETS = ['core', 'inspect', 'prove', 'data', 'operate'] as const;
 export type Toolset = (typeof TOOLSETS)[number];
 

@@ -1,4 +1,4 @@
-/** Turns engine errors into the error object a model can act on (mcp.md §7.4). */
+/** Turns engine errors into the error object a model can act on. */
 
 import { randomBytes } from 'node:crypto';
 import type { ErrorCode, ErrorData } from '../base/errors.ts';

@@ -1,4 +1,4 @@
-/** The MCP listener: the verbs behind guards, both eras and the legacy event stream (mcp.md §4). */
+/** The MCP listener: the verbs behind guards, both eras and the legacy event stream. */
 
 import type { ServerNotifier } from '@modelcontextprotocol/server';
 import { type Clock, systemClock } from '../base/clock.ts';

@@ -1,4 +1,4 @@
-/** What the server says about itself to a model that connects (mcp.md §11.4); at most 1,500 characters. */
+/** What the server says about itself to a model that connects; at most 1,500 characters. */
 
 import type { Caller } from '../control/caller.ts';
 import type { Control } from '../control/control.ts';

@@ -1,4 +1,4 @@
-/** Walks JSON values: what leaves this room is redacted and made visible in one place (mcp.md §13.3, §13.4). */
+/** Walks JSON values: what leaves this room is redacted and made visible in one place. */
 
 import { redact } from '../base/redact.ts';
 import { revealHidden } from './untrusted.ts';

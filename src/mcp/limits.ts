@@ -1,4 +1,4 @@
-/** Rate and concurrency limits per principal (mcp.md §14). */
+/** Rate and concurrency limits per principal (docs/mcp.md, Limits). */
 
 import type { Clock } from '../base/clock.ts';
 import { LitestreamError } from '../base/errors.ts';

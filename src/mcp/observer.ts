@@ -1,4 +1,4 @@
-/** What the MCP doors tell whoever counts (mcp.md §14); the composition root joins it with the metrics. */
+/** What the MCP doors tell whoever counts; the composition root joins it with the metrics. */
 
 export type ConnectionKind = 'streamable' | 'sse' | 'listen' | 'stdio';
 

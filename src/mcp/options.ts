@@ -1,4 +1,4 @@
-/** Settings of the MCP doors (mcp.md §15). */
+/** Settings of the MCP doors. */
 
 import type { Secret } from '../base/secret.ts';
 import type { Scope } from '../control/caller.ts';

@@ -1,4 +1,4 @@
-/** Turns a verb's result into the answer of a tool: envelope, budget, cleaning (mcp.md §7.2, §7.3, §13). */
+/** Turns a verb's result into the answer of a tool: envelope, budget, cleaning. */
 
 import type { NextCall, PresentContext, ToolCard } from './card.ts';
 import { mapStrings, tidy } from './json-values.ts';

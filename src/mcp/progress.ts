@@ -1,4 +1,4 @@
-/** Paces progress notices: rising values, at most four a second, one every ten seconds (mcp.md §4.8). */
+/** Paces progress notices: rising values, at most four a second, one every ten seconds. */
 
 import type { Progress } from '../control/verb.ts';
 

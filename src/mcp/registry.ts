@@ -64,7 +64,7 @@ export function effectFor(card: ToolCard, caller: Caller): Effect {
   return canOnlyPlan ? 'read' : effect;
 }
 
-/** Hints that are true in fact, from effect and mode (mcp.md §7.5). */
+/** Hints that are true in fact, from effect and mode. */
 export function hintsFor(card: ToolCard, caller: Caller): ToolHints {
   const effect = effectFor(card, caller);
   // Outside read-only mode a verification leaves a proof record beside the replica.

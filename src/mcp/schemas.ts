@@ -1,4 +1,4 @@
-/** JSON Schemas of the tools, made from the verbs' zod schemas and kept small (mcp.md §7.3). */
+/** JSON Schemas of the tools, made from the verbs' zod schemas and kept small. */
 
 import { z } from 'zod';
 import type { ToolCard } from './card.ts';

@@ -1,4 +1,4 @@
-/** MCP over stdin and stdout (mcp.md §4.7): stdout carries protocol lines and nothing else. */
+/** MCP over stdin and stdout: stdout carries protocol lines and nothing else. */
 
 import { Console } from 'node:console';
 import { PassThrough, type Readable, type Writable } from 'node:stream';

@@ -1,4 +1,4 @@
-/** Reads the YAML list of hashed tokens; a file others can read is refused (mcp.md §12.2). */
+/** Reads the YAML list of hashed tokens; a file others can read is refused (docs/mcp.md, Who may do what). */
 
 import { open } from 'node:fs/promises';
 import { parse } from 'yaml';

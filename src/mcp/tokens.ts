@@ -1,4 +1,4 @@
-/** Who a bearer token belongs to: one token from the settings and a file of hashed ones (mcp.md §12.2). */
+/** Who a bearer token belongs to: one token from the settings and a file of hashed ones (docs/mcp.md, Who may do what). */
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type FSWatcher, unwatchFile, watch, watchFile } from 'node:fs';

@@ -1,4 +1,4 @@
-/** Text that came from a database, a path or a provider, made safe to show to a model (mcp.md §13.3). */
+/** Text that came from a database, a path or a provider, made safe to show to a model. */
 
 /** Longest name shown, in characters. */
 export const MAX_NAME_LENGTH = 120;

@@ -1,4 +1,4 @@
-/** Cards of planning and carrying out a restore: one shape, two tools (mcp.md §8.4). */
+/** Cards of planning and carrying out a restore: one shape, two tools. */
 
 import type { VerbOutput } from '../../control/control.ts';
 import { defineCard, type PresentContext, type Presented } from '../card.ts';

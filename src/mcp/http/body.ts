@@ -1,4 +1,4 @@
-/** Reads a JSON body that is not deeper than any message needs to be and has no key that reaches a prototype (mcp.md §13.1, T13). */
+/** Reads a JSON body that is not deeper than any message needs to be and has no key that reaches a prototype. */
 
 export const MAX_BODY_BYTES = 4 * 1024 * 1024;
 export const MAX_DEPTH = 32;

@@ -1,4 +1,4 @@
-/** Connections of the older revisions that last over several requests: whose they are, how many, how long idle (mcp.md §4.5). */
+/** Connections of the older revisions that last over several requests: whose they are, how many, how long idle. */
 
 import type { Clock } from '../../base/clock.ts';
 import type { TokenEntry } from '../tokens.ts';

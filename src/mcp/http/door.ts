@@ -1,4 +1,4 @@
-/** One fastify server behind one listener: routes, the requests now open, and an orderly end (mcp.md §4.8). */
+/** One fastify server behind one listener: routes, the requests now open, and an orderly end. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { McpServer, ServerNotifier } from '@modelcontextprotocol/server';

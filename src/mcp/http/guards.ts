@@ -1,4 +1,4 @@
-/** The checks every request passes before anything looks at it, in the one order of mcp.md §4.2. */
+/** The checks every request passes before anything looks at it, in one order. */
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../base/clock.ts';

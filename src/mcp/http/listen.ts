@@ -1,4 +1,4 @@
-/** Where the listener binds: loopback unless a token guards it (mcp.md §4.1). */
+/** Where the listener binds: loopback unless a token guards it (docs/mcp.md, Who may do what). */
 
 import type { FastifyInstance } from 'fastify';
 import { LitestreamError } from '../../base/errors.ts';

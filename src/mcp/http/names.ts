@@ -1,4 +1,4 @@
-/** Which Host and Origin headers are ours: parsed, never compared by prefix (mcp.md §4.2). */
+/** Which Host and Origin headers are ours: parsed, never compared by prefix. */
 
 const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 

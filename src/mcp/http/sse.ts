@@ -1,4 +1,4 @@
-/** The transport of the oldest revisions: a GET stream at `/sse` and POSTs to `/messages` (mcp.md §4.6). */
+/** The transport of the oldest revisions: a GET stream at `/sse` and POSTs to `/messages`. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';

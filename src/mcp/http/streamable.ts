@@ -1,4 +1,4 @@
-/** Streamable HTTP at `/mcp` and `/`: each POST goes to the leg of its era (mcp.md §4.4, §4.5). */
+/** Streamable HTTP at `/mcp` and `/`: each POST goes to the leg of its era. */
 
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';

@@ -11,7 +11,7 @@ export class CaptureCheck {
   /** When the last successful look at the WAL began, ms since the epoch. */
   #lookedAt: number | undefined;
 
-  /** @param path the database file; it is never opened here (design decision 9). */
+  /** @param path the database file; it is never opened here (decision 9). */
   constructor(path: string, clock: Clock) {
     this.#path = path;
     this.#clock = clock;

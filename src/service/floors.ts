@@ -1,4 +1,4 @@
-/** What the replicas of one database already hold: no TXID up to there may be used again (engine.md §7.4). */
+/** What the replicas of one database already hold: no TXID up to there may be used again (docs/engine.md, Positions and repair). */
 
 import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';

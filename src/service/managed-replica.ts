@@ -33,7 +33,7 @@ export interface ManagedReplicaOptions {
 export interface ReplicaNeeds {
   /** The replica is further than the local log: the next file has to be a full one after `floor`. */
   raise(floor: TXID): Promise<void>;
-  /** Puts a level-9 file of the current position there: the local log no longer has what the replica needs (design decision 26). */
+  /** Puts a level-9 file of the current position there: the local log no longer has what the replica needs (decision 26). */
   bridge(signal: AbortSignal): Promise<FileInfo>;
   /** The replica has confirmed another file. */
   confirmed(): void;

@@ -1,5 +1,5 @@
 /**
- * Prometheus metrics of the whole process: the original's names with their labels (cli.md §7), made true for every replica type,
+ * Prometheus metrics of the whole process: the original's names with their labels (docs/metrics.md), made true for every replica type,
  * plus lag, last confirmation and write-lock hold.
  */
 

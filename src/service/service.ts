@@ -7,7 +7,7 @@ import type { TXID } from '../formats/ltx/txid.ts';
 import type { FileInfo } from '../replica/file-info.ts';
 import type { Replica } from '../replica/replica.ts';
 
-/** Words shared by CLI, MCP, metrics and health (mcp.md §8.2). `degraded`: a replica is behind its budget. */
+/** Words shared by CLI, MCP, metrics and health. `degraded`: a replica is behind its budget. */
 export type DatabaseState = 'waiting' | 'starting' | 'replicating' | 'degraded' | 'failing' | 'stopped';
 
 export interface ReplicaStatus {

@@ -1,4 +1,4 @@
-/** One engine thread seen from the main loop: hands out `DatabaseEngine`s whose work happens over there (design decision 5). */
+/** One engine thread seen from the main loop: hands out `DatabaseEngine`s whose work happens over there (decision 5). */
 
 import { Worker } from 'node:worker_threads';
 import { errorFromData, LitestreamError } from '../base/errors.ts';

@@ -1,4 +1,4 @@
-/** Runs a job in a thread of its own, seen from the thread that wants its result (design decision 5). */
+/** Runs a job in a thread of its own, seen from the thread that wants its result (decision 5). */
 
 import { Worker } from 'node:worker_threads';
 import { errorFromData, LitestreamError } from '../base/errors.ts';

@@ -8,7 +8,7 @@ import type { TargetGuard } from '../engine/restore/output.ts';
 
 const TIMEOUT_MS = 30_000;
 
-/** A second process because SQLite's locks of this one do not keep this one out, and would be lost by looking (design decision 9). */
+/** A second process because SQLite's locks of this one do not keep this one out, and would be lost by looking (decision 9). */
 export const targetGuard: TargetGuard = {
   assertUnused: (path, metaPath = defaultMetaPath(path)) => {
     const found = probe(path, metaPath);

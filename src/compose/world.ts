@@ -12,7 +12,7 @@ import { VERSION } from '../version.ts';
 import { runJob } from '../workers/job-host.ts';
 import { auditLogOf } from './audit-log.ts';
 
-/** Revisions of the protocol the MCP doors speak (mcp.md §2). */
+/** Revisions of the protocol the MCP doors speak. */
 const PROTOCOL = { modern: ['2026-07-28'], legacy: ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] };
 
 /**

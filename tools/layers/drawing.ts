@@ -53,7 +53,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   config: { may: ['base'], types: ['*'] },
 };
 
-/** Files that put the rooms together and may import all of them (design decision 30). */
+/** Files that put the rooms together and may import all of them (decision 30). */
 export const COMPOSITION_ROOTS: readonly RegExp[] = [
   /^main\.ts$/,
   /^index\.ts$/,

@@ -1,4 +1,4 @@
-/** A replica the original wrote, taken over by us and given back (design §2.1). */
+/** A replica the original wrote, taken over by us and given back (docs/architecture.md, What must never be false). */
 
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** A replica of ours read by the original: Litestream 0.5.17 as a loadable extension (dependencies.md §7). */
+/** A replica of ours read by the original: Litestream 0.5.17 as a loadable extension. */
 
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';

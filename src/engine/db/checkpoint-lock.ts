@@ -1,4 +1,4 @@
-/** Keeps checkpoints away while pages of the live database are copied; neither side waits for the other (engine.md §3). */
+/** Keeps checkpoints away while pages of the live database are copied; neither side waits for the other (docs/engine.md, Opening). */
 
 export class CheckpointLock {
   #shared = 0;

@@ -1,4 +1,4 @@
-/** When to checkpoint, and how (engine.md §5.1). Pure. */
+/** When to checkpoint, and how (docs/engine.md, When to checkpoint). Pure. */
 
 /** Pages after which an application checkpoints by default. While our read transaction stands it does so in vain at every commit, so we come first. */
 const APPLICATION_AUTOCHECKPOINT = 1000;

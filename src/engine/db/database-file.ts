@@ -1,4 +1,4 @@
-/** The one descriptor of the live database file (design decision 9): opened before SQLite opens it, closed after SQLite closed it. */
+/** The one descriptor of the live database file (decision 9): opened before SQLite opens it, closed after SQLite closed it. */
 
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { type ReadAt, readFully } from '../../base/bytes.ts';

@@ -1,4 +1,4 @@
-/** The decision of each pass: continue, write everything, or do nothing. Pure; engine.md §4.2 with its [ours] changes. */
+/** The decision of each pass: continue, write everything, or do nothing. Pure; the rows are those of docs/engine.md, Where do we continue. */
 
 import { frameSize } from '../../formats/wal/frame.ts';
 import { sameSalts, WAL_HEADER_SIZE } from '../../formats/wal/header.ts';
@@ -19,7 +19,7 @@ export interface DecisionInput {
   readonly demanded?: string | undefined;
   /** No pass of this opening has succeeded yet: nothing is known about what happened before. */
   readonly startup: boolean;
-  /** All frames were captured and backfilled when our read transaction began: one restart may happen without us (engine.md §5.2). */
+  /** All frames were captured and backfilled when our read transaction began: one restart may happen without us (docs/engine.md, Sealed state). */
   readonly sealed: boolean;
   /** Page size of the database now, bytes. */
   readonly pageSize: number;
@@ -61,7 +61,7 @@ function withoutHeader({ startup, sealed }: DecisionInput): Decision {
 }
 
 function newGeneration({ startup, sealed, wal }: DecisionInput): Decision {
-  // More than one restart may lie between, and what the ones between held is gone (engine.md §15 H1).
+  // More than one restart may lie between, and what the ones between held is gone (docs/engine.md, Hazards, H1).
   if (startup) return full('WAL restarted while not running');
   if (!sealed) return full('WAL restarted by another process');
   return wal.end > WAL_HEADER_SIZE ? { kind: 'incremental', from: WAL_HEADER_SIZE } : NONE;

@@ -1,4 +1,4 @@
-/** Tells about repeated failures without flooding the log (engine.md §8). */
+/** Tells about repeated failures without flooding the log (docs/engine.md, Back-off and disk full). */
 
 import type { Clock } from '../../base/clock.ts';
 import { LitestreamError } from '../../base/errors.ts';

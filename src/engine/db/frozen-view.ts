@@ -11,7 +11,7 @@ import { PageSource } from './page-source.ts';
 import type { WALFile } from './wal-file.ts';
 
 export interface FrozenView {
-  /** The state is exactly that of this position (engine.md §6). */
+  /** The state is exactly that of this position (docs/engine.md, Snapshots). */
   readonly cursor: Cursor;
   readonly source: PageSource;
   /** Lets checkpoints happen again. Safe to call twice. */

@@ -1,4 +1,4 @@
-/** Everything that is open on one live database, in the order that keeps SQLite's locks and the WAL alive (design decisions 9 and 10). */
+/** Everything that is open on one live database, in the order that keeps SQLite's locks and the WAL alive (decisions 9 and 10). */
 
 import { mkdirSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -151,7 +151,7 @@ function openParts(settings: DatabaseSettings, deps: OpenDeps, stat: Stats, clos
   };
   const main = connect({ readonly: false, busyTimeoutMs });
   requireWAL(main);
-  // The connection that closes last has to be read-only and has to have read something (design decision 10), also when opening fails below.
+  // The connection that closes last has to be read-only and has to have read something (decision 10), also when opening fails below.
   const first = new Connection({ path, readonly: true, busyTimeoutMs });
   closers.splice(closers.length - 1, 0, () => first.close());
   first.row('SELECT count(*) FROM sqlite_schema');

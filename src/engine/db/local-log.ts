@@ -12,7 +12,7 @@ export interface LocalFile {
   readonly maxTXID: TXID;
 }
 
-/** Level-0 directory below a metadata directory (format.md §16). */
+/** Level-0 directory below a metadata directory (docs/engine.md, Local state). */
 export const localLogDirectory = (metaPath: string): string => join(metaPath, 'ltx', '0');
 
 export class LocalLog {

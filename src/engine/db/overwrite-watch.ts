@@ -1,4 +1,4 @@
-/** Notices that somebody has written over the database file in place, past SQLite (engine.md §15 H5). */
+/** Notices that somebody has written over the database file in place, past SQLite (docs/engine.md, Hazards, H5). */
 
 import { WAL_HEADER_SIZE } from '../../formats/wal/header.ts';
 import { openWALReader } from '../../formats/wal/reader.ts';

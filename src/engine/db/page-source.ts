@@ -88,7 +88,7 @@ export function* runsOf(pgnos: readonly number[], maxRun: number): Generator<Pag
   }
 }
 
-/** What an increment has to hold: the pages of its range, and every page by which the database grew (engine.md §4.4). Ascending, without the lock page. */
+/** What an increment has to hold: the pages of its range, and every page by which the database grew (docs/engine.md, Writing a level-0 file). Ascending, without the lock page. */
 export function incrementPages(pages: ReadonlyMap<number, number>, previousCommit: number, commit: number, pageSize: number): number[] {
   const pgnos = [...pages.keys()];
   const lock = lockPage(pageSize);

@@ -1,4 +1,4 @@
-/** One sum per page of a captured state, so that a later restore can be compared with what the database held then (design decision 25). */
+/** One sum per page of a captured state, so that a later restore can be compared with what the database held then (decision 25). */
 
 import { join } from 'node:path';
 import { threadKernel } from '../../formats/ltx/thread-kernel.ts';

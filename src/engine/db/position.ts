@@ -1,4 +1,4 @@
-/** The position at start-up: the newest local level-0 file, verified, and whether the WAL still continues it (engine.md §7.1, §7.4). */
+/** The position at start-up: the newest local level-0 file, verified, and whether the WAL still continues it (docs/engine.md, Positions and repair). */
 
 import { readFully } from '../../base/bytes.ts';
 import { LitestreamError } from '../../base/errors.ts';

@@ -12,7 +12,7 @@ export class SessionHolder {
   readonly #settings: DatabaseSettings;
   readonly #openDeps: OpenDeps;
   readonly #deps: CaptureDeps;
-  /** The executor of engine.md §3: everything that moves a position runs inside it, in the order of asking. */
+  /** The executor of docs/engine.md: everything that moves a position runs inside it, in the order of asking. */
   readonly #executor = new Semaphore(1);
   #session: Session | undefined;
   #floor: TXID | undefined;

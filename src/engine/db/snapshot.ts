@@ -1,4 +1,4 @@
-/** Level-9 files: the whole database at the captured position, written beside the running replication (engine.md §6). */
+/** Level-9 files: the whole database at the captured position, written beside the running replication (docs/engine.md, Snapshots). */
 
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
@@ -47,7 +47,7 @@ export async function writeSnapshot(job: SnapshotJob): Promise<StagedFile> {
   return { path, ...range, size, timestamp };
 }
 
-/** Snapshots name their last captured frame only (format.md §9). */
+/** Snapshots name their last captured frame only (docs/formats/ltx.md, Header). */
 function lastFrameRange(cursor: Cursor): { readonly walOffset: number; readonly walSize: number } {
   const walOffset = Math.max(cursorEnd(cursor) - frameSize(cursor.pageSize), WAL_HEADER_SIZE);
   return { walOffset, walSize: cursorEnd(cursor) - walOffset };

@@ -1,4 +1,4 @@
-/** One file on its way: written beside its final name, durable before it is visible (engine.md §4.5). */
+/** One file on its way: written beside its final name, durable before it is visible (docs/engine.md, Publishing). */
 
 import { basename, dirname } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';

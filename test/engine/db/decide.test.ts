@@ -48,64 +48,64 @@ function expectFull(input: DecisionInput, reason: RegExp): void {
   expect(decision.kind === 'full' && decision.reason).toMatch(reason);
 }
 
-describe('the rows of engine.md §4.2', () => {
-  test('1: without a local file everything is written', () => {
+describe('the rows of docs/engine.md, Where do we continue', () => {
+  test('without a local file everything is written', () => {
     expectFull(running({ cursor: undefined }), /first file/);
     expectFull(running({ cursor: undefined, startup: true }), /first file/);
   });
 
-  test('3, ours: a WAL that is gone continues only in the sealed state, where its end is waited for', () => {
+  test('a WAL that is gone continues only in the sealed state, where its end is waited for', () => {
     expect(decide(running({ sealed: true, wal: wal(undefined, 0) }))).toEqual(NONE);
     expect(decide(running({ sealed: true, wal: wal(RESTARTED, 1) }))).toEqual(incremental(32));
   });
 
-  test('4: a WAL shorter than what was captured means a full file', () => {
+  test('a WAL shorter than what was captured means a full file', () => {
     expectFull(running({ wal: wal(OURS, 3) }), /shorter/);
     expectFull(running({ wal: wal(undefined, 0) }), /truncated by another process/);
     expectFull(running({ startup: true, wal: wal(OURS, 3) }), /shorter/);
     expectFull(running({ startup: true, wal: wal(undefined, 0) }), /removed while not running/);
   });
 
-  test('5: nothing captured yet and equal salts continue at the first frame', () => {
+  test('nothing captured yet and equal salts continue at the first frame', () => {
     const empty = cursor({ walOffset: 32, walSize: 0, checksum: undefined });
     expect(decide(running({ cursor: empty, lastFrame: 'unknown' }))).toEqual(incremental(32));
     expect(decide(running({ cursor: empty, lastFrame: 'unknown', wal: wal(OURS, 0) }))).toEqual(NONE);
     expect(decide(running({ cursor: empty, lastFrame: 'unknown', startup: true }))).toEqual(incremental(32));
   });
 
-  test('6: nothing captured yet and other salts mean a full file', () => {
+  test('nothing captured yet and other salts mean a full file', () => {
     const empty = cursor({ walOffset: 32, walSize: 0, checksum: undefined });
     expectFull(running({ cursor: empty, lastFrame: 'unknown', wal: wal(RESTARTED, 2) }), /restarted/);
   });
 
-  test('7: one captured frame and equal salts continue behind it', () => {
+  test('one captured frame and equal salts continue behind it', () => {
     const one = cursor({ walOffset: 32, walSize: FRAME });
     expect(decide(running({ cursor: one }))).toEqual(incremental(at(1)));
   });
 
-  test('8: one captured frame and other salts mean a full file', () => {
+  test('one captured frame and other salts mean a full file', () => {
     const one = cursor({ walOffset: 32, walSize: FRAME });
     expectFull(running({ cursor: one, wal: wal(RESTARTED, 2) }), /restarted/);
   });
 
-  test('9, ours: a file without a WAL position means a full file, not an error for ever', () => {
+  test('a file without a WAL position means a full file, not an error for ever', () => {
     expectFull(running({ cursor: cursor({ walOffset: 0, walSize: 0, salt1: 0, salt2: 0 }) }), /no WAL position/);
     expectFull(running({ cursor: cursor({ walSize: 3 * FRAME + 1 }) }), /inside a WAL frame/);
   });
 
-  test('10: a captured frame that was overwritten means a full file, sealed or not', () => {
+  test('a captured frame that was overwritten means a full file, sealed or not', () => {
     expectFull(running({ lastFrame: 'changed' }), /overwritten/);
     expectFull(running({ lastFrame: 'changed', sealed: true }), /overwritten/);
     expectFull(running({ lastFrame: 'changed', startup: true }), /overwritten/);
   });
 
-  test('11: the same WAL continues behind the captured end', () => {
+  test('the same WAL continues behind the captured end', () => {
     expect(decide(running())).toEqual(incremental(at(5)));
     expect(decide(running({ startup: true }))).toEqual(incremental(at(5)));
     expect(decide(running({ sealed: true }))).toEqual(incremental(at(5)));
   });
 
-  test('12 and 13, ours: a restarted WAL continues at its start only in the sealed state', () => {
+  test('a restarted WAL continues at its start only in the sealed state', () => {
     expectFull(running({ wal: wal(RESTARTED, 2, 7) }), /restarted by another process/);
     expect(decide(running({ sealed: true, wal: wal(RESTARTED, 2, 7) }))).toEqual(incremental(32));
     expect(decide(running({ sealed: true, wal: wal(RESTARTED, 0, 7) }))).toEqual(NONE);

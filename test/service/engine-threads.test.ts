@@ -1,0 +1,108 @@
+import { readdirSync } from 'node:fs';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { toTXID } from '../../src/formats/ltx/txid.ts';
+import { EnginePool } from '../../src/workers/engine-pool.ts';
+import { becomes, Setting, STOP, settled } from './setting.ts';
+
+let setting: Setting;
+let pool: EnginePool;
+
+beforeEach(() => {
+  setting = new Setting();
+  pool = new EnginePool(setting.log, 1, new URL('../workers/crashing-engine-entry.ts', import.meta.url));
+  setting.openEngine = (settings, { floor }, listener) => pool.pick().open(settings, { floor, socketPath: undefined }, listener);
+});
+
+afterEach(async () => {
+  await setting.end();
+  await pool.close();
+});
+
+const crash = (): void => {
+  const channel = new BroadcastChannel('crash-engine-threads');
+  channel.postMessage('now');
+  channel.close();
+};
+
+const lost = (): number => setting.messages('error').filter((message) => message === 'the engine was lost; opening it again').length;
+
+test('a database whose engine thread dies again and again goes on without a gap and without a new full file', async () => {
+  const app = await setting.application();
+  const { database, service } = await setting.start();
+  await becomes(database, 'replicating');
+  await settled(database);
+  for (const round of [1, 2]) {
+    await app.exec(`INSERT INTO t (body) VALUES ('before ${round}')`);
+    crash();
+    await expect.poll(lost, { timeout: 20_000 }).toBe(round);
+    const status = await database.status();
+    expect(status).toMatchObject({ state: 'failing', error: { code: 'ENGINE_STOPPED' } });
+    expect(await database.sync({ wait: false }).catch((error: unknown) => error)).toMatchObject({ code: 'DB_NOT_OPEN' });
+    await app.exec(`INSERT INTO t (body) VALUES ('while it is gone ${round}')`);
+    await becomes(database, 'replicating');
+  }
+  await app.exec("INSERT INTO t (body) VALUES ('after')");
+  await settled(database);
+  const txids = await setting.remote('one').txids();
+  expect(txids).toEqual(txids.map((_, index) => index + 1));
+  const full = setting.events.filter(({ event }) => event.type === 'synced' && event.fullReason !== undefined);
+  expect(full).toHaveLength(1);
+  expect(await setting.restoredDigest(app)).toBe(await app.digest());
+  expect(await service.stop(STOP)).toEqual([]);
+});
+
+test('an engine that dies before the silent replica was heard learns later what it holds', async () => {
+  await setting.application();
+  setting.remote('one').cut();
+  const { database } = await setting.start();
+  await becomes(database, 'failing');
+  crash();
+  await expect.poll(lost, { timeout: 20_000 }).toBe(1);
+  await expect.poll(async () => (await database.status()).engine.state, { timeout: 20_000 }).toBe('starting');
+  setting.remote('one').heal();
+  await becomes(database, 'replicating');
+  await settled(database);
+  expect(await setting.remote('one').txids()).toEqual([1]);
+});
+
+test('a thread that dies takes none of its databases with it', async () => {
+  const names = ['app', 'other'];
+  await Promise.all(names.map((name) => setting.application(name)));
+  const service = await setting.create(...names.map((name) => setting.entry([`replica-${name}`], { settings: setting.settings(name) })));
+  service.start();
+  await Promise.all(service.databases.map((database) => becomes(database, 'replicating')));
+  crash();
+  await expect.poll(lost, { timeout: 20_000 }).toBe(2);
+  await Promise.all(service.databases.map((database) => becomes(database, 'replicating')));
+  expect(await service.stop(STOP)).toEqual([]);
+});
+
+test('an engine that is opened again after its local files were removed does not use a TXID twice', async () => {
+  const { rmSync } = await import('node:fs');
+  const app = await setting.application();
+  const { database } = await setting.start();
+  await becomes(database, 'replicating');
+  for (const word of ['a', 'b']) {
+    await app.exec(`INSERT INTO t (body) VALUES ('${word}')`);
+    await settled(database);
+  }
+  const { after } = await settled(database);
+  const directory = setting.at('.app.db-litestream', 'ltx', '0');
+  crash();
+  await expect.poll(lost, { timeout: 20_000 }).toBe(1);
+  for (const name of readdirSync(directory)) rmSync(`${directory}/${name}`);
+  await becomes(database, 'replicating');
+  await settled(database);
+  expect((await database.status()).engine.txid).toBe(toTXID(after + 1n));
+  expect(await setting.restoredDigest(app)).toBe(await app.digest());
+});
+
+test('stopping while an engine is gone says that changes may be left', async () => {
+  await setting.application();
+  const { database, service } = await setting.start();
+  await becomes(database, 'replicating');
+  await settled(database);
+  crash();
+  await expect.poll(lost, { timeout: 20_000 }).toBe(1);
+  expect(await service.stop(STOP)).toEqual([{ database: 'app', replica: '-', error: expect.stringContaining('engine thread ended') }]);
+});

@@ -1,0 +1,129 @@
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { restoreMissing } from '../../src/compose/restore-missing.ts';
+import { App } from '../support/app-process.ts';
+import { becomes, Setting, STOP, settled } from './setting.ts';
+
+let setting: Setting;
+
+beforeEach(() => {
+  setting = new Setting();
+  setting.restoreMissing = (entry, signal) => restoreMissing(entry, setting.log, signal);
+});
+
+afterEach(() => setting.end());
+
+const wanted = (...replicas: string[]) => setting.entry(replicas, { restoreIfMissing: true });
+
+function removeDatabase(): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(setting.at(`app.db${suffix}`), { force: true });
+}
+
+/** A database with a history at `replicas`; returns its digest. The file and everything local are gone afterwards. */
+async function lostDatabase(...replicas: string[]): Promise<string> {
+  const app = await setting.application();
+  const { service, database } = await setting.start(setting.entry(replicas));
+  await becomes(database, 'replicating');
+  await app.exec("INSERT INTO t (body) VALUES ('kept')");
+  await settled(database);
+  await service.stop(STOP);
+  const digest = await app.digest();
+  await app.stop();
+  removeDatabase();
+  rmSync(setting.at('.app.db-litestream'), { recursive: true });
+  return digest;
+}
+
+async function digest(): Promise<string> {
+  const app = await App.start(setting.at('app.db'));
+  try {
+    await app.open();
+    return await app.digest();
+  } finally {
+    await app.stop();
+  }
+}
+
+test('a missing database is restored from the replica that has most, and its history goes on', async () => {
+  const before = await lostDatabase('one');
+  const { database } = await setting.start(wanted('empty', 'one'));
+  await becomes(database, 'replicating');
+  expect(await digest()).toBe(before);
+  await settled(database);
+  const txids = await setting.remote('one').txids();
+  expect(txids).toEqual(txids.map((_, index) => index + 1));
+  expect(setting.messages('info')).toContain('restored the missing database');
+});
+
+test('an existing database is left alone', async () => {
+  await lostDatabase('one');
+  const app = await setting.application();
+  const before = await app.digest();
+  const { database } = await setting.start(wanted('one'));
+  await becomes(database, 'replicating');
+  await settled(database);
+  expect(await app.digest()).toBe(before);
+  expect(setting.messages('info')).not.toContain('restored the missing database');
+  // It is another history than the one at the replica, and follows it.
+  expect(await setting.restoredDigest(app)).toBe(before);
+});
+
+test('with nothing to restore it waits for the database and begins at TXID 1', async () => {
+  const { database } = await setting.start(wanted('one'));
+  await becomes(database, 'waiting');
+  expect(existsSync(setting.at('app.db'))).toBe(false);
+  await setting.application();
+  await becomes(database, 'replicating');
+  await settled(database);
+  expect((await setting.remote('one').txids())[0]).toBe(1);
+});
+
+test('a replica that cannot be asked is asked again, and nothing begins meanwhile', async () => {
+  const before = await lostDatabase('one');
+  let asked = 0;
+  setting.restoreMissing = async (entry, signal) => {
+    asked += 1;
+    if (asked > 1) return restoreMissing(entry, setting.log, signal);
+    // A file where the replica's directory was: it cannot be listed.
+    const broken = setting.at('in-the-way');
+    writeFileSync(broken, '');
+    const replicas = entry.replicas.map((replica) => ({ ...replica, store: { type: 'file', path: broken } as const }));
+    return restoreMissing({ ...entry, replicas }, setting.log, signal);
+  };
+  const { database } = await setting.start(wanted('one'));
+  await becomes(database, 'failing');
+  expect((await database.status()).error?.code).toBeDefined();
+  expect(existsSync(setting.at('app.db'))).toBe(false);
+  await becomes(database, 'replicating');
+  expect(asked).toBe(2);
+  expect(await digest()).toBe(before);
+});
+
+test('what was captured and not uploaded before the file was lost is part of what is restored', async () => {
+  const app = await setting.application();
+  const { service, database } = await setting.start();
+  await becomes(database, 'replicating');
+  await settled(database);
+  setting.remote('one').cut('put');
+  await app.exec("INSERT INTO t (body) VALUES ('only in the local log')");
+  await database.sync({ wait: false });
+  await service.stop({ ...STOP, deadlineMs: 100 });
+  const before = await app.digest();
+  await app.stop();
+  removeDatabase();
+  setting.remote('one').heal();
+  const again = await setting.start(wanted('one'));
+  await becomes(again.database, 'replicating');
+  expect(await digest()).toBe(before);
+});
+
+test('beside a left-over WAL nothing is restored and nobody is told that all is well', async () => {
+  await lostDatabase('one');
+  writeFileSync(setting.at('app.db-wal'), 'left over');
+  const { database } = await setting.start(wanted('one'));
+  await becomes(database, 'failing');
+  expect((await database.status()).error).toMatchObject({ code: 'OUTPUT_EXISTS', message: expect.stringContaining('app.db-wal') });
+  expect(existsSync(setting.at('app.db'))).toBe(false);
+  rmSync(setting.at('app.db-wal'));
+  await becomes(database, 'replicating');
+});

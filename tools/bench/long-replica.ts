@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { LTXEncoder } from '../../src/formats/ltx/encoder.ts';
 import { formatLTXName } from '../../src/formats/ltx/filename.ts';
 import { toTXID } from '../../src/formats/ltx/txid.ts';
-import { samplePages, sequence } from './sample-pages.ts';
+import { sequence } from './sample-pages.ts';
 
-const PAGE_SIZE = 4096;
-const SAMPLE_BYTES = 40 * 2 ** 20;
+/** Bytes. */
+export const PAGE_SIZE = 4096;
 
 export interface LongReplica {
   /** Bytes of the database. */
@@ -18,9 +18,8 @@ export interface LongReplica {
   readonly touched: number;
 }
 
-/** Writes the replica below `root`. The pages are real ones, but together they are no database that SQLite could open. */
-export function makeLongReplica(root: string, { bytes, increments, touched }: LongReplica): void {
-  const sample = samplePages(SAMPLE_BYTES, PAGE_SIZE);
+/** Writes the replica below `root`: TXID 1 is the full file. The pages are those of `sample`, but together they are no database that SQLite could open. */
+export function makeLongReplica(root: string, sample: Uint8Array, { bytes, increments, touched }: LongReplica): void {
   const sampled = Math.floor(sample.length / PAGE_SIZE);
   const commit = bytes / PAGE_SIZE;
   const random = sequence(11);

@@ -1,7 +1,8 @@
-/** Restores once, as the product does, and tells how it went: arguments are the replica's directory and the output. */
+/** Restores once, as the product does, and tells how it went: arguments are the replica's directory, the output, and the TXID if not the newest. */
 
 import { LATEST } from '../../src/engine/restore/target.ts';
 import type { TimeShares } from '../../src/engine/restore/time-shares.ts';
+import { toTXID } from '../../src/formats/ltx/txid.ts';
 import { runJob } from '../../src/workers/job-host.ts';
 import { peakResidentBytes } from './proc.ts';
 
@@ -19,13 +20,13 @@ export interface RestoreFacts {
   readonly systemMs: number;
 }
 
-const [replica, output] = process.argv.slice(2);
-if (replica === undefined || output === undefined) throw new Error('usage: restore-child REPLICA OUTPUT');
+const [replica, output, txid] = process.argv.slice(2);
+if (replica === undefined || output === undefined) throw new Error('usage: restore-child REPLICA OUTPUT [TXID]');
 const used = process.cpuUsage();
 const begun = performance.now();
 const { durationMs, shares, bytesRead, sizeBytes, filesRead } = await runJob('restore', {
   store: { type: 'file', path: replica },
-  target: LATEST,
+  target: txid === undefined ? LATEST : { type: 'txid', txid: toTXID(Number(txid)) },
   output,
   integrity: 'none',
 });

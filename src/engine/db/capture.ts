@@ -5,7 +5,8 @@ import type { Clock } from '../../base/clock.ts';
 import { hasCode, LitestreamError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { formatTXID, NO_TXID, nextTXID, type TXID } from '../../formats/ltx/txid.ts';
-import { WAL_HEADER_SIZE, type WALHeader } from '../../formats/wal/header.ts';
+import { frameSize } from '../../formats/wal/frame.ts';
+import { sameSalts, WAL_HEADER_SIZE, type WALHeader } from '../../formats/wal/header.ts';
 import { buildPageMap, type PageMap } from '../../formats/wal/page-map.ts';
 import { openWALReader } from '../../formats/wal/reader.ts';
 import type { EngineEvent } from '../events.ts';
@@ -53,6 +54,8 @@ export class Capture {
   #sealed = false;
   #demanded: string | undefined;
   #floor: TXID | undefined;
+  /** The WAL right after our own small commit, when it held nothing else that is not captured. */
+  #bump: WALView | undefined;
   /** A visible file whose directory could not be synced yet. */
   #unconfirmed: (() => void) | undefined;
 
@@ -125,6 +128,17 @@ export class Capture {
     const cursor = this.#cursor;
     if (cursor === undefined || header === undefined) return false;
     return header.salt1 !== cursor.salt1 || header.salt2 !== cursor.salt2 || cursorEnd(cursor) >= end;
+  }
+
+  /** `view` was taken right after our own small commit of one page. */
+  bumped(view: WALView): void {
+    this.#bump = this.pendingBytes(view) === frameSize(this.#db.pageSize) ? view : undefined;
+  }
+
+  /** Nothing is pending but our own small commit, which can wait for company. */
+  isOnlyBumpPending(view: WALView): boolean {
+    const bump = this.#bump;
+    return bump?.header !== undefined && view.header !== undefined && sameSalts(bump.header, view.header) && bump.end === view.end;
   }
 
   observe(): WALView {
@@ -272,6 +286,7 @@ export class Capture {
 
   #advance(cursor: Cursor): void {
     this.#cursor = cursor;
+    this.#bump = undefined;
     this.#startup = false;
     this.#sealed = false;
     this.#demanded = undefined;

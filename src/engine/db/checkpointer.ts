@@ -42,12 +42,15 @@ export class Checkpointer {
   /** Runs inside the executor, with the checkpoint lock held exclusively. */
   async run(mode: 'PASSIVE' | 'TRUNCATE'): Promise<CheckpointResult> {
     this.#writeLockMs = 0;
-    const before = await this.#capture.passAll();
+    if (this.#left().uncaptured > SEAL_FRAMES) await this.#capture.passAll();
+    const before = this.#capture.observe();
     if (!(await this.#backfillAndSeal(mode))) return this.#result(false, false);
     const truncated = mode === 'TRUNCATE' && this.#truncate();
     const bump = this.#db.bump();
     this.#writeLockMs = Math.max(this.#writeLockMs, bump.heldMs);
-    return this.#result(mode === 'PASSIVE' || truncated, isRestarted(before, this.#capture.observe()));
+    const after = this.#capture.observe();
+    if (bump.done) this.#capture.bumped(after);
+    return this.#result(mode === 'PASSIVE' || truncated, isRestarted(before, after));
   }
 
   /** False when readers, writers or too much new data were in the way. Nothing is lost then: the read transaction goes on holding the WAL. */
@@ -63,7 +66,8 @@ export class Checkpointer {
   }
 
   async #sealUnderBarrier(mode: 'PASSIVE' | 'TRUNCATE'): Promise<boolean> {
-    if (mode === 'PASSIVE' && this.#framesLeft() > SEAL_LIMIT_FRAMES) return false;
+    const { uncaptured, unfilled } = this.#left();
+    if (mode === 'PASSIVE' && Math.max(uncaptured, unfilled) > SEAL_LIMIT_FRAMES) return false;
     await this.#capture.passAll();
     const deadline = this.#clock.monotonic() + (mode === 'TRUNCATE' ? this.#busyTimeoutMs : 0);
     while (!this.#backfillUnderNewMark()) {
@@ -88,20 +92,23 @@ export class Checkpointer {
     return this.#db.backfill();
   }
 
-  /** First phase, while writers go on: bounded, because they may be faster than we are. */
+  /** First phase, while writers go on: bounded, because they may be faster than we are. Captures only when there is much, since every capture is a file. */
   async #prepare(): Promise<void> {
     for (let round = 0; round < ROUNDS; round++) {
       this.#backfillUnderNewMark();
-      await this.#capture.passAll();
-      if (this.#framesLeft() <= SEAL_FRAMES) return;
+      const { uncaptured, unfilled } = this.#left();
+      if (uncaptured > SEAL_FRAMES) await this.#capture.passAll();
+      else if (unfilled <= SEAL_FRAMES) return;
     }
   }
 
-  /** What the second phase would have to do. */
-  #framesLeft(): number {
+  /** Frames that the second phase would have to deal with. */
+  #left(): { readonly uncaptured: number; readonly unfilled: number } {
     const view = this.#capture.observe();
-    const uncaptured = this.#capture.pendingBytes(view) / frameSize(this.#db.pageSize);
-    return Math.max(uncaptured, view.frames - view.backfilled);
+    return {
+      uncaptured: this.#capture.pendingBytes(view) / frameSize(this.#db.pageSize),
+      unfilled: view.frames - view.backfilled,
+    };
   }
 
   /** In the sealed state our transaction on read mark 0 lets it succeed only if nobody has committed since: nothing can be lost. */

@@ -122,7 +122,9 @@ class LiveEngine implements DatabaseEngine, Monitored {
 
   async look(): Promise<Look> {
     const start = this.#clock.monotonic();
-    const look = await this.#captureAll();
+    const resting = await this.#holder.run(async (session) => session.restingWAL(this.#settings.pollIntervalMs));
+    const look = resting === undefined ? await this.#captureAll() : { found: false, inFlight: resting.inFlight };
+    if (resting !== undefined) this.#report.caughtUp();
     await this.#checkpointIfDue();
     this.#report.state('replicating');
     this.#report.pass(this.#clock.monotonic() - start, this.#sizes());

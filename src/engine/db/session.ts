@@ -81,6 +81,13 @@ export class Session {
     return this.capture.pass();
   }
 
+  /** The WAL, when it holds nothing new but our own small commit and that is younger than `ms`: not worth a file yet. */
+  restingWAL(ms: number): WALView | undefined {
+    if (this.#deps.clock.monotonic() - this.#baseline.at >= ms) return undefined;
+    const view = this.capture.observe();
+    return this.capture.isOnlyBumpPending(view) ? view : undefined;
+  }
+
   /** What the policy asks for now. */
   dueCheckpoint(): 'PASSIVE' | 'TRUNCATE' | undefined {
     const view = this.capture.observe();

@@ -1,4 +1,4 @@
-/** The tables of docs/configuration.md, made from the schema: `node test/docs/configuration-tables.ts --write` puts them into the page. */
+/** The tables of docs/configuration.md, which come from the schema: `node test/docs/configuration-tables.ts --write` puts them into the page. */
 
 import { writeFileSync } from 'node:fs';
 import {

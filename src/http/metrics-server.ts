@@ -31,6 +31,11 @@ export function buildMetricsServer(source: MetricsSource): FastifyInstance {
     const health = await source.health();
     return reply.code(health.status === 'ok' ? 200 : 503).send(health);
   });
+  // What went wrong inside is for the log of this process, not for whoever asked.
+  server.setErrorHandler((error: { readonly statusCode?: number }, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    return reply.code(status).send({ error: status < 500 ? 'the request cannot be understood' : 'the answer could not be made' });
+  });
   server.setNotFoundHandler((request, reply) =>
     reply.code(404).send({ error: `no such path: ${request.url.split('?')[0]}`, paths: ['/metrics', '/livez', '/readyz', '/healthz'] }),
   );

@@ -42,8 +42,9 @@ export class Metrics {
         m.totalWALBytes.labels(db).inc(event.walBytes);
         return;
       case 'pass':
-        m.dbSize.labels(db).set(event.dbSize);
-        m.walSize.labels(db).set(event.walOffset);
+        // A database that could not be opened has not become empty.
+        if (event.error === undefined || event.dbSize > 0) m.dbSize.labels(db).set(event.dbSize);
+        if (event.error === undefined || event.walOffset > 0) m.walSize.labels(db).set(event.walOffset);
         m.syncCount.labels(db).inc();
         m.syncSeconds.labels(db).inc(event.durationMs / 1000);
         m.syncErrors.labels(db).inc(event.error === undefined ? 0 : 1);
@@ -53,7 +54,7 @@ export class Metrics {
         m.checkpoints.labels(db, event.mode).inc();
         m.checkpointSeconds.labels(db, event.mode).inc(event.durationMs / 1000);
         m.checkpointErrors.labels(db, event.mode).inc(event.error === undefined ? 0 : 1);
-        m.writeLock.labels(db).observe(event.writeLockMs / 1000);
+        if (event.error === undefined) m.writeLock.labels(db).observe(event.writeLockMs / 1000);
         return;
       case 'state':
         return;

@@ -52,7 +52,10 @@ export class Verdict {
 
   /** The engine knows since when it is in a state; of a state that replicas decide, this is where its beginning is seen. */
   #sinceOf(state: DatabaseState, engine: EngineStatus): number {
-    if (state !== this.#state) this.#since = this.#state === undefined || state === engine.state ? engine.since : this.#clock.now();
+    if (state !== this.#state) {
+      const isEngines = this.#state === undefined || (state === engine.state && engine.since > this.#since);
+      this.#since = isEngines ? engine.since : this.#clock.now();
+    }
     this.#state = state;
     return state === engine.state ? Math.max(engine.since, this.#since) : this.#since;
   }

@@ -1,4 +1,4 @@
-/** Checkpoints in two phases (design decision 23): most is backfilled while writers go on, the rest under a short write barrier. */
+/** Checkpoints in two phases (decision 23): most is backfilled while writers go on, the rest under a short write barrier. */
 
 import type { Clock } from '../../base/clock.ts';
 import { frameSize } from '../../formats/wal/frame.ts';

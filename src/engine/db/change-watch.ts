@@ -1,13 +1,20 @@
 /** Watches for changes of one database: the directory it lies in, or the nearest one that exists while it does not. */
 
-import { existsSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { watchDirectory } from './directory-watch.ts';
+
+interface Place {
+  readonly directory: string;
+  readonly identity: string;
+  /** Undefined where everything matters, because the database's own directory is not there yet. */
+  readonly names: readonly string[] | undefined;
+}
 
 export class ChangeWatch {
   readonly #path: string;
   readonly #onChange: () => void;
-  #directory: string | undefined;
+  #place: Place | undefined;
   #stop: (() => void) | undefined;
 
   /** `path` of the database file. `onChange` is called once per event, often and in vain: it has to be cheap. */
@@ -18,24 +25,37 @@ export class ChangeWatch {
 
   /** Starts, or moves on to a directory that has appeared meanwhile. */
   arm(): void {
-    const directory = nearestExisting(dirname(this.#path));
-    if (directory === this.#directory && this.#stop !== undefined) return;
+    const place = findPlace(this.#path);
+    const same = place.identity === this.#place?.identity && place.directory === this.#place.directory;
+    if (same && this.#stop !== undefined) return;
     this.disarm();
-    const own = directory === dirname(this.#path);
-    const names = new Set([basename(this.#path), `${basename(this.#path)}-wal`]);
-    this.#stop = watchDirectory(directory, (name) => {
-      if (!own || name === undefined || names.has(name)) this.#onChange();
-    });
-    this.#directory = directory;
+    this.#stop = watchDirectory(place, this.#onChange);
+    this.#place = place;
   }
 
   disarm(): void {
     this.#stop?.();
     this.#stop = undefined;
-    this.#directory = undefined;
+    this.#place = undefined;
   }
 }
 
-function nearestExisting(directory: string): string {
-  for (let at = directory; ; at = dirname(at)) if (existsSync(at) || at === dirname(at)) return at;
+function findPlace(path: string): Place {
+  const real = realPath(path);
+  const own = dirname(real);
+  for (let directory = own; ; directory = dirname(directory)) {
+    const stat = statSync(directory, { bigint: true, throwIfNoEntry: false });
+    if (stat === undefined && directory !== dirname(directory)) continue;
+    const names = directory === own ? [basename(real), `${basename(real)}-wal`] : undefined;
+    return { directory, identity: stat === undefined ? '' : `${stat.dev}:${stat.ino}`, names };
+  }
+}
+
+/** SQLite keeps the -wal file beside the file that a symbolic link leads to. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }

@@ -8,7 +8,7 @@ import { NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import type { DatabaseEngine, EngineStatus, PageSums, StagedFile, SyncResult } from '../database-engine.ts';
 import type { EngineEvent } from '../events.ts';
 import type { DatabaseSettings } from '../options.ts';
-import type { PassResult } from './capture.ts';
+import type { Capture, PassResult } from './capture.ts';
 import { cursorEnd } from './cursor.ts';
 import { FailureLog } from './failure-log.ts';
 import type { FrozenView } from './frozen-view.ts';
@@ -54,6 +54,8 @@ class LiveEngine implements DatabaseEngine, Monitored {
   readonly #report: Report;
   readonly #monitor: Monitor;
   readonly #failureLog: FailureLog;
+  /** The file under way holds our own small commit only: the next commit of the application need not keep its distance from it. */
+  #capturingBump = false;
   #closing: Promise<void> | undefined;
 
   constructor(settings: DatabaseSettings, deps: DatabaseEngineDeps) {
@@ -66,7 +68,7 @@ class LiveEngine implements DatabaseEngine, Monitored {
     this.#report = new Report(clock, deps.onEvent);
     this.#monitor = new Monitor(settings, clock, this);
     const onEvent = (event: EngineEvent) => {
-      if (event.type === 'synced') this.#monitor.published();
+      if (event.type === 'synced' && !this.#capturingBump) this.#monitor.published();
       deps.onEvent(event);
     };
     this.#holder = new SessionHolder(settings, { clock, socketPath }, { clock, log, fs, localLog: this.#localLog, onEvent }, floor);
@@ -108,7 +110,10 @@ class LiveEngine implements DatabaseEngine, Monitored {
   }
 
   async status(): Promise<EngineStatus> {
-    return { ...this.#report.summary, ...this.#measure() };
+    const measured = this.#measure();
+    const { pendingSince, ...summary } = this.#report.summary;
+    const pending = measured.pendingWALBytes === 0 || pendingSince === undefined ? {} : { pendingSince };
+    return { ...summary, ...measured, ...pending };
   }
 
   close(): Promise<void> {
@@ -122,9 +127,7 @@ class LiveEngine implements DatabaseEngine, Monitored {
 
   async look(): Promise<Look> {
     const start = this.#clock.monotonic();
-    const resting = await this.#holder.run(async (session) => session.restingWAL(this.#settings.pollIntervalMs));
-    const look = resting === undefined ? await this.#captureAll() : { found: false, inFlight: resting.inFlight };
-    if (resting !== undefined) this.#report.caughtUp();
+    const look = await this.#captureUnlessResting();
     await this.#checkpointIfDue();
     this.#report.state('replicating');
     this.#report.pass(this.#clock.monotonic() - start, this.#sizes());
@@ -148,6 +151,21 @@ class LiveEngine implements DatabaseEngine, Monitored {
     this.#report.state('failing', error);
     if (hasCode(error, 'DISK_FULL') && this.#failureLog.failures >= DISK_FULL_SWEEP) this.#sweep();
     return 'failing';
+  }
+
+  /** Leaves our own small commit for a while, so that it shares a file with the next one of the application. */
+  async #captureUnlessResting(): Promise<Look> {
+    const resting = await this.#holder.run(async (session) => session.restingWAL());
+    if (resting !== undefined && resting.ageMs < this.#settings.pollIntervalMs) {
+      this.#report.caughtUp();
+      return { found: false, inFlight: resting.inFlight };
+    }
+    this.#capturingBump = resting !== undefined;
+    try {
+      return await this.#captureAll();
+    } finally {
+      this.#capturingBump = false;
+    }
   }
 
   /** Captures what was committed when it was called; step by step, so that checkpoints, snapshots and other callers get their turn in between. */
@@ -224,16 +242,14 @@ class LiveEngine implements DatabaseEngine, Monitored {
   #measure() {
     const session = this.#holder.current;
     if (session === undefined) return { txid: NO_TXID, dbSize: 0, walSize: 0, pendingWALBytes: 0 };
-    const { cursor } = session.capture;
-    const view = session.capture.observe();
-    const pendingWALBytes = session.capture.pendingBytes(view);
+    const { capture, db } = session;
+    const { cursor } = capture;
     return {
       txid: cursor?.txid ?? NO_TXID,
       ...(cursor === undefined ? {} : { txidAt: cursor.timestamp }),
-      pageSize: session.db.pageSize,
-      dbSize: session.db.file.size,
-      walSize: view.header === undefined ? 0 : view.end,
-      pendingWALBytes,
+      pageSize: db.pageSize,
+      dbSize: db.file.size,
+      ...measureWAL(capture),
     };
   }
 
@@ -243,5 +259,16 @@ class LiveEngine implements DatabaseEngine, Monitored {
     } catch (error) {
       this.#failureLog.failed(error, 0);
     }
+  }
+}
+
+/** A status is given also while the WAL cannot be read: its state then says why. */
+function measureWAL(capture: Capture): { readonly walSize: number; readonly pendingWALBytes: number } {
+  try {
+    const view = capture.observe();
+    const pendingWALBytes = capture.isOnlyBumpPending(view) ? 0 : capture.pendingBytes(view);
+    return { walSize: view.header === undefined ? 0 : view.end, pendingWALBytes };
+  } catch {
+    return { walSize: 0, pendingWALBytes: 0 };
   }
 }

@@ -29,7 +29,7 @@ export class Report {
       since: this.#since,
       worstWriteLockMs: this.#worstWriteLockMs,
       ...(this.#error === undefined ? {} : { error: this.#error }),
-      ...(this.#pendingSince === undefined ? {} : { pendingSince: this.#pendingSince }),
+      pendingSince: this.#pendingSince,
       ...(this.#lastCheckpoint === undefined ? {} : { lastCheckpoint: this.#lastCheckpoint }),
     };
   }

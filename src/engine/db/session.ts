@@ -81,11 +81,11 @@ export class Session {
     return this.capture.pass();
   }
 
-  /** The WAL, when it holds nothing new but our own small commit and that is younger than `ms`: not worth a file yet. */
-  restingWAL(ms: number): WALView | undefined {
-    if (this.#deps.clock.monotonic() - this.#baseline.at >= ms) return undefined;
+  /** When the WAL holds nothing new but our own small commit: how old that is, and whether more is on its way. */
+  restingWAL(): { readonly ageMs: number; readonly inFlight: boolean } | undefined {
     const view = this.capture.observe();
-    return this.capture.isOnlyBumpPending(view) ? view : undefined;
+    if (!this.capture.isOnlyBumpPending(view)) return undefined;
+    return { ageMs: this.#deps.clock.monotonic() - this.#baseline.at, inFlight: view.inFlight };
   }
 
   /** What the policy asks for now. */

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -122,6 +122,33 @@ describe('the monitor', () => {
       context.open('main', file).exec('PRAGMA journal_mode = WAL; CREATE TABLE t (x)');
     }, path);
     await expect.poll(async () => (await engine.status()).state, { timeout: 5000 }).toBe('replicating');
+  });
+
+  test('shares one watch of a directory between its databases, and sees one that is made again', async () => {
+    const { watchDirectory } = await import('../../../src/engine/db/directory-watch.ts');
+    bench = Bench.bare();
+    const { directory } = bench;
+    const seen: string[] = [];
+    const request = (names: string[] | undefined) => ({ directory, identity: 'one', names });
+    const stops = [
+      watchDirectory(request(['a.db', 'a.db-wal']), () => seen.push('a')),
+      watchDirectory(request(['b.db']), () => seen.push('b')),
+      watchDirectory(request(undefined), () => seen.push('any')),
+    ];
+    writeFileSync(`${directory}/a.db-wal`, '');
+    await expect.poll(() => new Set(seen)).toEqual(new Set(['a', 'any']));
+    seen.length = 0;
+    stops[2]?.();
+    writeFileSync(`${directory}/c.db`, '');
+    writeFileSync(`${directory}/b.db`, '');
+    await expect.poll(() => new Set(seen)).toEqual(new Set(['b']));
+    for (const stop of stops) stop?.();
+    seen.length = 0;
+    const again = watchDirectory(request(['b.db']), () => seen.push('again'));
+    writeFileSync(`${directory}/b.db`, 'x');
+    await expect.poll(() => new Set(seen)).toEqual(new Set(['again']));
+    again?.();
+    expect(watchDirectory({ directory: `${directory}/missing`, identity: '', names: undefined }, () => {})).toBeUndefined();
   });
 
   test('tells each change of state once', async () => {

@@ -7,11 +7,10 @@ import type { Logger } from '../../base/log.ts';
 import { formatTXID, NO_TXID, nextTXID, type TXID } from '../../formats/ltx/txid.ts';
 import { frameSize } from '../../formats/wal/frame.ts';
 import { sameSalts, WAL_HEADER_SIZE, type WALHeader } from '../../formats/wal/header.ts';
-import { buildPageMap, type PageMap } from '../../formats/wal/page-map.ts';
-import { openWALReader } from '../../formats/wal/reader.ts';
+import type { PageMap } from '../../formats/wal/page-map.ts';
 import type { EngineEvent } from '../events.ts';
 import type { DatabaseSettings } from '../options.ts';
-import { type Cursor, cursorEnd } from './cursor.ts';
+import { type Cursor, cursorEnd, headerOf } from './cursor.ts';
 import { type Decision, decide } from './decide.ts';
 import type { LiveDatabase } from './live-database.ts';
 import type { LocalLog } from './local-log.ts';
@@ -198,7 +197,7 @@ export class Capture {
   async #writeIncrement(wal: WALFile, view: WALView, from: number, limitBytes: number): Promise<Omit<PassResult, 'view'>> {
     const header = requireHeader(view);
     const previous = this.#cursor?.commit ?? 0;
-    const map = scan(wal, header, from, { softLimitBytes: limitBytes, hardEnd: view.end });
+    const map = wal.scan(header, from, { softLimitBytes: limitBytes, hardEnd: view.end });
     if (map === undefined) {
       return this.#writeFull(wal, view, fullBecause('WAL does not continue what was captured'));
     }
@@ -218,7 +217,7 @@ export class Capture {
 
   async #writeFull(wal: WALFile, view: WALView, { from, reason }: FullDecision): Promise<Omit<PassResult, 'view'>> {
     const header = requireHeader(view);
-    const map = scan(wal, header, from, { hardEnd: view.end });
+    const map = wal.scan(header, from, { hardEnd: view.end });
     if (map === undefined || map.end !== view.end || map.commit === 0) throw torn(wal.path, view.end, map?.end);
     const required = { after: 0, upTo: map.commit };
     const runs = (maxRun: number) => allPages(map.commit, header.pageSize, maxRun);
@@ -328,24 +327,6 @@ interface WriteHow {
   readonly beyondEnd: 'zeros' | 'refuse';
   readonly required: { readonly after: number; readonly upTo: number };
   readonly fullReason?: string;
-}
-
-/** The LTX header that a cursor stands for, without its minTXID. */
-export const headerOf = (cursor: Cursor) => ({
-  pageSize: cursor.pageSize,
-  commit: cursor.commit,
-  maxTXID: cursor.txid,
-  timestamp: cursor.timestamp,
-  walOffset: cursor.walOffset,
-  walSize: cursor.walSize,
-  walSalt1: cursor.salt1,
-  walSalt2: cursor.salt2,
-});
-
-/** Undefined when the WAL cannot be read from `from` on. */
-export function scan(wal: WALFile, header: WALHeader, from: number, options: Parameters<typeof buildPageMap>[1]): PageMap | undefined {
-  const start = openWALReader(wal.read, header, from);
-  return start.ok ? buildPageMap(start.reader, options) : undefined;
 }
 
 function requireHeader(view: WALView): WALHeader {

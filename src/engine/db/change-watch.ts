@@ -44,7 +44,7 @@ function findPlace(path: string): Place {
   const real = realPath(path);
   const own = dirname(real);
   for (let directory = own; ; directory = dirname(directory)) {
-    const stat = statSync(directory, { bigint: true, throwIfNoEntry: false });
+    const stat = tryStat(directory);
     if (stat === undefined && directory !== dirname(directory)) continue;
     const names = directory === own ? [basename(real), `${basename(real)}-wal`] : undefined;
     return { directory, identity: stat === undefined ? '' : `${stat.dev}:${stat.ino}`, names };
@@ -57,5 +57,14 @@ function realPath(path: string): string {
     return realpathSync(path);
   } catch {
     return path;
+  }
+}
+
+/** What cannot be looked at cannot be watched either. */
+function tryStat(directory: string) {
+  try {
+    return statSync(directory, { bigint: true });
+  } catch {
+    return undefined;
   }
 }

@@ -34,3 +34,15 @@ export const cursorOf = (header: LTXHeader): Cursor => ({
   salt2: header.walSalt2,
   checksum: undefined,
 });
+
+/** The LTX header that a cursor stands for, without its minTXID. */
+export const headerOf = (cursor: Cursor) => ({
+  pageSize: cursor.pageSize,
+  commit: cursor.commit,
+  maxTXID: cursor.txid,
+  timestamp: cursor.timestamp,
+  walOffset: cursor.walOffset,
+  walSize: cursor.walSize,
+  walSalt1: cursor.salt1,
+  walSalt2: cursor.salt2,
+});

@@ -1,9 +1,9 @@
 /** One captured state of a live database, readable page by page for as long as it takes while writers and captures go on. */
 
 import { LitestreamError } from '../../base/errors.ts';
-import { sameSalts } from '../../formats/wal/header.ts';
+import { sameSalts, WAL_HEADER_SIZE } from '../../formats/wal/header.ts';
 import { isBackfilled } from '../../sqlite/checkpoint.ts';
-import { type Capture, scan } from './capture.ts';
+import type { Capture } from './capture.ts';
 import type { CheckpointLock } from './checkpoint-lock.ts';
 import { type Cursor, cursorEnd } from './cursor.ts';
 import type { LiveDatabase } from './live-database.ts';
@@ -57,7 +57,7 @@ async function capturePinned(
     const { cursor } = capture;
     // A restart between the pass and the look at the WAL: once more, it cannot happen again.
     if (cursor === undefined || header === undefined || !sameSalts(header, { salt1: cursor.salt1, salt2: cursor.salt2 })) continue;
-    const map = scan(wal, header, 32, { hardEnd: cursorEnd(cursor) });
+    const map = wal.scan(header, WAL_HEADER_SIZE, { hardEnd: cursorEnd(cursor) });
     if (map === undefined || map.end !== cursorEnd(cursor) || map.commit !== cursor.commit) break;
     const { pageSize } = cursor;
     return {

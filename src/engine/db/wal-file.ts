@@ -5,6 +5,8 @@ import { type ReadAt, readFully, viewOf } from '../../base/bytes.ts';
 import { LitestreamError } from '../../base/errors.ts';
 import { decodeFrameHeader, FRAME_HEADER_SIZE, frameOffset, frameSize } from '../../formats/wal/frame.ts';
 import { readWALHeader, sameSalts, WAL_HEADER_SIZE, type WALHeader } from '../../formats/wal/header.ts';
+import { buildPageMap, type PageMap, type PageMapOptions } from '../../formats/wal/page-map.ts';
+import { openWALReader } from '../../formats/wal/reader.ts';
 import type { WALState } from '../../sqlite/checkpoint.ts';
 import { type Cursor, cursorEnd } from './cursor.ts';
 import type { LastFrame } from './decide.ts';
@@ -61,6 +63,12 @@ export class WALFile {
       }
     }
     throw new LitestreamError('DB_NOT_READY', `reading ${this.path}: it is restarted again and again`);
+  }
+
+  /** Which frames from `from` on hold the newest version of each page; undefined when the WAL cannot be read from there. */
+  scan(header: WALHeader, from: number, options: PageMapOptions): PageMap | undefined {
+    const start = openWALReader(this.read, header, from);
+    return start.ok ? buildPageMap(start.reader, options) : undefined;
   }
 
   /** Checksums of the frame that ends at `end`; undefined when there is none. */

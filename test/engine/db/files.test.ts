@@ -1,10 +1,16 @@
-import { chmodSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { LitestreamError } from '../../../src/base/errors.ts';
+import { silentLogger } from '../../../src/base/log.ts';
+import { Capture } from '../../../src/engine/db/capture.ts';
+import { LiveDatabase } from '../../../src/engine/db/live-database.ts';
+import { LocalLog } from '../../../src/engine/db/local-log.ts';
 import { nodePublishFS, stage } from '../../../src/engine/db/publish-fs.ts';
 import { StagedWriter } from '../../../src/engine/db/staged-writer.ts';
+import type { EngineEvent } from '../../../src/engine/events.ts';
 import { readLTXFileHeader } from '../../../src/formats/ltx/file.ts';
+import { toTXID } from '../../../src/formats/ltx/txid.ts';
 import type { App } from '../../support/app-process.ts';
 import { Bench } from './bench.ts';
 
@@ -127,4 +133,85 @@ test('a full disk is recognised at every stage, and other failures may pass', ()
       throw own;
     }),
   ).toThrow(own);
+});
+
+test('leftovers of interrupted writes are removed at the next start, and nothing else', async () => {
+  const engine = bench.engine();
+  await engine.sync();
+  await engine.close();
+  const leftover = `${bench.logDirectory}/0000000000000002-0000000000000002.ltx.tmp`;
+  writeFileSync(leftover, 'half a file');
+  writeFileSync(`${bench.metaPath}/other.tmp`, '');
+  writeFileSync(`${bench.metaPath}/generation`, 'an old version left this');
+  await bench.engine().sync();
+  expect([leftover, `${bench.metaPath}/other.tmp`, `${bench.metaPath}/generation`].map((path) => existsSync(path))).toEqual([
+    false,
+    false,
+    true,
+  ]);
+  expect(bench.files).toHaveLength(1);
+});
+
+test('a read transaction that was lost is begun again, and the next file is a full one', async () => {
+  const settings = bench.settings();
+  const localLog = new LocalLog(settings.metaPath, nodePublishFS);
+  const events: EngineEvent[] = [];
+  const db = LiveDatabase.open(settings, { clock: systemClock });
+  try {
+    const capture = new Capture(
+      db,
+      settings,
+      { clock: systemClock, log: silentLogger, fs: nodePublishFS, localLog, onEvent: (event) => events.push(event) },
+      toTXID(0),
+    );
+    await capture.begin();
+    await capture.pass();
+    db.readLock.release();
+    await app.checkpoint('TRUNCATE');
+    await insert();
+    await app.checkpoint('TRUNCATE');
+    await insert();
+    await capture.pass();
+    expect(db.readLock.isHeld).toBe(true);
+    expect(events).toMatchObject([{ fullReason: 'first file' }, { fullReason: 'the read transaction was lost' }]);
+    expect(await bench.replicaDigest(app)).toBe(await app.digest());
+  } finally {
+    expect(db.close()).toEqual([]);
+  }
+});
+
+test('in the sealed state commits may restart the WAL once, and that is all that can happen', async () => {
+  const settings = bench.settings();
+  const localLog = new LocalLog(settings.metaPath, nodePublishFS);
+  const events: EngineEvent[] = [];
+  const deps = { clock: systemClock, log: silentLogger, fs: nodePublishFS, localLog, onEvent: (event: EngineEvent) => events.push(event) };
+  const db = LiveDatabase.open(settings, { clock: systemClock });
+  try {
+    await app.exec('PRAGMA busy_timeout = 0');
+    const capture = new Capture(db, settings, deps, toTXID(0));
+    await capture.begin();
+    await capture.passAll();
+    await insert();
+    // The second phase of a checkpoint, without the small commit at its end: an application may commit before it.
+    expect(await db.barrier.raise(1000)).toBe(true);
+    await capture.passAll();
+    db.readLock.renew();
+    expect(db.backfill()).toBe(true);
+    db.readLock.renew();
+    capture.seal();
+    db.barrier.lower();
+    for (let i = 0; i < 3; i++) {
+      await insert();
+      for (const mode of ['PASSIVE', 'FULL', 'RESTART', 'TRUNCATE']) {
+        const row = await app.checkpoint(mode);
+        expect(row.checkpointed, mode).toBeLessThan(row.log);
+      }
+    }
+    expect(db.walState().backfilled).toBeLessThan(db.walState().frames);
+    await capture.passAll();
+    expect(events.filter((event) => event.type === 'synced' && event.fullReason !== undefined)).toHaveLength(1);
+    expect(await bench.replicaDigest(app)).toBe(await app.digest());
+  } finally {
+    db.close();
+  }
 });

@@ -21,6 +21,7 @@ import { Metrics } from '../service/metrics.ts';
 import { Replication } from '../service/replication.ts';
 import { VERSION } from '../version.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
+import { auditLogOf } from './audit-log.ts';
 import { likeDatabase } from './file-modes.ts';
 import { restoreMissing } from './restore-missing.ts';
 import { worldFrom } from './world.ts';
@@ -137,13 +138,14 @@ function replicationOptions(
 }
 
 /** The private socket. A stdio MCP server that attaches here has the rights of its token, as over HTTP. */
-async function startSocket({ mcp }: Settings, path: string, control: Control, log: Logger, undo: Undo[]): Promise<SocketServer> {
+async function startSocket({ mcp, databases }: Settings, path: string, control: Control, log: Logger, undo: Undo[]): Promise<SocketServer> {
   const tokens = new Tokens(mcp, systemClock, log);
   await tokens.open(() => {});
   const server = await serveSocket({
     path,
     control,
     version: VERSION,
+    directories: databases.map(({ settings }) => settings.metaPath),
     log,
     rules: { readOnly: mcp.readOnly, authenticate: (token) => tokens.find(token) },
   });
@@ -165,10 +167,10 @@ async function startMetrics({ address }: Settings, metrics: Metrics, { databases
   });
 }
 
-async function startMCP({ mcp }: Settings, control: Control, log: Logger, metrics: Metrics) {
-  if (mcp.address === undefined) return undefined;
+async function startMCP(settings: Settings, control: Control, log: Logger, metrics: Metrics) {
+  if (settings.mcp.address === undefined) return undefined;
   const { startMCPHTTP } = await import('../mcp/http.ts');
-  return startMCPHTTP(mcp, control, {
+  return startMCPHTTP({ ...settings.mcp, ...auditLogOf(settings) }, control, {
     log,
     version: VERSION,
     observer: {

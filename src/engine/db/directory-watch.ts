@@ -1,4 +1,4 @@
-/** File events of the directories that hold databases: one watch per directory and thread, shared (design §3b). */
+/** File events of the directories that hold databases: one watch per directory and thread, shared (docs/engine.md, Traps that were measured). */
 
 import { type FSWatcher, watch } from 'node:fs';
 

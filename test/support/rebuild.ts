@@ -21,13 +21,14 @@ export class Rebuild {
   commit = 0;
   header: LTXHeader | undefined;
 
-  /** Applies one file; refuses a gap in the TXIDs. */
+  /** Applies one file; refuses a gap between two files. */
   apply(path: string): this {
     const { header } = decodeLTXFile(path, ({ count, pgnos, pages }) => {
       const size = pages.length / count;
       for (let i = 0; i < count; i++) this.#pages.set(pgnos[i] ?? 0, Buffer.from(pages.subarray(i * size, (i + 1) * size)));
     });
-    if (header.minTXID !== 1n && header.minTXID !== (this.header?.maxTXID ?? 0n) + 1n) throw new Error(`gap before ${path}`);
+    if (this.header !== undefined && header.minTXID !== 1n && header.minTXID !== this.header.maxTXID + 1n)
+      throw new Error(`gap before ${path}`);
     this.header = header;
     this.pageSize = header.pageSize;
     this.commit = header.commit;

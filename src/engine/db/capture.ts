@@ -4,19 +4,20 @@ import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { hasCode, LitestreamError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import type { EncodedLTX } from '../../formats/ltx/encoder.ts';
 import { formatTXID, NO_TXID, nextTXID, type TXID } from '../../formats/ltx/txid.ts';
 import { frameSize } from '../../formats/wal/frame.ts';
 import { sameSalts, WAL_HEADER_SIZE, type WALHeader } from '../../formats/wal/header.ts';
 import type { PageMap } from '../../formats/wal/page-map.ts';
 import type { EngineEvent } from '../events.ts';
 import type { DatabaseSettings } from '../options.ts';
-import { type Cursor, cursorEnd, headerOf } from './cursor.ts';
+import { type Cursor, cursorEnd } from './cursor.ts';
 import { type Decision, decide } from './decide.ts';
+import { type Level0Job, writeLevel0 } from './level-0-file.ts';
 import type { LiveDatabase } from './live-database.ts';
 import type { LocalLog } from './local-log.ts';
-import { writeLTXFile } from './ltx-writer.ts';
 import { NotYet } from './not-yet.ts';
-import { allPages, incrementPages, PageSource, runsOf } from './page-source.ts';
+import { allPages, incrementPages, runsOf } from './page-source.ts';
 import { readCursor } from './position.ts';
 import type { PublishFS } from './publish-fs.ts';
 import { secondWriter } from './staged-writer.ts';
@@ -155,6 +156,11 @@ export class Capture {
     return decision.kind === 'none' ? 0 : view.end - decision.from;
   }
 
+  /** The next pass copies the whole database: nothing to do while writers wait. */
+  needsFull(view: WALView): boolean {
+    return this.#decide(view).kind === 'full';
+  }
+
   /** One step of at most `limitBytes` of WAL (counted to a commit). Runs inside the executor. */
   async pass(limitBytes: number = this.#settings.maxSyncWALBytes): Promise<PassResult> {
     this.#assertReadable();
@@ -226,51 +232,23 @@ export class Capture {
   }
 
   async #write(wal: WALFile, header: WALHeader, map: PageMap, how: WriteHow): Promise<void> {
-    const { clock, fs, localLog, onEvent, log } = this.#deps;
-    const txid = this.#nextTXID();
-    const cursor: Cursor = {
-      txid,
-      timestamp: Math.max(clock.now(), (this.#cursor?.timestamp ?? 0) + 1),
-      pageSize: header.pageSize,
-      commit: map.commit,
-      walOffset: map.start,
-      walSize: map.end - map.start,
-      salt1: header.salt1,
-      salt2: header.salt2,
-      checksum: wal.checksumAt(map.end, header.pageSize),
-    };
-    localLog.makeDirectory(this.#db.directoryAttributes);
-    const encoded = await writeLTXFile({
+    const { clock, fs, localLog } = this.#deps;
+    const { fullReason, ...pages } = how;
+    const timestamp = Math.max(clock.now(), (this.#cursor?.timestamp ?? 0) + 1);
+    const { pageForm } = this.#settings;
+    const written = await writeLevel0({
+      db: this.#db,
+      wal,
+      header,
+      map,
+      localLog,
       fs,
-      path: localLog.pathOf(txid),
-      attributes: this.#db.fileAttributes,
-      header: { ...headerOf(cursor), minTXID: txid },
-      encoding: { pageForm: this.#settings.pageForm, required: how.required },
-      source: new PageSource({
-        pageSize: header.pageSize,
-        pages: map.pages,
-        readWAL: wal.read,
-        readDatabase: this.#db.file.read,
-        beyondEnd: how.beyondEnd,
-      }),
-      runs: how.runs,
+      txid: this.#nextTXID(),
+      timestamp,
+      pageForm,
+      ...pages,
     });
-    const { fullReason } = how;
-    this.#unconfirmed = () => {
-      this.#advance(cursor);
-      if (fullReason !== undefined)
-        log.log('info', 'wrote a full file', { txid: formatTXID(txid), reason: fullReason, size: encoded.size });
-      const { size, pages } = encoded;
-      onEvent({
-        type: 'synced',
-        txid,
-        at: cursor.timestamp,
-        size,
-        pages,
-        ...(fullReason === undefined ? {} : { fullReason }),
-        walBytes: cursor.walSize,
-      });
-    };
+    this.#unconfirmed = () => this.#published(written.cursor, written.encoded, fullReason);
     this.#confirm();
   }
 
@@ -283,12 +261,16 @@ export class Capture {
     done();
   }
 
-  #advance(cursor: Cursor): void {
+  #published(cursor: Cursor, { size, pages }: EncodedLTX, fullReason: string | undefined): void {
     this.#cursor = cursor;
     this.#bump = undefined;
     this.#startup = false;
     this.#sealed = false;
     this.#demanded = undefined;
+    const { txid, timestamp: at, walSize: walBytes } = cursor;
+    const reason = fullReason === undefined ? {} : { fullReason };
+    if (fullReason !== undefined) this.#deps.log.log('info', 'wrote a full file', { txid: formatTXID(txid), reason: fullReason, size });
+    this.#deps.onEvent({ type: 'synced', txid, at, size, pages, ...reason, walBytes });
   }
 
   #nextTXID(): TXID {
@@ -322,10 +304,7 @@ export class Capture {
   }
 }
 
-interface WriteHow {
-  readonly runs: (maxRun: number) => Iterable<{ readonly first: number; readonly count: number }>;
-  readonly beyondEnd: 'zeros' | 'refuse';
-  readonly required: { readonly after: number; readonly upTo: number };
+interface WriteHow extends Pick<Level0Job, 'runs' | 'beyondEnd' | 'required'> {
   readonly fullReason?: string;
 }
 

@@ -67,6 +67,7 @@ export class Checkpointer {
 
   async #sealUnderBarrier(mode: 'PASSIVE' | 'TRUNCATE'): Promise<boolean> {
     const { uncaptured, unfilled } = this.#left();
+    if (uncaptured === Number.POSITIVE_INFINITY) return false;
     if (mode === 'PASSIVE' && Math.max(uncaptured, unfilled) > SEAL_LIMIT_FRAMES) return false;
     await this.#capture.passAll();
     const deadline = this.#clock.monotonic() + (mode === 'TRUNCATE' ? this.#busyTimeoutMs : 0);
@@ -102,11 +103,12 @@ export class Checkpointer {
     }
   }
 
-  /** Frames that the second phase would have to deal with. */
+  /** Frames that the second phase would have to deal with; Infinity to capture means the whole database. */
   #left(): { readonly uncaptured: number; readonly unfilled: number } {
     const view = this.#capture.observe();
+    const pending = this.#capture.needsFull(view) ? Number.POSITIVE_INFINITY : this.#capture.pendingBytes(view);
     return {
-      uncaptured: this.#capture.pendingBytes(view) / frameSize(this.#db.pageSize),
+      uncaptured: pending / frameSize(this.#db.pageSize),
       unfilled: view.frames - view.backfilled,
     };
   }

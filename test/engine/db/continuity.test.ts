@@ -100,6 +100,20 @@ describe('while the engine runs', () => {
     expect(bench.fullReasons).toEqual(['first file']);
   });
 
+  test('a checkpoint before anything was captured writes the first file before it keeps writers out', async () => {
+    const engine = bench.engine({}, { floor: undefined });
+    await expect(engine.sync()).rejects.toMatchObject({ code: 'DB_NOT_READY' });
+    const raised = engine.raise(toTXID(0));
+    expect(await engine.checkpoint('PASSIVE')).toMatchObject({ complete: true });
+    await raised;
+    await engine.sync();
+    await expectEqual();
+    await engine.raise(toTXID(30));
+    expect(await engine.checkpoint('TRUNCATE')).toMatchObject({ complete: true });
+    await engine.sync();
+    expect(bench.fullReasons).toEqual(['first file', 'a replica is further than the local log']);
+  });
+
   test('an unchanged database gives no further file', async () => {
     const engine = bench.engine();
     await engine.sync();

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { nodePublishFS, type PublishFS } from '../../../src/engine/db/publish-fs.ts';
 import { readLTXFileHeader } from '../../../src/formats/ltx/file.ts';
 import { threadKernel } from '../../../src/formats/ltx/thread-kernel.ts';
 import type { App } from '../../support/app-process.ts';
@@ -54,7 +55,16 @@ describe('a snapshot', () => {
     await app.exec(
       'INSERT INTO t (body) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT randomblob(1000) FROM n',
     );
-    const engine = bench.engine();
+    // A slow disk, for the snapshot alone.
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    const fs: PublishFS = {
+      ...nodePublishFS,
+      write: (fd, path, bytes) => {
+        if (path.startsWith(`${bench.directory}/0`)) Atomics.wait(pause, 0, 0, 20);
+        nodePublishFS.write(fd, path, bytes);
+      },
+    };
+    const engine = bench.engine({}, { fs });
     await engine.sync();
     await engine.checkpoint('PASSIVE');
     await insert();

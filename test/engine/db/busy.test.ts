@@ -159,7 +159,7 @@ test('two writers, a process that checkpoints in every mode, and readers that co
   await stopWriting(app);
   await stopWriting(second);
   await engine.sync();
-  await meddler.stop();
+  await meddler.kill();
   await engine.sync();
   const checkpoints = bench.events.filter((event) => event.type === 'checkpoint');
   console.log({

@@ -20,6 +20,17 @@ async function captureOnce(): Promise<void> {
   await engine.close();
 }
 
+/** Leaves a log of two or more files, the last of them damaged; returns its TXID. */
+async function captureAndDamage(): Promise<bigint> {
+  const engine = bench.engine();
+  await engine.sync();
+  await insert();
+  const { after } = await engine.sync();
+  await engine.close();
+  await damage(bench.files.at(-1) ?? '');
+  return after;
+}
+
 async function expectEqual(): Promise<void> {
   expect(await bench.replicaDigest(app)).toBe(await app.digest());
 }
@@ -282,29 +293,29 @@ describe('over a restart of the engine', () => {
   });
 
   test('a damaged newest local file is put aside and its TXID written anew, in full, when no replica has it', async () => {
-    const first = bench.engine();
-    await insert();
-    await first.sync();
-    await insert();
-    await first.close();
-    expect(bench.files).toHaveLength(2);
-    await damage(bench.files[1] ?? '');
-    const second = bench.engine({}, { floor: toTXID(1) });
-    expect(await second.sync()).toMatchObject({ after: 2n });
+    const newest = await captureAndDamage();
+    const second = bench.engine({}, { floor: toTXID(newest - 1n) });
+    expect(await second.sync()).toMatchObject({ after: newest });
     expect(bench.fullReasons).toEqual(['first file', 'the newest local file was damaged']);
     await expectEqual();
   });
 
   test('a damaged newest local file that a replica may have is left behind, never written again', async () => {
-    const first = bench.engine();
-    await insert();
-    await first.sync();
-    await insert();
-    await first.close();
-    await damage(bench.files[1] ?? '');
-    const second = bench.engine({}, { floor: toTXID(2) });
-    expect(await second.sync()).toMatchObject({ after: 3n });
+    const newest = await captureAndDamage();
+    const second = bench.engine({}, { floor: toTXID(newest) });
+    expect(await second.sync()).toMatchObject({ after: newest + 1n });
     expect(bench.fullReasons).toHaveLength(2);
+  });
+
+  test('a damaged newest local file is not touched before the replicas were heard', async () => {
+    await captureAndDamage();
+    const files = bench.files;
+    const second = bench.engine({}, { floor: undefined });
+    await expect(second.sync()).rejects.toMatchObject({ disposition: 'reset' });
+    expect(bench.files).toEqual(files);
+    await second.raise(toTXID(0));
+    await second.sync();
+    await expectEqual();
   });
 });
 

@@ -25,7 +25,7 @@ test('it says what it replicates, where it listens, what may be done there, and 
   expect(block).toMatch(/^ {4}replica +file {2}\S+\/replica, at most every 50ms$/m);
   expect(block).toMatch(/^ {2}metrics +http:\/\/127\.0\.0\.1:[1-9]\d*\/metrics$/m);
   expect(block).toMatch(/^ {2}mcp +http:\/\/127\.0\.0\.1:[1-9]\d*\/mcp, read-only, this machine only/m);
-  expect(block).toMatch(/^ {2}next +litestream status -config \S+/litestream\.yml$/m);
+  expect(block).toMatch(/^ {2}next +litestream status -config \S+\/litestream\.yml$/m);
   const metrics = /metrics +(http:\S+)/.exec(block)?.[1] ?? '';
   await scene.replicates();
   expect(await (await fetch(metrics)).text()).toMatch(/^litestream_replica_lag_seconds\{/m);

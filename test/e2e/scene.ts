@@ -5,13 +5,16 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { ended, type Finished, kill, litestream, startLitestream } from '../../tools/processes.ts';
 
 export interface Daemon {
   readonly child: ChildProcess;
   readonly output: () => string;
 }
+
+// Each command is a process of its own; together they take seconds on a quiet machine, and much longer on a busy one.
+vi.setConfig({ testTimeout: 120_000 });
 
 /** Generous: the machine may be busy. */
 export const POLL = { timeout: 25_000, interval: 50 };

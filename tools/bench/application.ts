@@ -33,6 +33,8 @@ interface Comparison {
   readonly withUs: Side;
   /** Seconds; bucket bounds. */
   readonly writeLock: { readonly p99: number; readonly count: number };
+  /** See Daemon.crowding. */
+  readonly crowding: number;
 }
 
 export async function run(): Promise<Report> {
@@ -55,6 +57,7 @@ function compare(rate: number, reader: boolean): Promise<Comparison> {
       for (const latency of latencies) side.latencies.push(latency);
     };
     const before = await daemon.metrics();
+    const crowding = daemon.crowding();
     const holder = reader ? new Application(scene) : undefined;
     for (const path of [replicated, other]) await holder?.hold(path);
     for (let index = 0; index < SLICES; index++) {
@@ -62,6 +65,7 @@ function compare(rate: number, reader: boolean): Promise<Comparison> {
       const order = [() => slice(other, sides.alone), () => slice(replicated, sides.withUs)];
       for (const side of index % 2 === 0 ? order : order.reverse()) await side();
     }
+    const waited = crowding();
     await holder?.release();
     const after = await daemon.metrics();
     await daemon.stop();
@@ -70,12 +74,12 @@ function compare(rate: number, reader: boolean): Promise<Comparison> {
       count: after.sum(`${WRITE_LOCK}_count`) - before.sum(`${WRITE_LOCK}_count`),
     };
     const title = `${rate === 0 ? 'flat out' : `${rate} commits/s`}${reader ? `, ${digits(2 * SECONDS)} s reader` : ''}`;
-    return { title, limited: rate > 0, ...sides, writeLock };
+    return { title, limited: rate > 0, ...sides, writeLock, crowding: waited };
   });
 }
 
 function report(comparisons: readonly Comparison[]): Report {
-  const rows = comparisons.map(({ title, alone, withUs, writeLock }) => [
+  const rows = comparisons.map(({ title, alone, withUs, writeLock, crowding }) => [
     title,
     `${digits(median(alone.rates))} / ${digits(median(withUs.rates))}`,
     percent(throughputRatio(alone, withUs) - 1),
@@ -83,11 +87,13 @@ function report(comparisons: readonly Comparison[]): Report {
     `${milliseconds(alone, 0.99)} / ${milliseconds(withUs, 0.99)}`,
     `${milliseconds(alone, 1)} / ${milliseconds(withUs, 1)}`,
     writeLock.count === 0 ? '-' : `<= ${digits(writeLock.p99 * 1000)} ms (${writeLock.count})`,
+    percent(crowding),
   ]);
-  const head = ['', 'commits/s', 'difference', 'p50 ms', 'p99 ms', 'worst ms', 'our write lock, p99'];
+  const head = ['', 'commits/s', 'difference', 'p50 ms', 'p99 ms', 'worst ms', 'our write lock, p99', 'waited'];
   const lines = [
     ...table([head, ...rows]),
-    `alone / with us; ${SLICES} slices of ${digits(SECONDS / SLICES)} s a side in turns, median of the pairs; aim ${percent(AIMED_LOSS)}; ${load()}`,
+    `alone / with us; ${SLICES} slices of ${digits(SECONDS / SLICES)} s a side in turns, median of the pairs; aim ${percent(AIMED_LOSS)}`,
+    `waited: for a processor, of the time the daemon wanted one; ${load()}`,
   ];
   return { lines, missed: comparisons.flatMap(missedBy) };
 }

@@ -8,6 +8,7 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Exposition } from './metrics.ts';
+import { schedule } from './proc.ts';
 import type { Scene } from './scene.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -72,6 +73,16 @@ export class Daemon {
       before = now;
       await sleep(QUIET_MS);
     }
+  }
+
+  /** Starts counting; the function returned tells what share of the time that the daemon wanted a processor since then it had to wait for one. */
+  crowding(): () => number {
+    const before = schedule(this.pid);
+    return () => {
+      const after = schedule(this.pid);
+      const waited = after.waited - before.waited;
+      return waited / (waited + after.ran - before.ran);
+    };
   }
 
   async stop(): Promise<void> {

@@ -7,7 +7,7 @@ import { Arrivals } from './arrivals.ts';
 import { Daemon, replicaLevel0 } from './daemon.ts';
 import type { Exposition } from './metrics.ts';
 import { load } from './proc.ts';
-import { digits, median, quantile, type Report, table, unlessWithin } from './report.ts';
+import { digits, median, percent, quantile, type Report, table, unlessWithin } from './report.ts';
 import { Scene } from './scene.ts';
 
 export const name = 'lag';
@@ -33,11 +33,13 @@ interface Measured {
   readonly files: number;
   readonly puts: number;
   readonly requests: number;
+  /** See Daemon.crowding. */
+  readonly crowding: number;
 }
 
 export async function run(): Promise<Report> {
   const measured = [await isolated(), await steady()];
-  const rows = measured.map(({ title, lags, files, puts, requests }) => [
+  const rows = measured.map(({ title, lags, files, puts, requests, crowding }) => [
     title,
     digits(median(lags)),
     digits(quantile(lags, 0.99)),
@@ -46,9 +48,13 @@ export async function run(): Promise<Report> {
     String(files),
     String(puts),
     String(requests - puts),
+    percent(crowding),
   ]);
-  const head = ['', 'p50 ms', 'p99 ms', 'worst ms', 'commits', 'L0 files', 'puts', 'other requests'];
-  const lines = [...table([head, ...rows]), `limits: p50 ${MOST_P50} ms, p99 ${MOST_P99} ms, one request a file; ${load()}`];
+  const head = ['', 'p50 ms', 'p99 ms', 'worst ms', 'commits', 'L0 files', 'puts', 'other requests', 'waited'];
+  const lines = [
+    ...table([head, ...rows]),
+    `limits: p50 ${MOST_P50} ms, p99 ${MOST_P99} ms, one request a file; waited: for a processor, of the time the daemon wanted one; ${load()}`,
+  ];
   return { lines, missed: measured.flatMap(missedBy) };
 }
 
@@ -68,6 +74,7 @@ function isolated(): Promise<Measured> {
     for (const path of databases) await application.open(path, ROWS);
     const daemon = await Daemon.start(scene, { databases });
     const before = await daemon.metrics();
+    const crowding = daemon.crowding();
     const arrivals = new Map(databases.map((path) => [path, new Arrivals(replicaLevel0(scene, path))]));
     const commits = new Map<string, Commits[]>(databases.map((path) => [path, []]));
     for (let round = 0; round < ROUNDS; round++) {
@@ -76,6 +83,7 @@ function isolated(): Promise<Measured> {
         await sleep(ISOLATION_MS / DATABASES);
       }
     }
+    const waited = crowding();
     await daemon.untilQuiet();
     const after = await daemon.metrics();
     const lags = [...arrivals].flatMap(([path, seen]) => {
@@ -87,7 +95,7 @@ function isolated(): Promise<Measured> {
     });
     const files = [...arrivals.values()].reduce((sum, seen) => sum + seen.files.length, 0);
     for (const seen of arrivals.values()) seen.close();
-    return { title: 'isolated commits, default settings', lags, files, ...requestsBetween(before, after) };
+    return { title: 'isolated commits, default settings', lags, files, crowding: waited, ...requestsBetween(before, after) };
   });
 }
 
@@ -103,13 +111,15 @@ function steady(): Promise<Measured> {
       databaseSettings: ['monitor-interval: 20ms'],
     });
     const before = await daemon.metrics();
+    const crowding = daemon.crowding();
     const arrivals = new Arrivals(replicaLevel0(scene, path));
     const commits = await application.commit(path, { rate: RATE, seconds: SECONDS });
+    const waited = crowding();
     await daemon.untilQuiet();
     const after = await daemon.metrics();
     arrivals.close();
     const title = `${RATE} commits/s, intervals of 20 ms`;
-    return { title, lags: arrivals.lags(commits), files: arrivals.files.length, ...requestsBetween(before, after) };
+    return { title, lags: arrivals.lags(commits), files: arrivals.files.length, crowding: waited, ...requestsBetween(before, after) };
   });
 }
 

@@ -1,6 +1,6 @@
 /** What Linux says about a process. */
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Ticks of /proc/PID/stat are hundredths of a second on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
@@ -16,6 +16,17 @@ export function processorSeconds(pid: number): number {
 export function peakResidentBytes(pid: number | 'self'): number {
   const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
   return Number(kibibytes) * 1024;
+}
+
+/** How long all threads of a process have run, and how long they were ready to run but others had the processors; ms. */
+export function schedule(pid: number): { readonly ran: number; readonly waited: number } {
+  let [ran, waited] = [0, 0];
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const [running, waiting] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ');
+    ran += Number(running) / 1e6;
+    waited += Number(waiting) / 1e6;
+  }
+  return { ran, waited };
 }
 
 /** Processes that want a processor, per processor, over the last minute; benches on a busy machine say little. */

@@ -82,5 +82,5 @@ function levelFlag(word: string): Settings['logging']['level'] {
 /** One pass needs no doors, and must not take those of a daemon that runs. */
 function withoutListeners({ address: _, ...settings }: Settings): Settings {
   const { address: __, ...mcp } = settings.mcp;
-  return { ...settings, mcp, socket: { ...settings.socket, enabled: false } };
+  return { ...settings, mcp };
 }

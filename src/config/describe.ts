@@ -9,7 +9,7 @@ type Scalar = string | number | boolean | readonly string[];
 
 /** One line per value: `key: value  # default`, `# litestream.yml:12` or `# $LOG_LEVEL`. */
 export function describeSettings(settings: Settings): string {
-  const { origins = {}, mcp, socket, shutdown, logging } = settings;
+  const { origins = {}, mcp, shutdown, logging } = settings;
   const lines: string[] = [];
   const put = (indent: string, path: string, value: Scalar | undefined, inherited?: string) => {
     const name = path.slice(path.lastIndexOf('.') + 1);
@@ -35,10 +35,6 @@ export function describeSettings(settings: Settings): string {
   put('  ', 'mcp.max-result-chars', mcp.maxResultChars);
   put('  ', 'mcp.audit-log', mcp.auditLog);
   put('  ', 'mcp.audit-reads', mcp.auditReads);
-  lines.push('socket:');
-  put('  ', 'socket.enabled', socket.enabled);
-  put('  ', 'socket.path', socket.path);
-  put('  ', 'socket.permissions', `0${socket.permissions.toString(8)}`);
   put('', 'exec', settings.exec);
   put('', 'shutdown-sync-timeout', formatDuration(shutdown.timeoutMs));
   put('', 'shutdown-sync-interval', formatDuration(shutdown.intervalMs));

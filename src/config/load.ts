@@ -104,11 +104,11 @@ function resolveTop(top: TopValues, strict: boolean, env: Environment, findings:
   const budget = top['lag-budget'];
   if (budget !== undefined && budget.value < longest)
     findings.warning(budget.at, 'shorter than the longest sync-interval: that replica counts as behind most of the time');
+  if (top.socket !== undefined) readSection(top.socket.value, SOCKET_KEYS, findings);
   return {
     strict,
     ...(address === undefined ? {} : { address }),
     mcp: resolveMCP(top.mcp?.value, top['mcp-addr'], env, findings),
-    socket: resolveSocket(top.socket?.value, env, findings),
     ...(top.exec === undefined || top.exec.value === '' ? {} : { exec: top.exec.value }),
     shutdown: { timeoutMs: top['shutdown-sync-timeout']?.value ?? 30_000, intervalMs: top['shutdown-sync-interval']?.value ?? 500 },
     logging: resolveLogging(top.logging?.value, env, findings),
@@ -134,18 +134,6 @@ function resolveAddress(text: Placed<string> | undefined, findings: Findings): L
   const address = parseListenAddress(text.value);
   if (address === undefined) findings.error(text.at, `"${text.value}" is not an address such as 127.0.0.1:9090 or :9090`);
   return address;
-}
-
-function resolveSocket(node: MapNode | undefined, env: Environment, findings: Findings): Settings['socket'] {
-  const values: Values<typeof SOCKET_KEYS> = node === undefined ? {} : readSection(node, SOCKET_KEYS, findings);
-  const { permissions } = values;
-  if (permissions !== undefined && permissions.value > 0o777)
-    findings.warning(permissions.at, 'this is no file mode; write it octal, such as 0600');
-  return {
-    enabled: values.enabled?.value ?? false,
-    path: absolutePath(values.path?.value || '/var/run/litestream.sock', env),
-    permissions: (permissions?.value ?? 0o600) & 0o777,
-  };
 }
 
 function resolveLogging(node: MapNode | undefined, env: Environment, findings: Findings): Settings['logging'] {

@@ -33,9 +33,9 @@ export const LOGGING_KEYS = {
 } as const satisfies SectionSpec;
 
 export const SOCKET_KEYS = {
-  enabled: { kind: 'bool', default: 'false', doc: 'Opens the public control socket of the original.' },
-  path: { kind: 'path', default: '/var/run/litestream.sock', doc: 'Its path.' },
-  permissions: { kind: 'int', default: '0600', least: notNegative, doc: 'Its mode, octal.' },
+  enabled: later('bool', 'Opens the public control socket of the original.'),
+  path: later('path', 'Its path.'),
+  permissions: later('int', 'Its mode, octal.'),
 } as const satisfies SectionSpec;
 
 export const MCP_KEYS = {
@@ -130,7 +130,7 @@ export const TOP_KEYS = {
   addr: { kind: 'string', doc: 'Address of metrics and health.' },
   'mcp-addr': { kind: 'string', doc: 'Address of the MCP server; without a host: loopback only, unless a token is set.' },
   mcp: { kind: 'section', doc: 'The MCP server.' },
-  socket: { kind: 'section', doc: 'The control socket.' },
+  socket: { kind: 'section', doc: 'The public control socket of the original.' },
   exec: { kind: 'string', doc: 'Program to run while replicating.' },
   logging: { kind: 'section', doc: 'Log lines.' },
   'shutdown-sync-timeout': {

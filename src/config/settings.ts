@@ -24,7 +24,6 @@ export interface Settings {
   /** Metrics and health listener. */
   readonly address?: ListenAddress;
   readonly mcp: MCPSettings;
-  readonly socket: { readonly enabled: boolean; readonly path: string; readonly permissions: number };
   readonly exec?: string;
   readonly shutdown: { readonly timeoutMs: number; readonly intervalMs: number };
   readonly logging: { readonly level: LogLevel; readonly type: 'text' | 'json'; readonly stderr: boolean };

@@ -9,6 +9,7 @@ import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, P
 import { settleCollision } from './collision.ts';
 import { type FileInfo, LEVELS, type Level } from './file-info.ts';
 import { keyOf, type Layout } from './layout.ts';
+import { localTime } from './local-time.ts';
 
 /** Requests in flight while exact times are fetched one by one. */
 const EXACT_TIME_BATCH = 16;
@@ -47,7 +48,9 @@ export class Replica {
    */
   async *list(level: Level, { seek = NO_TXID, exactTimes = false, signal }: ListOptions = {}): AsyncGenerator<FileInfo, void, undefined> {
     const files = this.#listed(level, seek, signal);
-    if (!exactTimes || this.store.capabilities.timestamps === 'listing') return yield* files;
+    if (!exactTimes) return yield* files;
+    if (this.store.localPath !== undefined) return yield* this.#withLocalTimes(files);
+    if (this.store.capabilities.timestamps === 'listing') return yield* files;
     let batch: FileInfo[] = [];
     for await (const file of files) {
       batch.push(file);
@@ -138,6 +141,13 @@ export class Replica {
       const range = parseLTXName(name);
       if (range !== undefined) yield { level, ...range, size, createdAt };
       else if (ENCRYPTED_NAME.test(name)) throw encrypted(this.store.destination);
+    }
+  }
+
+  async *#withLocalTimes(files: AsyncIterable<FileInfo>): AsyncGenerator<FileInfo, void, undefined> {
+    for await (const file of files) {
+      const path = this.localPath(file);
+      yield { ...file, createdAt: (path === undefined ? undefined : localTime(path)) ?? file.createdAt };
     }
   }
 

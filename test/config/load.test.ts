@@ -45,7 +45,7 @@ describe('a configuration in the style of the original', () => {
   });
 
   test('every value that is not written has its default', () => {
-    const { databases, lagBudgetMs, shutdown, socket, mcp } = settingsOf(DB);
+    const { databases, lagBudgetMs, shutdown, mcp } = settingsOf(DB);
     expect(databases).toEqual([
       {
         settings: {
@@ -65,10 +65,9 @@ describe('a configuration in the style of the original', () => {
         restoreIfMissing: false,
       },
     ]);
-    expect({ lagBudgetMs, shutdown, socket }).toEqual({
+    expect({ lagBudgetMs, shutdown }).toEqual({
       lagBudgetMs: 60_000,
       shutdown: { timeoutMs: 30_000, intervalMs: 500 },
-      socket: { enabled: false, path: '/var/run/litestream.sock', permissions: 0o600 },
     });
     expect(mcp).toEqual({
       readOnly: true,
@@ -117,9 +116,8 @@ describe('a configuration in the style of the original', () => {
   });
 
   test('booleans, integers and durations have all the forms of the original', () => {
-    const text = `socket:\n  enabled: yes\n  permissions: 0660\nlogging: {stderr: "true"}\nshutdown-sync-timeout: 1m30s\nlag-budget: 1d\n${DB}    truncate-page-n: -1\n    max-sync-wal-bytes: 0\n    min-checkpoint-page-count: 0x10\n`;
+    const text = `strict: no\nlogging: {stderr: "true"}\nshutdown-sync-timeout: 1m30s\nlag-budget: 1d\n${DB}    truncate-page-n: -1\n    max-sync-wal-bytes: 0\n    min-checkpoint-page-count: 0x10\n`;
     const settings = settingsOf(text);
-    expect(settings.socket).toMatchObject({ enabled: true, permissions: 0o660 });
     expect(settings).toMatchObject({ logging: { stderr: true }, shutdown: { timeoutMs: 90_000 }, lagBudgetMs: 86_400_000 });
     expect(settings.databases[0]?.settings).toMatchObject({
       truncatePages: Number.POSITIVE_INFINITY,
@@ -175,11 +173,6 @@ describe('findings', () => {
       'a doubtful log level',
       `logging:\n  level: loud\n${DB}`,
       'c.yml:2:10: logging.level: "loud" is not a log level and counts as info; levels are trace, debug, info, warn, error',
-    ],
-    [
-      'a mode that was meant octal',
-      `socket:\n  permissions: 600\n${DB}`,
-      'c.yml:2:16: socket.permissions: this is no file mode; write it octal, such as 0600',
     ],
     ['a second document', `${DB}---\nx: 1\n`, 'c.yml:5:1: only the first document of the file is read'],
     [
@@ -498,7 +491,7 @@ describe('files', () => {
     );
     const missing = keys.filter((key) => !new RegExp(`^[ #-]*${key}:`, 'm').test(text));
     // Shown in another form, or a refusal.
-    expect(missing.toSorted()).toEqual(['age', 'age', 'replicas', 'url']);
+    expect(missing.toSorted()).toEqual(['age', 'age', 'replicas', 'socket', 'url']);
   });
 
   test('every commented key of the shipped configuration shows its true default', async () => {

@@ -34,20 +34,19 @@ describe('docs/configuration.md', () => {
   });
 
   test('the defaults it tells are the ones in effect', () => {
-    const { databases, lagBudgetMs, mcp, shutdown, socket, logging, strict } = settingsFromText(
+    const { databases, lagBudgetMs, mcp, shutdown, logging, strict } = settingsFromText(
       'dbs: [{path: /a.db, replica: {path: /b}}]',
       '/x.yml',
       { expandEnv: false },
       {},
     );
     const [first] = databases;
-    expect({ lagBudgetMs, shutdown, strict, level: logging.level, type: logging.type, permissions: socket.permissions }).toEqual({
+    expect({ lagBudgetMs, shutdown, strict, level: logging.level, type: logging.type }).toEqual({
       lagBudgetMs: 60_000,
       shutdown: { timeoutMs: 30_000, intervalMs: 500 },
       strict: false,
       level: 'info',
       type: 'text',
-      permissions: 0o600,
     });
     expect(mcp).toMatchObject({ readOnly: true, tokenScopes: ['read'], sse: true, maxResultChars: 20_000, auditReads: true });
     expect(mcp.gate).toMatchObject({ confirm: 'auto', planTTLMs: 600_000, maxRestores: 2 });

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
@@ -15,14 +15,16 @@ const FIXTURES = fileURLToPath(new URL('../../fixtures/v5/', import.meta.url));
 interface Expected {
   readonly txid: string;
   readonly counts: string;
+  /** When the original read this state back. */
+  readonly at: string;
 }
 
 const expectations: Expected[] = readFileSync(join(FIXTURES, 'vfs-0.5.17.expected.tsv'), 'utf8')
   .trim()
   .split('\n')
   .map((line) => {
-    const [txid = '', counts = ''] = line.split('\t');
-    return { txid, counts };
+    const [txid = '', counts = '', at = ''] = line.split('\t');
+    return { txid, counts, at };
   });
 
 function unpack(): string {
@@ -58,18 +60,30 @@ describe('a replica written by the original (0.5.17)', () => {
 
   test('restores to the moment after each of its files, from a store without local files too', async () => {
     const local = await openFileReplica(unpack());
-    const remote = await copyToMemory(local);
     const directory = temporaryDirectory();
-    const points = restorablePoints(await listCatalogue(local));
-    for (const [at, { time }] of points.entries()) {
-      // The archive keeps whole seconds: the last of those that share one is meant.
-      const txid = points.findLast((point) => point.time === time)?.txid;
-      for (const [name, source] of Object.entries({ local, remote })) {
+    for (const [name, source] of Object.entries({ local, remote: await copyToMemory(local) })) {
+      const points = restorablePoints(await listCatalogue(source, { exactTimes: true }));
+      for (const [at, { time }] of points.entries()) {
+        // The archive keeps whole seconds: the last of those that share one is meant.
+        const txid = points.findLast((point) => point.time === time)?.txid;
         const output = join(directory, `${at}-${name}.db`);
         const result = await restore(source, { output, target: { type: 'timestamp', timestamp: time + 1 } });
         expect(result).toMatchObject({ txid, time });
         expect(query(output)).toBe(expectations[Number(txid) - 1]?.counts);
       }
+    }
+  });
+
+  test('restores to each moment the original was asked at, even from a copy that lost its modification times', async () => {
+    const replica = unpack();
+    const level = join(replica, 'ltx', '0');
+    for (const name of readdirSync(level)) utimesSync(join(level, name), new Date(), new Date());
+    const source = await openFileReplica(replica);
+    for (const { txid, counts, at } of expectations) {
+      const output = join(temporaryDirectory(), 'out.db');
+      const result = await restore(source, { output, target: { type: 'timestamp', timestamp: Date.parse(at) } });
+      expect(result).toMatchObject({ txid: parseTXID(txid) });
+      expect(query(output), at).toBe(counts);
     }
   });
 

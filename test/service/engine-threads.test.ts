@@ -56,6 +56,8 @@ test('an engine that dies before the silent replica was heard learns later what 
   setting.remote('one').cut();
   const { database } = await setting.start();
   await becomes(database, 'failing');
+  // Only a thread that has come up hears that it is to die.
+  await expect.poll(async () => (await database.status()).engine.dbSize, { timeout: 20_000 }).toBeGreaterThan(0);
   crash();
   await expect.poll(lost, { timeout: 20_000 }).toBe(1);
   await expect.poll(async () => (await database.status()).engine.state, { timeout: 20_000 }).toBe('starting');

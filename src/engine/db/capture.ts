@@ -141,6 +141,12 @@ export class Capture {
     return bump?.header !== undefined && view.header !== undefined && sameSalts(bump.header, view.header) && bump.end === view.end;
   }
 
+  /** A pass would find nothing to do. */
+  isIdle(view: WALView): boolean {
+    if (this.#startup || this.#unconfirmed !== undefined || !this.#db.readLock.isHeld) return false;
+    return this.#decide(view).kind === 'none';
+  }
+
   observe(): WALView {
     const wal = this.#db.openWAL();
     try {

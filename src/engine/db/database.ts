@@ -127,8 +127,13 @@ class LiveEngine implements DatabaseEngine, Monitored {
 
   async look(): Promise<Look> {
     const start = this.#clock.monotonic();
-    const look = await this.#captureUnlessResting();
-    await this.#checkpointIfDue();
+    const { idle, resting, view } = await this.#holder.run(async (session) => session.glance(this.#settings.pollIntervalMs));
+    let look: Look = { found: false, inFlight: view.inFlight };
+    if (idle) this.#report.caughtUp();
+    else {
+      look = await this.#capture(resting);
+      await this.#checkpointIfDue();
+    }
     this.#report.state('replicating');
     this.#report.pass(this.#clock.monotonic() - start, this.#sizes());
     this.#failureLog.succeeded();
@@ -153,14 +158,8 @@ class LiveEngine implements DatabaseEngine, Monitored {
     return 'failing';
   }
 
-  /** Leaves our own small commit for a while, so that it shares a file with the next one of the application. */
-  async #captureUnlessResting(): Promise<Look> {
-    const resting = await this.#holder.run(async (session) => session.restingWAL());
-    if (resting !== undefined && resting.ageMs < this.#settings.pollIntervalMs) {
-      this.#report.caughtUp();
-      return { found: false, inFlight: resting.inFlight };
-    }
-    this.#capturingBump = resting !== undefined;
+  async #capture(onlyBump: boolean): Promise<Look> {
+    this.#capturingBump = onlyBump;
     try {
       return await this.#captureAll();
     } finally {

@@ -81,16 +81,20 @@ export class Session {
     return this.capture.pass();
   }
 
-  /** When the WAL holds nothing new but our own small commit: how old that is, and whether more is on its way. */
-  restingWAL(): { readonly ageMs: number; readonly inFlight: boolean } | undefined {
+  /**
+   * One cheap look, which is all that an idle database gets. `resting`: nothing is pending but our own small commit, which may wait for `bumpWaitMs`
+   * to share a file with the next commit of the application.
+   */
+  glance(bumpWaitMs: number): { readonly idle: boolean; readonly resting: boolean; readonly view: WALView } {
     const view = this.capture.observe();
-    if (!this.capture.isOnlyBumpPending(view)) return undefined;
-    return { ageMs: this.#deps.clock.monotonic() - this.#baseline.at, inFlight: view.inFlight };
+    const resting = this.capture.isOnlyBumpPending(view);
+    const young = this.#deps.clock.monotonic() - this.#baseline.at < bumpWaitMs;
+    const nothingNew = resting ? young : this.capture.isIdle(view);
+    return { idle: nothingNew && this.dueCheckpoint(view) === undefined, resting, view };
   }
 
   /** What the policy asks for now. */
-  dueCheckpoint(): 'PASSIVE' | 'TRUNCATE' | undefined {
-    const view = this.capture.observe();
+  dueCheckpoint(view: WALView = this.capture.observe()): 'PASSIVE' | 'TRUNCATE' | undefined {
     const { view: then, at } = this.#baseline;
     const now = this.#deps.clock.monotonic();
     const sameWAL = view.header?.salt1 === then.header?.salt1 && view.header?.salt2 === then.header?.salt2;

@@ -64,6 +64,8 @@ describe('the locks of SQLite survive everything that we do', () => {
 
   test('after close the application is alone again, and the WAL is as it was', async () => {
     const engine = bench.engine();
+    // The application does not wait for locks here, and opening needs one.
+    await engine.sync();
     await insert();
     await engine.sync();
     const size = statSync(`${bench.path}-wal`).size;
@@ -142,6 +144,8 @@ describe('one owner', () => {
 describe('things that are moved away', () => {
   test('a database file that is replaced is opened anew and written in full, with a later TXID', async () => {
     const engine = bench.engine();
+    // The application does not wait for locks here, and opening needs one.
+    await engine.sync();
     await insert();
     const { after } = await engine.sync();
     await app.run((context) => context.closeAll());
@@ -161,6 +165,8 @@ describe('things that are moved away', () => {
 
   test('a database file that is written over in place is opened anew and written in full', async () => {
     const engine = bench.engine();
+    // The application does not wait for locks here, and opening needs one.
+    await engine.sync();
     await insert();
     const { after } = await engine.sync();
     await app.run((context, path: string) => {
@@ -190,6 +196,8 @@ describe('things that are moved away', () => {
 
   test('a database file that is removed is waited for', async () => {
     const engine = bench.engine({ monitorIntervalMs: 10, pollIntervalMs: 50 });
+    // The application does not wait for locks here, and opening needs one.
+    await engine.sync();
     await insert();
     await engine.sync();
     await app.run((context) => context.closeAll());
@@ -210,6 +218,8 @@ describe('things that are moved away', () => {
       sleep: systemClock.sleep,
     };
     const engine = bench.engine({}, { clock });
+    // The application does not wait for locks here, and opening needs one.
+    await engine.sync();
     await insert();
     const { after } = await engine.sync();
     rmSync(bench.metaPath, { recursive: true });

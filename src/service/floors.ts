@@ -52,11 +52,11 @@ export class Floors {
     await Promise.all([...this.#unheard].map(ask));
   }
 
-  /** Asks again and again until all have answered; rejects with `signal.reason` when aborted. */
-  async askUntilKnown(signal: AbortSignal): Promise<void> {
+  /** Asks again and again until all have answered; rejects with `signal.reason` when aborted. @param everyMs default: less and less often. */
+  async askUntilKnown(signal: AbortSignal, everyMs?: number): Promise<void> {
     const backoff = new Backoff(RETRY);
     while (!this.areKnown) {
-      await this.#clock.sleep(backoff.next(), { signal, unref: true });
+      await this.#clock.sleep(everyMs ?? backoff.next(), { signal, unref: true });
       await this.ask(signal, ANSWER_LIMIT);
       signal.throwIfAborted();
     }

@@ -44,6 +44,8 @@ export interface Unreplicated {
 const PRUNE_INTERVAL = 60_000;
 
 const RESTORE_RETRY = { initialMs: 1000, capMs: 300_000, jitter: 0.1 };
+/** Of the time for stopping, the part that may be spent on replicas that have never answered. */
+const ASKING_PART = 0.8;
 /** How long uploading what a lost database left in its local log may hold its restore up, ms. */
 const LEFTOVER_LIMIT = 30_000;
 
@@ -130,6 +132,7 @@ export class ManagedDatabase implements DatabaseHandle {
     };
     try {
       await this.#starting;
+      await this.#lastQuestion(deadline);
       report('-', await this.#keeper.close(deadline.signal));
       await Promise.all(this.replicas.map(async (replica) => report(replica.settings.name, await replica.finish(deadline.rest()))));
       return left;
@@ -146,6 +149,20 @@ export class ManagedDatabase implements DatabaseHandle {
     this.#keeper.open();
     for (const replica of this.replicas) this.#startReplica(replica);
     if (!this.#floors.areKnown) void this.#findFloors(signal);
+  }
+
+  /** An engine that does not know what a replica holds has captured nothing; it may still, if the replica answers in good time. */
+  async #lastQuestion(deadline: StopDeadline): Promise<void> {
+    const { deadlineMs, retryMs, signal } = deadline.rest();
+    if (this.#floors.areKnown || this.#keeper.view.last.state !== 'starting') return;
+    const limit = { clock: this.#with.clock, ms: deadlineMs * ASKING_PART, what: 'asking the replicas for their positions', signal };
+    try {
+      if (deadlineMs === 0) await this.#floors.ask(signal);
+      else await limited(limit, (call) => this.#floors.askUntilKnown(call, retryMs));
+    } catch {
+      return; // the final sync says what is missing
+    }
+    await this.#keeper.tellFloor();
   }
 
   #startReplica(replica: ManagedReplica): void {

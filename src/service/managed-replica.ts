@@ -4,12 +4,12 @@ import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
-import { errorToData, LitestreamError } from '../base/errors.ts';
+import { errorFromData, errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { StagedFile } from '../engine/database-engine.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { UploadEvent } from '../engine/upload/events.ts';
-import type { LocalFile } from '../engine/upload/local-log.ts';
+import { type LocalFile, LocalLog } from '../engine/upload/local-log.ts';
 import { Uploader } from '../engine/upload/uploader.ts';
 import { formatTXID, NO_TXID, type TXID } from '../formats/ltx/txid.ts';
 import { type FileInfo, SNAPSHOT_LEVEL } from '../replica/file-info.ts';
@@ -48,6 +48,7 @@ export class ManagedReplica implements ReplicaHandle {
   readonly replica: Replica;
   readonly #options: ManagedReplicaOptions;
   readonly #log: Logger;
+  readonly #local: LocalLog;
   readonly #uploader: Uploader;
   readonly #closing = new AbortController();
   readonly #bridgeBackoff = new Backoff(BRIDGE_RETRY);
@@ -63,6 +64,7 @@ export class ManagedReplica implements ReplicaHandle {
     this.#options = options;
     this.#log = log.with({ database: database.name, replica: settings.name });
     const directory = join(database.metaPath, 'ltx', '0');
+    this.#local = new LocalLog(directory);
     this.#uploader = new Uploader({ settings, replica, directory, clock, log: this.#log, onEvent: (event) => this.#onEvent(event) });
   }
 
@@ -126,15 +128,27 @@ export class ManagedReplica implements ReplicaHandle {
   async finish({ deadlineMs, retryMs, signal }: StopLimits): Promise<LitestreamError | undefined> {
     try {
       if (signal.aborted) return this.#leftBehind(signal);
+      if (await this.#hasNothing()) return this.#standingFailure();
       await this.#uploader.flush({ signal, deadlineMs, retryIntervalMs: retryMs });
       return undefined;
     } catch (error) {
       const data = errorToData(error);
       this.#log.log('error', 'the last changes did not reach the replica', { error: data });
-      return new LitestreamError(data.code, data.message, { cause: error });
+      const reason = data.cause === undefined ? '' : ` (${data.cause})`;
+      return new LitestreamError(data.code, `${data.message}${reason}`, { cause: error });
     } finally {
       await this.#release();
     }
+  }
+
+  /** Nothing was ever captured, so nothing can be waited for. */
+  async #hasNothing(): Promise<boolean> {
+    return (await this.#local.list()).length === 0;
+  }
+
+  #standingFailure(): LitestreamError | undefined {
+    const failure = this.#uploader.status().lastError?.error;
+    return failure === undefined ? undefined : errorFromData(failure);
   }
 
   #leftBehind(signal: AbortSignal): LitestreamError | undefined {

@@ -266,6 +266,39 @@ test('what does not reach the replica before the deadline is reported, and uploa
   expect(await setting.restoredDigest(app)).toBe(await app.digest());
 });
 
+test('a replica that was never heard is asked once more before the end, and what it needs then arrives', async () => {
+  const app = await setting.application();
+  setting.remote('one').cut();
+  const { service, database } = await setting.start();
+  await becomes(database, 'failing');
+  await app.exec("INSERT INTO t (body) VALUES ('x')");
+  const stopping = service.stop(STOP);
+  await pause(200);
+  setting.remote('one').heal();
+  expect(await stopping).toEqual([]);
+  expect(await setting.restoredDigest(app)).toBe(await app.digest());
+});
+
+test('a replica that is never heard is named when nothing could be captured because of it', async () => {
+  await setting.application();
+  setting.remote('one').cut();
+  const { service, database } = await setting.start();
+  await becomes(database, 'failing');
+  const begun = performance.now();
+  expect(await service.stop({ ...STOP, deadlineMs: 1000 })).toEqual([
+    { database: 'app', replica: '-', error: expect.stringMatching(/what the replicas hold/) },
+    { database: 'app', replica: 'one', error: 'the test has cut the line' },
+  ]);
+  expect(performance.now() - begun).toBeLessThan(5000);
+});
+
+test('a database that does not exist leaves nothing behind, whatever its replica does', async () => {
+  setting.remote('one').hang();
+  const { service, database } = await setting.start();
+  await becomes(database, 'waiting');
+  expect(await service.stop({ ...STOP, deadlineMs: 3000 })).toEqual([]);
+});
+
 test('stopping can be cut short while uploads hang, and says what is left', async () => {
   const app = await setting.application();
   const { service, database } = await setting.start();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { Random, seedFromEnvironment } from '../model/random.ts';
 import { Model } from '../model/rounds.ts';
+import { Random, seedFromEnvironment } from '../support/random.ts';
 
 const ROUNDS_EACH = 25;
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Random, seedFromEnvironment } from './random.ts';
+import { Random, seedFromEnvironment } from '../support/random.ts';
 import { Model, type ModelReport } from './rounds.ts';
 
 const ROUNDS = 20;

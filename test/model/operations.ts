@@ -1,7 +1,7 @@
 /** What the application of the model test does: seeded transactions and everything else that touches a database file. */
 
 import type Database from 'better-sqlite3';
-import type { Random } from './random.ts';
+import type { Random } from '../support/random.ts';
 
 interface TableRow {
   readonly name: string;

@@ -11,8 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { formatTXID, parseTXID, type TXID } from '../../src/formats/ltx/txid.ts';
+import type { Random } from '../support/random.ts';
 import { type LoggedState, readApplicationLog, sequencesOf } from './application-log.ts';
-import type { Random } from './random.ts';
 import { restoreFile } from './restore-file.ts';
 import { stateHash } from './state-hash.ts';
 

@@ -7,8 +7,8 @@
 
 import { appendFileSync, readFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
+import { Random } from '../support/random.ts';
 import { change, createSchema, maintain } from './operations.ts';
-import { Random } from './random.ts';
 import { stateHash } from './state-hash.ts';
 
 const [path = '', log = '', seed = '1', pageSize = '4096'] = process.argv.slice(2);

@@ -10,9 +10,9 @@ import { runJob } from '../../src/workers/job-host.ts';
 import { runJobHere } from '../../src/workers/job-kinds.ts';
 import type { JobProgress } from '../../src/workers/job-protocol.ts';
 import { targetGuard } from '../../src/workers/job-target-guard.ts';
-import { seeded } from '../engine/restore/listing.ts';
 import { encode, NaiveDatabase, store as put } from '../engine/restore/ltx-files.ts';
 import { temporaryDirectory } from '../engine/restore/setting.ts';
+import { randomFrom } from '../support/random.ts';
 import { unpackTarGz } from '../support/tar.ts';
 
 const FIXTURE = fileURLToPath(new URL('../fixtures/v5/vfs-0.5.17.tar.gz', import.meta.url));
@@ -170,7 +170,7 @@ describe('a verify job', () => {
 
 test('a replica of naive files restores in a thread, too', async () => {
   const directory = temporaryDirectory();
-  const database = new NaiveDatabase(4096, seeded(2));
+  const database = new NaiveDatabase(4096, randomFrom(2));
   database.step(10);
   put(join(directory, 'replica'), 0, 1, 1, encode(4096, 1, 1, database.range(1, 1), 1), 1);
   const output = join(directory, 'out.db');

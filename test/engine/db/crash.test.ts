@@ -2,9 +2,9 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { DatabaseEngine } from '../../../src/engine/database-engine.ts';
 import { nodePublishFS, type PublishFS } from '../../../src/engine/db/publish-fs.ts';
 import type { App } from '../../support/app-process.ts';
+import { Random } from '../../support/random.ts';
 import { Bench } from './bench.ts';
 import { EngineProcess } from './engine-process.ts';
-import { Random } from './random.ts';
 
 let bench: Bench | undefined;
 const processes: EngineProcess[] = [];

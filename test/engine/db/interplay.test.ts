@@ -3,9 +3,9 @@ import { afterEach, expect, test } from 'vitest';
 import type { DatabaseEngine } from '../../../src/engine/database-engine.ts';
 import type { App } from '../../support/app-process.ts';
 import { AppError } from '../../support/app-process.ts';
+import { Random } from '../../support/random.ts';
 import { Rebuild } from '../../support/rebuild.ts';
 import { Bench } from './bench.ts';
-import { Random } from './random.ts';
 
 let bench: Bench | undefined;
 afterEach(async () => {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { nodeDisk, type RestoreDisk } from '../../../src/engine/restore/disk.ts';
 import { existsAtAll } from '../../../src/engine/restore/output.ts';
 import { sweepRestores } from '../../../src/engine/restore/restore.ts';
-import { seeded } from './listing.ts';
+import { randomFrom } from '../../support/random.ts';
 import { encode, NaiveDatabase, store } from './ltx-files.ts';
 import { openFileReplica, restore, temporaryDirectory } from './setting.ts';
 
@@ -48,7 +48,7 @@ function failingDisk(step: number): { readonly disk: RestoreDisk; readonly log: 
 function setting() {
   const directory = temporaryDirectory();
   const root = join(directory, 'replica');
-  const database = new NaiveDatabase(512, seeded(3));
+  const database = new NaiveDatabase(512, randomFrom(3));
   for (let txid = 1; txid <= 4; txid++) {
     database.step(12);
     store(root, 0, txid, txid, encode(512, txid, txid, database.range(txid, txid), txid), txid);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../../src/base/errors.ts';
 import { existsAtAll } from '../../../src/engine/restore/output.ts';
-import { between, seeded } from './listing.ts';
+import { between, randomFrom } from '../../support/random.ts';
 import { encode, store } from './ltx-files.ts';
 import { openFileReplica, restore, temporaryDirectory } from './setting.ts';
 
@@ -11,7 +11,7 @@ import { openFileReplica, restore, temporaryDirectory } from './setting.ts';
 function setting() {
   const directory = temporaryDirectory();
   const root = join(directory, 'replica');
-  const random = seeded(9);
+  const random = randomFrom(9);
   const page = () => Uint8Array.from({ length: 512 }, (_, at) => (at % 100 < 12 ? between(random, 0, 255) : 0));
   const change = (commit: number, ...pgnos: number[]) => ({ commit, pages: new Map(pgnos.map((pgno) => [pgno, page()])) });
   const changes = [change(4, 1, 2, 3, 4), change(4, 1, 3), change(5, 1, 5)];

@@ -2,24 +2,12 @@
 
 import { toTXID } from '../../../src/formats/ltx/txid.ts';
 import type { FileInfo, Level } from '../../../src/replica/file-info.ts';
+import { between } from '../../support/random.ts';
 
 /** `info(0, 3, 5, { size, at })`. Default size 1000, default time 1000 ms times maxTXID. */
 export function info(level: number, min: number, max: number, { size = 1000, at = max * 1000 } = {}): FileInfo {
   return { level: level as Level, minTXID: toTXID(min), maxTXID: toTXID(max), size, createdAt: at };
 }
-
-/** A small deterministic generator (mulberry32): numbers in [0, 1). */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-export const between = (random: () => number, low: number, high: number): number => low + Math.floor(random() * (high - low + 1));
 
 /** Up to 12 overlapping files over TXIDs 1 to 10, with clocks that are not always in order. */
 export function randomListing(random: () => number): FileInfo[] {

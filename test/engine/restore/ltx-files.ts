@@ -6,7 +6,7 @@ import { LTXEncoder } from '../../../src/formats/ltx/encoder.ts';
 import { formatLTXName } from '../../../src/formats/ltx/filename.ts';
 import { toTXID } from '../../../src/formats/ltx/txid.ts';
 import { lockPage } from '../../../src/formats/sqlite/page-size.ts';
-import { between } from './listing.ts';
+import { between } from '../../support/random.ts';
 
 export interface Change {
   readonly commit: number;

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { PageSet } from '../../../src/engine/restore/page-set.ts';
-import { between, seeded } from './listing.ts';
+import { between, randomFrom } from '../../support/random.ts';
 
 test('a page set agrees with a plain set, also across its chunks', () => {
-  const random = seeded(6);
+  const random = randomFrom(6);
   for (const size of [1, 7, 8, 9, 1000, 600_000]) {
     const pages = new PageSet(size);
     const plain = new Set<number>();

@@ -3,7 +3,8 @@ import { lineages, snapshots } from '../../../src/engine/restore/lineages.ts';
 import { planRestore } from '../../../src/engine/restore/plan.ts';
 import { coverage, restorablePoints } from '../../../src/engine/restore/points.ts';
 import { toTXID } from '../../../src/formats/ltx/txid.ts';
-import { info, randomListing, seeded } from './listing.ts';
+import { randomFrom } from '../../support/random.ts';
+import { info, randomListing } from './listing.ts';
 
 describe('restorable points', () => {
   test('have the earliest time, the lowest level and the distance from the one before', () => {
@@ -16,7 +17,7 @@ describe('restorable points', () => {
   });
 
   test('are exactly the TXIDs a plan can be made for', () => {
-    const random = seeded(7);
+    const random = randomFrom(7);
     for (let round = 0; round < 300; round++) {
       const files = randomListing(random);
       const points = restorablePoints(files).map((point) => point.txid);
@@ -74,7 +75,7 @@ describe('lineages', () => {
   });
 
   test('the end of the restorable run can be restored, whatever overlaps in it', () => {
-    const random = seeded(11);
+    const random = randomFrom(11);
     for (let round = 0; round < 300; round++) {
       const files = randomListing(random);
       const run = lineages(files).find((lineage) => lineage.restorable);

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { Prefetch } from '../../../src/engine/restore/prefetch.ts';
 import type { FileInfo } from '../../../src/replica/file-info.ts';
 import type { OpenedObject } from '../../../src/storage/object-store.ts';
-import { between, info, seeded } from './listing.ts';
+import { between, randomFrom } from '../../support/random.ts';
+import { info } from './listing.ts';
 
 /** A store whose files are numbered chunks; knows what is open and how far it was read. */
 class Source {
@@ -63,7 +64,7 @@ describe('prefetch', () => {
   test('reads no further ahead than the budget, and never stands still', async () => {
     const source = new Source(20, 100);
     const prefetch = new Prefetch(files(10), { open: source.opener, signal, streams: 4, budget: 500 });
-    const random = seeded(4);
+    const random = randomFrom(4);
     let taken = 0;
     for (let at = 1; at <= 10; at++) {
       for await (const chunk of prefetch.chunks()) {

@@ -4,13 +4,13 @@ import { describe, expect, test } from 'vitest';
 import { nodeDisk, type RestoreDisk } from '../../../src/engine/restore/disk.ts';
 import { sweepRestores } from '../../../src/engine/restore/restore.ts';
 import { workspaceOf, workspaceToken } from '../../../src/engine/restore/workspace.ts';
-import { seeded } from './listing.ts';
+import { randomFrom } from '../../support/random.ts';
 import { encode, NaiveDatabase, store } from './ltx-files.ts';
 import { openFileReplica, restore, temporaryDirectory } from './setting.ts';
 
 async function setting() {
   const directory = temporaryDirectory();
-  const database = new NaiveDatabase(512, seeded(8));
+  const database = new NaiveDatabase(512, randomFrom(8));
   database.step(9);
   store(join(directory, 'replica'), 0, 1, 1, encode(512, 1, 1, database.range(1, 1), 1), 1);
   const replica = await openFileReplica(join(directory, 'replica'));

@@ -9,7 +9,7 @@ import type { RestoreProgress } from '../../../src/engine/restore/progress.ts';
 import { Kernel } from '../../../src/formats/kernel/kernel.ts';
 import { toTXID } from '../../../src/formats/ltx/txid.ts';
 import { lockPage } from '../../../src/formats/sqlite/page-size.ts';
-import { between, seeded } from './listing.ts';
+import { between, randomFrom } from '../../support/random.ts';
 import { encode, NaiveDatabase, store } from './ltx-files.ts';
 import { copyToMemory, leftovers, openFileReplica, restore, temporaryDirectory } from './setting.ts';
 
@@ -18,7 +18,7 @@ const seed = Number(process.env.SEED ?? Date.now() % 1e9);
 /** A small replica: TXIDs 1 to 4 at level 0, 5 to 6 merged at level 1. */
 function smallReplica(pageSize = 512) {
   const root = join(temporaryDirectory(), 'replica');
-  const database = new NaiveDatabase(pageSize, seeded(5));
+  const database = new NaiveDatabase(pageSize, randomFrom(5));
   for (let txid = 1; txid <= 6; txid++) database.step(20);
   for (let txid = 1; txid <= 4; txid++)
     store(root, 0, txid, txid, encode(pageSize, txid, txid, database.range(txid, txid), txid * 1000), txid * 1000);
@@ -30,7 +30,7 @@ function smallReplica(pageSize = 512) {
 describe('random chains', () => {
   for (const pageSize of [512, 1024, 4096, 65536]) {
     test(`every restorable TXID gives exactly its state, page size ${pageSize} (seed ${seed})`, async () => {
-      const random = seeded(seed + pageSize);
+      const random = randomFrom(seed + pageSize);
       const rounds = pageSize > 4096 ? 3 : 8;
       for (let round = 0; round < rounds; round++) {
         const root = join(temporaryDirectory(), 'replica');

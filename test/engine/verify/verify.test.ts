@@ -7,7 +7,7 @@ import type { PageSums } from '../../../src/engine/database-engine.ts';
 import { type VerifyRequest, type VerifyResult, type VerifyTools, verifyReplica } from '../../../src/engine/verify/verify.ts';
 import { crc64 } from '../../../src/formats/kernel/oracle/crc64.ts';
 import { toTXID } from '../../../src/formats/ltx/txid.ts';
-import { seeded } from '../restore/listing.ts';
+import { randomFrom } from '../../support/random.ts';
 import { encode, NaiveDatabase, store } from '../restore/ltx-files.ts';
 import { openFileReplica, temporaryDirectory } from '../restore/setting.ts';
 
@@ -17,7 +17,7 @@ const PAGE_SIZE = 512;
 function setting() {
   const directory = temporaryDirectory();
   const root = join(directory, 'replica');
-  const database = new NaiveDatabase(PAGE_SIZE, seeded(21));
+  const database = new NaiveDatabase(PAGE_SIZE, randomFrom(21));
   for (let txid = 1; txid <= 6; txid++) database.step(30);
   const put = (level: number, min: number, max: number) =>
     store(root, level, min, max, encode(PAGE_SIZE, min, max, database.range(min, max), max), max);

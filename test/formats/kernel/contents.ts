@@ -1,20 +1,10 @@
 /** Seeded contents for the kernel tests: what databases hold, and what compressors stumble over. */
 
+import { between, randomFrom } from '../../support/random.ts';
+
+export { between, randomFrom };
+
 export type Random = () => number;
-
-/** Numbers from 0 up to, not including, 1; the same for the same seed (mulberry32). */
-export function randomFrom(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** A whole number from `least` to `most`. */
-export const between = (random: Random, least: number, most: number): number => least + Math.floor(random() * (most - least + 1));
 
 export function noise(random: Random, length: number): Uint8Array {
   return Uint8Array.from({ length }, () => Math.floor(random() * 256));

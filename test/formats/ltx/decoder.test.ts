@@ -6,9 +6,9 @@ import { xxh32 } from '../../../src/formats/kernel/xxh32.ts';
 import { LTXDecoder } from '../../../src/formats/ltx/decoder.ts';
 import { locatePageIndex } from '../../../src/formats/ltx/page-index.ts';
 import { PAGE_SIZES } from '../../../src/formats/sqlite/page-size.ts';
-import { Random, seedFromEnvironment } from '../../model/random.ts';
 import { comparePages, constantPage, decode, encode, header, SAME_PAGES } from '../../support/ltx-files.ts';
 import { greedyBlock, type OracleFile, type OraclePage, readOracle, rollingChecksum, writeOracle } from '../../support/ltx-oracle.ts';
+import { Random, seedFromEnvironment } from '../../support/random.ts';
 
 const FLAG = 1n << 63n;
 const page = (pgno: number, byte = pgno, size = 512): OraclePage => ({ pgno, page: constantPage(byte, size) });

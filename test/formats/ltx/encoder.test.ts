@@ -5,9 +5,9 @@ import { LTXDecoder } from '../../../src/formats/ltx/decoder.ts';
 import { LTXEncoder, type LTXEncoderOptions } from '../../../src/formats/ltx/encoder.ts';
 import { locatePageIndex, readPageIndex } from '../../../src/formats/ltx/page-index.ts';
 import { lockPage, PAGE_SIZES } from '../../../src/formats/sqlite/page-size.ts';
-import { Random, seedFromEnvironment } from '../../model/random.ts';
 import { comparePages, constantPage, decode, encode, header, SAME_PAGES } from '../../support/ltx-files.ts';
 import { readOracle } from '../../support/ltx-oracle.ts';
+import { Random, seedFromEnvironment } from '../../support/random.ts';
 
 const invalid = expect.objectContaining({ code: 'LTX_INVALID' });
 const missing = (pgno: number) => expect.objectContaining({ code: 'PAGE_MISSING', details: { pgno } });

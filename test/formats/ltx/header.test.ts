@@ -4,9 +4,9 @@ import { toChecksum } from '../../../src/formats/ltx/checksum.ts';
 import { decodeHeader, encodeHeader, isSnapshot, LTX_HEADER_SIZE, makeHeader } from '../../../src/formats/ltx/header.ts';
 import { toTXID } from '../../../src/formats/ltx/txid.ts';
 import { PAGE_SIZES } from '../../../src/formats/sqlite/page-size.ts';
-import { Random, seedFromEnvironment } from '../../model/random.ts';
 import { header } from '../../support/ltx-files.ts';
 import { headerBytes } from '../../support/ltx-oracle.ts';
+import { Random, seedFromEnvironment } from '../../support/random.ts';
 
 function refusal(run: () => unknown): { code: ErrorCode; offset: unknown } {
   try {

@@ -5,8 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { Kernel } from '../../../src/formats/kernel/kernel.ts';
 import { type MergeOptions, type MergeSource, mergeLTX, mergeLTXFiles } from '../../../src/formats/ltx/merge.ts';
 import { PAGE_SIZES } from '../../../src/formats/sqlite/page-size.ts';
-import { Random, seedFromEnvironment } from '../../model/random.ts';
 import { comparePages, constantPage, type Decoded, decode, encode, header, SAME_PAGES } from '../../support/ltx-files.ts';
+import { Random, seedFromEnvironment } from '../../support/random.ts';
 
 type Pages = readonly (readonly [number, Uint8Array])[];
 

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { MAX_VARINT_SIZE, putUvarint, UvarintReader } from '../../../src/base/varint.ts';
 import { locatePageIndex, PageIndexBuilder, type PageIndexEntry, readPageIndex } from '../../../src/formats/ltx/page-index.ts';
 import { toTXID } from '../../../src/formats/ltx/txid.ts';
-import { Random, seedFromEnvironment } from '../../model/random.ts';
 import { constantPage, encode, header } from '../../support/ltx-files.ts';
+import { Random, seedFromEnvironment } from '../../support/random.ts';
 
 const invalid = expect.objectContaining({ code: 'LTX_INVALID' });
 const truncated = expect.objectContaining({ code: 'LTX_TRUNCATED' });

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { Kernel } from '../../../src/formats/kernel/kernel.ts';
 import { decodeSinglePage } from '../../../src/formats/ltx/single-page.ts';
 import { PAGE_SIZES } from '../../../src/formats/sqlite/page-size.ts';
-import { Random } from '../../model/random.ts';
 import { encode, header } from '../../support/ltx-files.ts';
 import { readOracle } from '../../support/ltx-oracle.ts';
+import { Random } from '../../support/random.ts';
 
 const invalid = expect.objectContaining({ code: 'LTX_INVALID' });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { WALChecksum } from '../../../src/formats/wal/checksum.ts';
-import { Random, seedFromEnvironment } from '../../model/random.ts';
+import { Random, seedFromEnvironment } from '../../support/random.ts';
 
 /** The definition, in exact integers. */
 function naive(bytes: Uint8Array, bigEndian: boolean, start: readonly [bigint, bigint]): [bigint, bigint] {

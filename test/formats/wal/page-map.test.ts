@@ -7,7 +7,7 @@ import { lockPage, PAGE_SIZES } from '../../../src/formats/sqlite/page-size.ts';
 import { decodeWALHeader } from '../../../src/formats/wal/header.ts';
 import { buildPageMap } from '../../../src/formats/wal/page-map.ts';
 import { openWALReader } from '../../../src/formats/wal/reader.ts';
-import { Random, seedFromEnvironment } from '../../model/random.ts';
+import { Random, seedFromEnvironment } from '../../support/random.ts';
 import { readerOf, WALBuilder } from '../../support/wal-builder.ts';
 
 const read = (file: Uint8Array, offset?: number) => {

@@ -7,7 +7,7 @@ import { readSaltRuns } from '../../../src/formats/wal/frame-salts.ts';
 import { decodeWALHeader } from '../../../src/formats/wal/header.ts';
 import { buildPageMap } from '../../../src/formats/wal/page-map.ts';
 import { openWALReader, type WALReader } from '../../../src/formats/wal/reader.ts';
-import { Random, seedFromEnvironment } from '../../model/random.ts';
+import { Random, seedFromEnvironment } from '../../support/random.ts';
 import { sharedFixtures } from '../../support/shared-fixtures.ts';
 import { readerOf, WALBuilder } from '../../support/wal-builder.ts';
 

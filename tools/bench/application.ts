@@ -1,9 +1,10 @@
 /** What the application feels: its commits with and without `litestream replicate` on its database, and with a long reader. */
 
+import { statSync } from 'node:fs';
 import { Application } from './application-process.ts';
 import { Daemon } from './daemon.ts';
 import { load } from './proc.ts';
-import { digits, median, percent, quantile, type Report, table, unlessWithin } from './report.ts';
+import { digits, MIB, median, percent, quantile, type Report, table, unlessWithin } from './report.ts';
 import { Scene } from './scene.ts';
 
 export const name = 'application';
@@ -23,6 +24,8 @@ const WRITE_LOCK = 'litestream_checkpoint_write_lock_seconds';
 
 interface Side {
   readonly rates: number[];
+  /** Bytes of the WAL file after each slice. */
+  readonly walSizes: number[];
   readonly latencies: number[];
 }
 
@@ -50,10 +53,11 @@ function compare(rate: number, reader: boolean): Promise<Comparison> {
     const [replicated, other] = [scene.path('replicated.db'), scene.path('alone.db')];
     for (const path of [replicated, other]) await application.open(path, ROWS);
     const daemon = await Daemon.start(scene, { databases: [replicated] });
-    const sides = { alone: { rates: [], latencies: [] }, withUs: { rates: [], latencies: [] } } satisfies Record<string, Side>;
+    const sides = { alone: newSide(), withUs: newSide() };
     const slice = async (path: string, side: Side): Promise<void> => {
       const { latencies, elapsedMs } = await application.commit(path, { rate, seconds: SECONDS / SLICES });
       side.rates.push((latencies.length * 1000) / elapsedMs);
+      side.walSizes.push(statSync(`${path}-wal`).size);
       for (const latency of latencies) side.latencies.push(latency);
     };
     const before = await daemon.metrics();
@@ -86,10 +90,11 @@ function report(comparisons: readonly Comparison[]): Report {
     `${milliseconds(alone, 0.5)} / ${milliseconds(withUs, 0.5)}`,
     `${milliseconds(alone, 0.99)} / ${milliseconds(withUs, 0.99)}`,
     `${milliseconds(alone, 1)} / ${milliseconds(withUs, 1)}`,
+    `${digits(Math.max(...alone.walSizes) / MIB)} / ${digits(Math.max(...withUs.walSizes) / MIB)}`,
     writeLock.count === 0 ? '-' : `<= ${digits(writeLock.p99 * 1000)} ms (${writeLock.count})`,
     percent(crowding),
   ]);
-  const head = ['', 'commits/s', 'difference', 'p50 ms', 'p99 ms', 'worst ms', 'our write lock, p99', 'waited'];
+  const head = ['', 'commits/s', 'difference', 'p50 ms', 'p99 ms', 'worst ms', 'WAL MiB', 'our write lock, p99', 'waited'];
   const lines = [
     ...table([head, ...rows]),
     `alone / with us; ${SLICES} slices of ${digits(SECONDS / SLICES)} s a side in turns, median of the pairs; aim ${percent(AIMED_LOSS)}`,
@@ -97,6 +102,8 @@ function report(comparisons: readonly Comparison[]): Report {
   ];
   return { lines, missed: comparisons.flatMap(missedBy) };
 }
+
+const newSide = (): Side => ({ rates: [], walSizes: [], latencies: [] });
 
 function missedBy({ title, limited, alone, withUs, writeLock }: Comparison): string[] {
   const loss = 1 - throughputRatio(alone, withUs);

@@ -19,7 +19,7 @@ const BATCH = 256;
 const ROUNDS = 5;
 /** Oracles are slow: they are measured on the first pages only. */
 const ORACLE_PAGES = 256;
-const PEERS_FOLDER = process.env.BENCH_PEERS ?? '.peers';
+const PEERS_FOLDER = process.env.BENCH_PEERS ?? '.peers/bench';
 
 const ROWS = ['crc64', 'lz4-compress', 'lz4-decompress', 'encode', 'decode', 'wal-checksum'] as const;
 type Row = (typeof ROWS)[number];
@@ -213,7 +213,7 @@ export async function run(): Promise<Report> {
     ...table([['', 'ours', 'oracle', 'best npm package', 'C -O3'], ...rows]),
     `best of ${ROUNDS}; in brackets: how many times as fast ours is; ${load()}`,
   ];
-  if (absent.length > 0) lines.push(`absent: ${absent.join(', ')} (looked for in ${PEERS_FOLDER}/node_modules)`);
+  if (absent.length > 0) lines.push(`absent: ${absent.join(', ')}; to compare: npm install --prefix ${PEERS_FOLDER} ${absent.join(' ')}`);
   if (native === undefined) lines.push('absent: gcc');
   return { lines, missed: [] };
 }

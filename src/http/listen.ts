@@ -8,14 +8,14 @@ import type { ListenAddress } from './options.ts';
  * Binds and returns `host:port` as really bound.
  * @param key the configuration key the address came from, for the error.
  */
-export async function listen(server: FastifyInstance, { host, port }: ListenAddress, key: string): Promise<string> {
+export async function listen(server: FastifyInstance, { host, port, text }: ListenAddress, key: string): Promise<string> {
   try {
     await server.listen({ host, port });
   } catch (error) {
-    throw bindError(error, `${host}:${port}`, key);
+    throw bindError(error, text, key);
   }
   const bound = server.server.address();
-  if (bound === null || typeof bound === 'string') return `${host}:${port}`;
+  if (bound === null || typeof bound === 'string') return text;
   return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { orAbort } from '../base/abortable.ts';
 import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
-import { errorToData, LitestreamError } from '../base/errors.ts';
+import { type ErrorData, errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { DatabaseEngine } from '../engine/database-engine.ts';
 import type { EngineEvent } from '../engine/events.ts';
@@ -109,13 +109,13 @@ export class EngineKeeper {
     const { settings, log } = this.#options;
     this.#closing.abort(new LitestreamError('SHUTTING_DOWN', `replication of ${settings.name} is being stopped`));
     await this.#reopening;
-    const { state, error: known } = this.view.last;
+    const standing = this.#standingError();
     try {
       await this.#closeEngine(signal);
       return undefined;
     } catch (thrown) {
       // What kept it from being captured all along says more than how the last attempt ended.
-      const error = state === 'failing' && known !== undefined ? known : errorToData(thrown);
+      const error = standing ?? errorToData(thrown);
       log.log('error', 'the final sync failed', { error });
       const { code, message, ...rest } = error;
       return new LitestreamError(code, `final sync of ${settings.name}: ${message}`, { ...rest });
@@ -125,14 +125,16 @@ export class EngineKeeper {
   async #closeEngine(signal: AbortSignal): Promise<void> {
     const engine = this.#engine;
     this.#engine = undefined;
-    const { state, error } = this.view.last;
-    if (engine === undefined) {
-      if (state === 'failing' && error !== undefined) throw new LitestreamError(error.code, error.message);
-      return;
-    }
-    const failure = state === 'failing' ? await this.#lastAttempt(engine, signal) : undefined;
-    await orAbort(engine.close(), signal);
+    const standing = this.#standingError();
+    const failure = standing === undefined || engine === undefined ? standing : await this.#lastAttempt(engine, signal);
+    if (engine !== undefined) await orAbort(engine.close(), signal);
     if (failure !== undefined) throw failure;
+  }
+
+  /** Why the engine has not captured, if it said so last. */
+  #standingError(): ErrorData | undefined {
+    const { state, error } = this.view.last;
+    return state === 'failing' || state === 'stopped' ? error : undefined;
   }
 
   /** An engine that was not open has nothing to close, and nothing would say that its changes were never captured. */

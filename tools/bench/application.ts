@@ -4,7 +4,7 @@ import { statSync } from 'node:fs';
 import { Application } from './application-process.ts';
 import { Daemon } from './daemon.ts';
 import { load } from './proc.ts';
-import { digits, MIB, median, percent, quantile, type Report, table, unlessWithin } from './report.ts';
+import { crowdedNote, digits, MIB, median, percent, quantile, type Report, table, unlessWithin } from './report.ts';
 import { Scene } from './scene.ts';
 
 export const name = 'application';
@@ -105,11 +105,11 @@ function report(comparisons: readonly Comparison[]): Report {
 
 const newSide = (): Side => ({ rates: [], walSizes: [], latencies: [] });
 
-function missedBy({ title, limited, alone, withUs, writeLock }: Comparison): string[] {
+function missedBy({ title, limited, alone, withUs, writeLock, crowding }: Comparison): string[] {
   const loss = 1 - throughputRatio(alone, withUs);
   const slow = limited && loss > MOST_LOSS ? [`${title}: ${percent(loss)} fewer commits, the limit is ${percent(MOST_LOSS)}`] : [];
-  if (writeLock.count === 0) return slow;
-  return [...slow, ...unlessWithin(`${title}: write lock held, p99`, writeLock.p99 * 1000, MOST_WRITE_LOCK, 'ms')];
+  const held = unlessWithin(`${title}: write lock held, p99`, writeLock.count === 0 ? 0 : writeLock.p99 * 1000, MOST_WRITE_LOCK, 'ms');
+  return [...slow, ...held].map((line) => line + crowdedNote(crowding));
 }
 
 const throughputRatio = (alone: Side, withUs: Side): number =>

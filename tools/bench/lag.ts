@@ -7,7 +7,7 @@ import { Arrivals } from './arrivals.ts';
 import { Daemon, replicaLevel0 } from './daemon.ts';
 import type { Exposition } from './metrics.ts';
 import { load } from './proc.ts';
-import { digits, median, percent, quantile, type Report, table, unlessWithin } from './report.ts';
+import { crowdedNote, digits, median, percent, quantile, type Report, table, unlessWithin } from './report.ts';
 import { Scene } from './scene.ts';
 
 export const name = 'lag';
@@ -58,10 +58,13 @@ export async function run(): Promise<Report> {
   return { lines, missed: measured.flatMap(missedBy) };
 }
 
-function missedBy({ title, lags, files, requests }: Measured): string[] {
-  return [
+function missedBy({ title, lags, files, requests, crowding }: Measured): string[] {
+  const slow = [
     ...unlessWithin(`${title}, p50`, median(lags), MOST_P50, 'ms'),
     ...unlessWithin(`${title}, p99`, quantile(lags, 0.99), MOST_P99, 'ms'),
+  ];
+  return [
+    ...slow.map((line) => line + crowdedNote(crowding)),
     ...(requests > files ? [`${title}: ${requests} requests for ${files} level-0 files`] : []),
   ];
 }

@@ -48,3 +48,10 @@ export function table(rows: readonly (readonly string[])[]): string[] {
 export function unlessWithin(what: string, value: number, limit: number, unit: string): string[] {
   return value <= limit ? [] : [`${what}: ${digits(value)} ${unit}, the limit is ${limit} ${unit}`];
 }
+
+/** Of the time a process wanted a processor, the share it had to wait from which times say more about the neighbours than about us. */
+const CROWDED = 0.3;
+
+/** Added to a limit on time that was missed while others had the processors. It stays missed. */
+export const crowdedNote = (waited: number): string =>
+  waited > CROWDED ? ` (it waited ${percent(waited)} of the time for a processor: run this again on a quiet machine)` : '';

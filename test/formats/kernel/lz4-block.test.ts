@@ -1,51 +1,8 @@
 import { expect, test } from 'vitest';
-import { blockBound, Kernel, OUTPUT_SLACK } from '../../../src/formats/kernel/kernel.ts';
+import { blockBound, Kernel } from '../../../src/formats/kernel/kernel.ts';
 import { compressBlock, decompressBlock, storeBlock } from '../../../src/formats/kernel/oracle/lz4-block.ts';
 import { anyContent, between, mixture, noise, type Random, randomFrom } from './contents.ts';
-
-const GUARD = 0xa5;
-const MARGIN = 64;
-const kernel = Kernel.create();
-
-/** Compresses in the kernel and checks that nothing outside the promised room was written. */
-function compress(bytes: Uint8Array): Uint8Array {
-  const room = blockBound(bytes.length) + OUTPUT_SLACK;
-  const source = kernel.allocate(bytes.length);
-  const area = kernel.allocate(MARGIN + room + MARGIN);
-  kernel.view(source, bytes.length).set(bytes);
-  kernel.view(area, MARGIN + room + MARGIN).fill(GUARD);
-  const length = kernel.lz4Compress(source, bytes.length, area + MARGIN);
-  expect(kernel.view(area, MARGIN).every((byte) => byte === GUARD)).toBe(true);
-  expect(kernel.view(area + MARGIN + room, MARGIN).every((byte) => byte === GUARD)).toBe(true);
-  const block = kernel.view(area + MARGIN, length).slice();
-  kernel.free(source);
-  kernel.free(area);
-  return block;
-}
-
-/**
- * Inflates in the kernel, source and target of odd alignment, the target between guards or, for a trap at the first stray access,
- * at the very end of the memory; undefined when the block is refused.
- */
-function inflate(block: Uint8Array, size: number, random: Random): Uint8Array | undefined {
-  const shift = between(random, 0, 15);
-  const ptr = kernel.allocate(shift + block.length);
-  const area = kernel.allocate(MARGIN + shift + size + MARGIN);
-  kernel.view(ptr + shift, block.length).set(block);
-  kernel.view(area, MARGIN + shift + size + MARGIN).fill(GUARD);
-  const target = area + MARGIN + shift;
-  const result = kernel.lz4Decompress(ptr + shift, block.length, target, size);
-  expect(result === size || result === -1).toBe(true);
-  expect(kernel.view(area, MARGIN + shift).every((byte) => byte === GUARD)).toBe(true);
-  expect(kernel.view(target + size, MARGIN).every((byte) => byte === GUARD)).toBe(true);
-  expect(Buffer.compare(kernel.view(ptr + shift, block.length), block)).toBe(0);
-  const bytes = result === -1 ? undefined : kernel.view(target, size).slice();
-  kernel.free(ptr);
-  kernel.free(area);
-  return bytes;
-}
-
-const same = (a: Uint8Array | undefined, b: Uint8Array): boolean => a !== undefined && Buffer.compare(a, b) === 0;
+import { compress, inflate, kernel, same, sequence } from './guarded-kernel.ts';
 
 /** Holds a block against the end rules of the format (docs/formats/ltx.md, Page frames). */
 function expectEndRules(block: Uint8Array, size: number): void {
@@ -120,19 +77,6 @@ test('matches of every offset from 1 to 40 and every length survive, near the en
     }
   }
 });
-
-/** One sequence: literals, then a match. */
-function sequence(literals: Uint8Array, offset: number, match: number): number[] {
-  const stored = [...storeBlock(literals)];
-  const token = (stored.shift() ?? 0) | Math.min(match - 4, 15);
-  const beyond: number[] = [];
-  if (match >= 19) {
-    let rest = match - 19;
-    for (; rest >= 255; rest -= 255) beyond.push(255);
-    beyond.push(rest);
-  }
-  return [token, ...stored, offset & 255, offset >> 8, ...beyond];
-}
 
 test('incompressible pages become one literal run: 512 bytes become 515, 4,096 become 4,114, and that size is accepted back', () => {
   const random = randomFrom(13);

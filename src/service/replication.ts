@@ -11,7 +11,7 @@ import { ManagedDatabase, type Unreplicated } from './managed-database.ts';
 import { ManagedReplica } from './managed-replica.ts';
 import { Observer } from './observer.ts';
 import type { DatabaseEntry } from './options.ts';
-import type { ReplicationService } from './service.ts';
+import type { DatabaseStatus, ReplicationService } from './service.ts';
 import type { StopLimits } from './stop-limits.ts';
 
 export interface ReplicationOptions {
@@ -66,7 +66,7 @@ export class Replication implements ReplicationService {
         const { code, message, ...rest } = first.engine.error;
         throw new LitestreamError(code, message, { ...rest });
       }
-      if (!states.some(({ state }) => state === 'starting') || this.#clock.monotonic() > deadline) return;
+      if (!states.some(isOpening) || this.#clock.monotonic() > deadline) return;
       await this.#clock.sleep(20, { signal });
     }
   }
@@ -102,5 +102,9 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'ACCESS_DENIED',
   'SECOND_WRITER',
 ]);
+
+/** An engine that has not looked at its database yet may still refuse it, whatever its replicas say. */
+const isOpening = ({ state, engine }: DatabaseStatus): boolean =>
+  state === 'starting' || (engine.state === 'starting' && engine.dbSize === 0);
 
 const isRefusal = (code: string): boolean => REFUSALS.has(code);

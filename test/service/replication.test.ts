@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LitestreamError } from '../../src/base/errors.ts';
+import type { DatabaseEngine } from '../../src/engine/database-engine.ts';
 import { becomes, Setting, STOP, settled } from './setting.ts';
 
 let setting: Setting;
@@ -321,6 +322,22 @@ test('a database that could not be captured is not silently left behind', async 
   await becomes(second.database, 'failing');
   await app.exec("INSERT INTO t (body) VALUES ('x')");
   expect(await second.service.stop(STOP)).toEqual([{ database: 'app', replica: '-', error: expect.stringMatching(/app/) }]);
+});
+
+test('a database that is refused is refused at the start, also when its replica fails first', async () => {
+  const { writeFileSync } = await import('node:fs');
+  writeFileSync(setting.at('notes'), 'not a directory');
+  setting.remote('one').cut();
+  const { openEngine } = setting;
+  // The engine is slower to come up than the replica is to fail.
+  setting.openEngine = (settings, facts, listener) => {
+    const opened = pause(200).then(() => openEngine(settings, facts, listener));
+    const late = (verb: 'status' | 'sync' | 'close') => async () => (await opened)[verb]();
+    return { status: late('status'), sync: late('sync'), close: late('close'), raise: async () => {} } as unknown as DatabaseEngine;
+  };
+  const bad = setting.settings('app', { path: setting.at('notes', 'app.db'), metaPath: setting.at('.app') });
+  const { service } = await setting.start(setting.entry(['one'], { settings: bad }));
+  await expect(service.settle(10_000, new AbortController().signal)).rejects.toMatchObject({ code: 'DB_INVALID' });
 });
 
 test('thirty databases start, replicate and stop together', async () => {

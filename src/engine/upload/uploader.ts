@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { orAbort } from '../../base/abortable.ts';
 import type { Clock } from '../../base/clock.ts';
-import { LitestreamError } from '../../base/errors.ts';
+import { ERROR_CODES, LitestreamError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { formatTXID, NO_TXID, nextTXID, type TXID } from '../../formats/ltx/txid.ts';
 import type { Replica } from '../../replica/replica.ts';
@@ -105,7 +105,8 @@ export class Uploader {
 
   /**
    * Resolves when every file that is durable now is at the replica. Rounds do not wait for their interval meanwhile. NOT_REPLICATED with
-   * the last failure as its cause when the deadline passes first, or when nothing is tried any more; `signal.reason` when aborted.
+   * the last failure as its cause when the deadline passes first, when the replica refuses what a person has to change first, or when nothing is
+   * tried any more; `signal.reason` when aborted.
    */
   async flush({
     signal,
@@ -121,7 +122,7 @@ export class Uploader {
     while (!this.#has(target)) {
       const failed = this.#failures.last !== undefined && this.#rounds > begun;
       const expired = this.#clock.monotonic() >= deadline;
-      if (this.#isHalted() || (expired && (failed || !this.#hasWork()))) throw this.#notReplicated(target);
+      if (this.#isHalted() || (failed && this.#isRefused()) || (expired && (failed || !this.#hasWork()))) throw this.#notReplicated(target);
       this.#expedite(failed ? retryIntervalMs : 0);
       const limit = deadlineMs === 0 ? Number.POSITIVE_INFINITY : deadline - this.#clock.monotonic();
       if (!(await this.#roundEnds(limit, signal))) throw this.#notReplicated(target);
@@ -229,6 +230,12 @@ export class Uploader {
       position = file.txid;
     }
     return count < pending;
+  }
+
+  /** Repeating the same call is of no use. */
+  #isRefused(): boolean {
+    const last = this.#failures.last;
+    return last !== undefined && ERROR_CODES[last.error.code].disposition === 'refuse';
   }
 
   async #send({ txid }: LocalFile): Promise<void> {

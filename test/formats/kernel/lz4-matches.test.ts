@@ -5,7 +5,7 @@ import { between, noise, periodic, randomFrom } from './contents.ts';
 import { compress, inflate, same, sequence } from './guarded-kernel.ts';
 
 /** How far before the end of the page a match ends. */
-const TAILS = [0, 1, 15, 16, 17, 31, 32, 33];
+const TAILS = [0, 1, 13, 14, 15, 16, 17, 31, 32, 33];
 const OFFSETS = Array.from({ length: 40 }, (_, index) => index + 1);
 const FAR_OFFSETS = [47, 48, 49, 63, 64, 65, 96, 100, 127, 128, 129, 200];
 

@@ -22,8 +22,6 @@ const SEAL_FRAMES = 64;
 const ROUNDS = 5;
 /** Above this the barrier is lowered again without sealing: writers would wait for too long. */
 const SEAL_LIMIT_FRAMES = 1000;
-/** Pause while the barrier stands and readers are waited for (TRUNCATE only), ms. */
-const READER_PAUSE_MS = 5;
 
 export class Checkpointer {
   readonly #db: LiveDatabase;
@@ -70,11 +68,8 @@ export class Checkpointer {
     if (uncaptured === Number.POSITIVE_INFINITY) return false;
     if (mode === 'PASSIVE' && Math.max(uncaptured, unfilled) > SEAL_LIMIT_FRAMES) return false;
     await this.#capture.passAll();
-    const deadline = this.#clock.monotonic() + (mode === 'TRUNCATE' ? this.#busyTimeoutMs : 0);
-    while (!this.#backfillUnderNewMark()) {
-      if (this.#clock.monotonic() >= deadline) return false;
-      await this.#clock.sleep(READER_PAUSE_MS);
-    }
+    // A reader in the way is not waited for: writers would wait with us, and the next attempt comes soon.
+    if (!this.#backfillUnderNewMark()) return false;
     // All is in the database file and in level 0, and nobody can commit: a transaction that begins now needs nothing of the WAL.
     this.#db.readLock.renew();
     this.#capture.seal();
@@ -117,7 +112,8 @@ export class Checkpointer {
   #truncate(): boolean {
     if (!this.#capture.isSealed) return false;
     const start = this.#clock.monotonic();
-    const done = this.#db.truncateWAL(this.#busyTimeoutMs);
+    // Without waiting for readers: SQLite would keep writers out meanwhile.
+    const done = this.#db.truncateWAL(0);
     this.#writeLockMs = Math.max(this.#writeLockMs, this.#clock.monotonic() - start);
     return done;
   }

@@ -35,6 +35,9 @@ export const PEERS = {
     what: 'MCP conformance suite by revision',
   },
   vfs: { package: 'litestream-vfs-linux-amd64', version: '0.5.17', platform: 'linux-x64', what: 'VFS extension of the original, 84 MB' },
+  'hash-wasm': { package: 'hash-wasm', version: '4.13.0', what: 'CRC-64 for the kernel bench' },
+  'lz4-wasm-nodejs': { package: 'lz4-wasm-nodejs', version: '0.9.2', what: 'LZ4 for the kernel bench' },
+  'lz4-napi': { package: 'lz4-napi', version: '2.10.0', what: 'LZ4 for the kernel bench' },
 } as const satisfies Record<string, Peer>;
 
 export type PeerName = keyof typeof PEERS;

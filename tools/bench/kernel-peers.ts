@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { absence, type PeerName, peerDirectory } from '../peers.ts';
 
 /** One page-wise operation of a package. Blocks are whatever the package makes of a page. */
 export interface Peer {
@@ -20,23 +21,23 @@ interface Crc64Hasher {
 
 const ISO = 'd800000000000000';
 
-/** The peers found below `folder` (a directory with a `node_modules`), in no promised order; those missing are named in `absent`. */
-export async function findPeers(folder: string): Promise<{ found: Peer[]; absent: string[] }> {
+/** The peers that `node tools/peers.ts` has installed; those missing are named in `absent`. */
+export async function findPeers(): Promise<{ found: Peer[]; absent: string[] }> {
   const absent: string[] = [];
   const found: Peer[] = [];
-  const attempts: [string, (module: Record<string, unknown>) => Promise<Peer>][] = [
+  const attempts: [PeerName, (module: Record<string, unknown>) => Promise<Peer>][] = [
     ['hash-wasm', hashWasm],
     ['lz4-wasm-nodejs', async (module) => blocks('lz4-wasm-nodejs', module.compress, module.decompress)],
     ['lz4-napi', async (module) => blocks('lz4-napi', module.compressSync, module.uncompressSync)],
   ];
   for (const [name, open] of attempts) {
-    try {
-      const file = createRequire(path.resolve(folder, 'index.js')).resolve(name);
-      found.push(await open((await import(pathToFileURL(file).href)) as Record<string, unknown>));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
-      absent.push(name);
+    const directory = peerDirectory(name);
+    if (directory === undefined) {
+      absent.push(absence(name));
+      continue;
     }
+    const file = createRequire(path.join(directory, 'package.json')).resolve(name);
+    found.push(await open((await import(pathToFileURL(file).href)) as Record<string, unknown>));
   }
   return { found, absent };
 }

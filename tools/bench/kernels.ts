@@ -19,7 +19,6 @@ const BATCH = 256;
 const ROUNDS = 5;
 /** Oracles are slow: they are measured on the first pages only. */
 const ORACLE_PAGES = 256;
-const PEERS_FOLDER = process.env.BENCH_PEERS ?? '.peers/bench';
 
 const ROWS = ['crc64', 'lz4-compress', 'lz4-decompress', 'encode', 'decode', 'wal-checksum'] as const;
 type Row = (typeof ROWS)[number];
@@ -200,7 +199,7 @@ export async function run(): Promise<Report> {
   const pages = pagesOf(data);
   const ours: Speeds = { ...measureKernel(data), ...measureWalChecksum(pages) };
   const oracles = measureOracles(pages);
-  const { found, absent } = await findPeers(PEERS_FOLDER);
+  const { found, absent } = await findPeers();
   const peers = found.map((peer) => ({ name: peer.name, speeds: measurePeer(peer, pages) }));
   const native = measureNative(data, PAGE_SIZE);
 
@@ -213,7 +212,7 @@ export async function run(): Promise<Report> {
     ...table([['', 'ours', 'oracle', 'best npm package', 'C -O3'], ...rows]),
     `best of ${ROUNDS}; in brackets: how many times as fast ours is; ${load()}`,
   ];
-  if (absent.length > 0) lines.push(`absent: ${absent.join(', ')}; to compare: npm install --prefix ${PEERS_FOLDER} ${absent.join(' ')}`);
+  lines.push(...absent);
   if (native === undefined) lines.push('absent: gcc');
   return { lines, missed: [] };
 }

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { systemClock } from '../base/clock.ts';
-import { LitestreamError } from '../base/errors.ts';
+import { ERROR_CODES, type ErrorCode, hasCode, LitestreamError } from '../base/errors.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Control, VerbOutput } from '../control/control.ts';
 import type { CallContext } from '../control/verb.ts';
@@ -39,7 +39,10 @@ export async function runOnce(control: Control, settings: Settings, call: CallCo
 
 const POLL_MS = 250;
 
-/** A sync that is given up when a replica has refused everything for `limitMs`; slow uploads may take as long as they need. */
+/**
+ * A sync that is given up when a replica has failed for `limitMs`, or at once when nothing can be captured before a person has changed
+ * something there; slow uploads may take as long as they need.
+ */
 async function syncWhileUseful(
   control: Control,
   path: string,
@@ -55,11 +58,29 @@ async function syncWhileUseful(
   );
   try {
     const limited = { ...call, signal };
-    return await settleJob(control, limited, await control.call('sync', { path, wait: true, snapshot }, limited));
+    const deadline = systemClock.monotonic() + limitMs;
+    for (;;) {
+      try {
+        return await settleJob(control, limited, await control.call('sync', { path, wait: true, snapshot }, limited));
+      } catch (error) {
+        if (!hasCode(error, 'DB_NOT_READY') || !(await mayBegin(control, path, limited))) throw error;
+        if (systemClock.monotonic() >= deadline) throw error;
+        await systemClock.sleep(POLL_MS, { signal });
+      }
+    }
   } finally {
     over.abort();
     await watching;
   }
+}
+
+/** True when nothing can be captured yet and that may pass by itself; NOT_REPLICATED when a replica refuses to say what it holds. */
+async function mayBegin(control: Control, path: string, call: CallContext): Promise<boolean> {
+  const { databases } = await control.call('status', { path }, call);
+  const failing = databases.flatMap(({ replicas }) => replicas).filter(isFailing);
+  const refusing = failing.find(({ last_error }) => isRefusal(last_error?.code));
+  if (refusing !== undefined) throw giveUp(path, refusing);
+  return failing.length > 0 || databases.some(({ state }) => state === 'starting');
 }
 
 /** Resolves with the reason to give up, once there is one; rejects when the call's signal is aborted. */
@@ -68,12 +89,25 @@ async function watchReplicas(control: Control, path: string, call: CallContext, 
   for (;;) {
     await systemClock.sleep(POLL_MS, { signal: call.signal });
     const { databases } = await control.call('status', { path }, call);
-    const failing = databases
-      .flatMap(({ replicas }) => replicas)
-      .find(({ state, last_error }) => state === 'failing' && last_error !== undefined);
+    const failing = databases.flatMap(({ replicas }) => replicas).find(isFailing);
     failingSince = failing === undefined ? undefined : (failingSince ?? systemClock.monotonic());
     if (failing === undefined || failingSince === undefined || systemClock.monotonic() - failingSince < limitMs) continue;
-    const why = failing.last_error === undefined ? '' : `: ${failing.last_error.code}: ${failing.last_error.message}`;
-    return new LitestreamError('NOT_REPLICATED', `replica ${failing.name} of ${path} does not take what is pending${why}`);
+    return giveUp(path, failing);
   }
+}
+
+type ReplicaRow = VerbOutput<'status'>['databases'][number]['replicas'][number];
+
+const isFailing = ({ state, last_error }: ReplicaRow): boolean => state === 'failing' && last_error !== undefined;
+
+/** Only a person can make the same call succeed. */
+function isRefusal(code: string | undefined): boolean {
+  if (code === undefined || !Object.hasOwn(ERROR_CODES, code)) return false;
+  const { disposition } = ERROR_CODES[code as ErrorCode];
+  return disposition === 'refuse' || disposition === 'fatal';
+}
+
+function giveUp(path: string, { name, last_error: last }: ReplicaRow): LitestreamError {
+  const why = last === undefined ? '' : `: ${last.code}: ${last.message}`;
+  return new LitestreamError('NOT_REPLICATED', `replica ${name} of ${path} does not take what is pending${why}`);
 }

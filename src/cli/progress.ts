@@ -1,7 +1,7 @@
 /** One line on a terminal that tells how far long work is; nothing at all when the output is not a terminal. */
 
 import { type Clock, systemClock } from '../base/clock.ts';
-import type { Progress } from '../control/verb.ts';
+import type { Progress } from '../control/progress.ts';
 import { formatSIBytes } from './table.ts';
 
 export interface ProgressLine {

@@ -2,7 +2,7 @@
 
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { DatabaseDraft } from './databases.ts';
+import type { DatabaseDraft } from './database-draft.ts';
 import type { Findings } from './findings.ts';
 import { isWithin } from './paths.ts';
 

@@ -5,12 +5,13 @@ import { LitestreamError } from '../base/errors.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import { refuseConflicts } from './conflicts.ts';
+import type { DatabaseDraft, DatabaseValues } from './database-draft.ts';
 import type { ConfigNode, MapNode } from './document.ts';
 import type { Environment } from './expand.ts';
-import type { Findings, Place } from './findings.ts';
+import type { Findings } from './findings.ts';
 import { databaseNames } from './names.ts';
 import { absolutePath, databasePath } from './paths.ts';
-import { DEFAULT_SYNC_INTERVAL_MS, type PlacedReplica, resolveReplicas } from './replicas.ts';
+import { DEFAULT_SYNC_INTERVAL_MS, resolveReplicas } from './replicas.ts';
 import { DATABASE_KEYS, type TOP_KEYS } from './schema.ts';
 import { readSection, type Values } from './section.ts';
 
@@ -23,17 +24,7 @@ const DEFAULT_BUSY_TIMEOUT_MS = 1000;
 const DEFAULT_MAX_SYNC_WAL_BYTES = 64 * 1024 * 1024;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 
-type DatabaseValues = Values<typeof DATABASE_KEYS>;
 type TopValues = Values<typeof TOP_KEYS>;
-
-/** A database of the file on its way to its settings. */
-export interface DatabaseDraft {
-  readonly values: DatabaseValues;
-  readonly path: string;
-  readonly metaPath: string;
-  readonly replicas: readonly PlacedReplica[];
-  readonly at: Place;
-}
 
 export function resolveDatabases(
   nodes: readonly MapNode[],

@@ -5,7 +5,7 @@ import { closeSync, constants, fchmodSync, fstatSync, fsyncSync, mkdirSync, open
 import path from 'node:path';
 import { LitestreamError } from '../base/errors.ts';
 import { redactDeep } from '../base/redact.ts';
-import type { Effect } from './verb.ts';
+import type { Effect } from './caller.ts';
 
 export interface AuditEntry {
   /** RFC 3339, UTC. */

@@ -3,8 +3,9 @@
 import { errorToData } from '../base/errors.ts';
 import { redactDeep } from '../base/redact.ts';
 import { type AuditEntry, newAuditId } from './audit.ts';
+import type { Effect } from './caller.ts';
 import { formatInstant } from './moment.ts';
-import type { CallContext, Effect } from './verb.ts';
+import type { CallContext } from './verb.ts';
 import type { World } from './world.ts';
 
 export type Confirmation = 'none' | 'elicitation' | 'operator';

@@ -3,6 +3,9 @@
 export const SCOPES = ['read', 'data', 'operate', 'restore'] as const;
 export type Scope = (typeof SCOPES)[number];
 
+/** What a verb may do: read facts; use temporary space only; change running state; create or lose something people rely on. */
+export type Effect = 'read' | 'scratch' | 'act' | 'destroy';
+
 export interface Caller {
   /** Token name, `loopback`, `stdio:USER`, `cli:USER` … */
   readonly principal: string;

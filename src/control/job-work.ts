@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { type ErrorData, errorToData, LitestreamError } from '../base/errors.ts';
 import { redactErrorData } from '../base/redact.ts';
-import type { Progress } from './verb.ts';
+import type { Progress } from './progress.ts';
 
 export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'interrupted';
 

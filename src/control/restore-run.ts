@@ -7,10 +7,10 @@ import { formatTXID } from '../formats/ltx/txid.ts';
 import type { JobContext } from './job-work.ts';
 import { formatInstant } from './moment.ts';
 import type { OutputTarget } from './output-path.ts';
+import type { Progress } from './progress.ts';
 import { PrivateDirectory } from './publish.ts';
 import type { Choice } from './restore-choice.ts';
 import { freeBytes } from './restore-description.ts';
-import type { Progress } from './verb.ts';
 import type { PlanOut, RestoreOutput } from './verbs/restore-schema.ts';
 import type { World } from './world.ts';
 

@@ -1,8 +1,8 @@
 /** Who may do what: the one place that decides (docs/mcp.md, Who may do what). */
 
 import { LitestreamError } from '../base/errors.ts';
-import type { Caller } from './caller.ts';
-import type { Effect, Verb } from './verb.ts';
+import type { Caller, Effect } from './caller.ts';
+import type { Verb } from './verb.ts';
 
 const CHANGES: ReadonlySet<Effect> = new Set(['act', 'destroy']);
 

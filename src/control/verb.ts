@@ -5,21 +5,9 @@
  */
 
 import type { z } from 'zod';
-import { LitestreamError } from '../base/errors.ts';
-import type { Caller, Scope } from './caller.ts';
+import type { Caller, Effect, Scope } from './caller.ts';
+import type { Progress } from './progress.ts';
 import type { World } from './world.ts';
-
-/** What a verb may do: read facts; use temporary space only; change running state; create or lose something people rely on. */
-export type Effect = 'read' | 'scratch' | 'act' | 'destroy';
-
-export interface Progress {
-  readonly phase: string;
-  readonly done: number;
-  readonly total?: number;
-  readonly unit: 'bytes' | 'pages' | 'files';
-  /** For a person. */
-  readonly message: string;
-}
 
 /** What a person is asked before something is carried out; every word comes from the plan, none from the call. */
 export interface ConfirmQuestion {
@@ -57,9 +45,4 @@ export interface Verb<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.Z
 /** Keeps the schemas' types without naming them twice. */
 export function defineVerb<I extends z.ZodType, O extends z.ZodType>(verb: Verb<I, O>): Verb<I, O> {
   return verb;
-}
-
-/** A verb's body before it is written. */
-export function notWired(): Promise<never> {
-  return Promise.reject(new LitestreamError('INTERNAL', 'this verb is not wired yet'));
 }

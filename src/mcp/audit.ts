@@ -2,7 +2,7 @@
 
 import { appendFile, rename, stat } from 'node:fs/promises';
 import type { Logger } from '../base/log.ts';
-import type { Effect } from '../control/verb.ts';
+import type { Effect } from '../control/caller.ts';
 
 export interface AuditLine {
   /** RFC 3339. */

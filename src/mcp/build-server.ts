@@ -16,7 +16,8 @@ import {
   type StandardSchemaWithJSON,
 } from '@modelcontextprotocol/server';
 import type { Caller } from '../control/caller.ts';
-import type { ConfirmAnswer, ConfirmQuestion, Progress } from '../control/verb.ts';
+import type { Progress } from '../control/progress.ts';
+import type { ConfirmAnswer, ConfirmQuestion } from '../control/verb.ts';
 import { type CallFacts, type CallOutcome, type CallServices, callTool } from './call.ts';
 import type { CallsInFlight } from './calls-in-flight.ts';
 import type { ToolCard } from './card.ts';

@@ -1,8 +1,7 @@
 /** What a tool card is: everything the protocol shows of one verb, as plain data and one function that words its result. */
 
-import type { Caller } from '../control/caller.ts';
+import type { Caller, Effect } from '../control/caller.ts';
 import type { VerbInput, VerbName, VerbOutput } from '../control/control.ts';
-import type { Effect } from '../control/verb.ts';
 
 /** Groups of tools that can be offered or left out together. */
 export const TOOLSETS = ['core', 'inspect', 'prove', 'data', 'operate'] as const;

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import { LitestreamError } from '../base/errors.ts';
-import type { Effect } from '../control/verb.ts';
+import type { Effect } from '../control/caller.ts';
 
 export interface Rate {
   readonly perMinute: number;

@@ -1,6 +1,6 @@
 /** Paces progress notices: rising values, at most four a second, one every ten seconds. */
 
-import type { Progress } from '../control/verb.ts';
+import type { Progress } from '../control/progress.ts';
 
 export interface ProgressNotice {
   readonly progress: number;

@@ -1,8 +1,8 @@
 /** Every tool card in its fixed order, what a caller may see of them, and their hints and schemas. */
 
 import { z } from 'zod';
-import type { Caller } from '../control/caller.ts';
-import type { Effect, Verb } from '../control/verb.ts';
+import type { Caller, Effect } from '../control/caller.ts';
+import type { Verb } from '../control/verb.ts';
 import { VERBS } from '../control/verbs.ts';
 import type { ToolCard } from './card.ts';
 import { generations, ltx, points, snapshots } from './cards/inspect.ts';

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { LitestreamError } from '../base/errors.ts';
 import { SCOPES } from '../control/caller.ts';
-import type { TokenEntry } from './tokens.ts';
+import type { TokenEntry } from './token-entry.ts';
 
 const MAX_BYTES = 1024 * 1024;
 

@@ -8,18 +8,8 @@ import { LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Scope } from '../control/caller.ts';
+import type { TokenEntry } from './token-entry.ts';
 import { parseTokenFile, readTokenFile } from './token-file.ts';
-
-export interface TokenEntry {
-  readonly name: string;
-  /** SHA-256 of the token. */
-  readonly digest: Buffer;
-  readonly scopes: readonly Scope[];
-  /** Globs of the databases the token is for; absent: all. Control keeps the others out of sight. */
-  readonly databases?: readonly string[];
-  /** ms since the epoch. */
-  readonly expires?: number;
-}
 
 export interface TokenOptions {
   readonly token?: Secret;

@@ -1,7 +1,7 @@
 /** Connections of the older revisions that last over several requests: whose they are, how many, how long idle. */
 
 import type { Clock } from '../../base/clock.ts';
-import type { TokenEntry } from '../tokens.ts';
+import type { TokenEntry } from '../token-entry.ts';
 import type { Visitor } from './guards.ts';
 
 export interface Connection<T> {

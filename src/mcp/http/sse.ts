@@ -6,7 +6,7 @@ import type { McpServer } from '@modelcontextprotocol/server';
 import type { Clock } from '../../base/clock.ts';
 import type { MCPObserver } from '../observer.ts';
 import type { ServerFor } from '../server-for.ts';
-import type { TokenEntry } from '../tokens.ts';
+import type { TokenEntry } from '../token-entry.ts';
 import { authInfoOf } from './auth-info.ts';
 import { Connections } from './connections.ts';
 import type { Visitor } from './guards.ts';

@@ -16,7 +16,7 @@ import { LitestreamError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { MCPObserver } from '../observer.ts';
 import type { ServerFor } from '../server-for.ts';
-import type { TokenEntry } from '../tokens.ts';
+import type { TokenEntry } from '../token-entry.ts';
 import { authInfoOf, callerFrom } from './auth-info.ts';
 import { type Connection, Connections } from './connections.ts';
 import type { Visitor } from './guards.ts';

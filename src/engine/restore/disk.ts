@@ -11,6 +11,7 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  readSync,
   renameSync,
   rmSync,
   unlinkSync,
@@ -23,10 +24,12 @@ import { LitestreamError } from '../../base/errors.ts';
 /** Synchronous: restores run in a worker thread. Errors of the system pass through as they are. */
 export interface RestoreDisk {
   makeDirectory(path: string, mode: number): void;
-  /** Creates a file that must not exist, for writing; mode 0600. */
+  /** Creates a file that must not exist, for writing and reading; mode 0600. */
   create(path: string): number;
   /** Writes all of `bytes` at `position`. */
   write(fd: number, bytes: Uint8Array, position: number): void;
+  /** Fills `into` with what is at `position`; all of it must have been written. */
+  read(fd: number, into: Uint8Array, position: number): void;
   truncate(fd: number, size: number): void;
   sync(fd: number): void;
   close(fd: number): void;
@@ -46,11 +49,18 @@ export interface RestoreDisk {
 
 export const nodeDisk: RestoreDisk = {
   makeDirectory: (path, mode) => mkdirSync(path, { mode }),
-  create: (path) => openSync(path, 'wx', 0o600),
+  create: (path) => openSync(path, 'wx+', 0o600),
   write: (fd, bytes, position) => {
     for (let done = 0; done < bytes.length; ) {
       const count = writeSync(fd, bytes, done, bytes.length - done, position + done);
       if (count === 0) throw new LitestreamError('INTERNAL', `writing ${bytes.length} bytes at offset ${position}: nothing was written`);
+      done += count;
+    }
+  },
+  read: (fd, into, position) => {
+    for (let done = 0; done < into.length; ) {
+      const count = readSync(fd, into, done, into.length - done, position + done);
+      if (count === 0) throw new LitestreamError('INTERNAL', `reading ${into.length} bytes at offset ${position}: the file ends before`);
       done += count;
     }
   },

@@ -20,7 +20,8 @@ export interface TargetGuard {
   assertUnused(path: string, metaPath: string | undefined): void;
 }
 
-const HEADROOM_BYTES = 64 * 1024 * 1024;
+/** Left free beside the result. */
+export const HEADROOM_BYTES = 64 * 1024 * 1024;
 
 /**
  * Checks the output path. Without `force` nothing may exist there, not even a side file or a dangling link: OUTPUT_EXISTS.

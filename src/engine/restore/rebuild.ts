@@ -6,6 +6,7 @@ import { threadKernel } from '../../formats/ltx/thread-kernel.ts';
 import { type Applied, applyFiles } from './apply.ts';
 import { listForTarget } from './catalogue.ts';
 import { diskError, type RestoreDisk } from './disk.ts';
+import { spillRoom } from './page-spill.ts';
 import { PageWriter } from './page-writer.ts';
 import { planRestore, type RestorePlan } from './plan.ts';
 import type { OnRestoreProgress } from './progress.ts';
@@ -53,13 +54,18 @@ export interface Rebuilt extends Applied {
 export async function rebuildDatabase(path: string, request: RebuildRequest, tools: RebuildTools): Promise<Rebuilt> {
   const fd = attempt(`creating ${path}`, () => tools.disk.create(path));
   try {
-    for (let replans = 0; ; replans++) {
+    let replans = 0;
+    let room = (bytes: number): number => spillRoom(path, bytes);
+    while (true) {
       const plan = await choosePlan(request, replans, tools);
+      const writer = new PageWriter({ ...tools, fd, spillPath: `${path}-pages`, spillRoom: room, kernel: threadKernel() });
       try {
-        const rebuilt = await applyPlan(fd, plan, request, tools);
+        const rebuilt = await applyPlan(fd, plan, writer, request, tools);
         return { ...rebuilt, replanned: replans > 0 };
       } catch (error) {
-        if (!hasCode(error, 'OBJECT_NOT_FOUND') || replans === MAX_REPLANS) throw error;
+        // A quota shows only when it is reached. The result alone may still fit.
+        if (writer.spilled && hasCode(error, 'DISK_FULL')) room = () => 0;
+        else if (!hasCode(error, 'OBJECT_NOT_FOUND') || replans++ === MAX_REPLANS) throw error;
       }
       tools.disk.truncate(fd, 0);
     }
@@ -77,11 +83,15 @@ async function choosePlan(request: RebuildRequest, replans: number, { source, si
   return plan;
 }
 
-async function applyPlan(fd: number, plan: RestorePlan, request: RebuildRequest, tools: RebuildTools): Promise<Omit<Rebuilt, 'replanned'>> {
+async function applyPlan(
+  fd: number,
+  plan: RestorePlan,
+  writer: PageWriter,
+  request: RebuildRequest,
+  tools: RebuildTools,
+): Promise<Omit<Rebuilt, 'replanned'>> {
   const { source, disk, stopwatch, signal, onSize } = tools;
-  const kernel = threadKernel();
   onSize?.(plan.files.reduce((largest, file) => Math.max(largest, file.size), 0));
-  const writer = new PageWriter({ disk, fd, kernel, stopwatch });
   let bytesRead = 0;
   const report = (phase: 'fetch' | 'write') =>
     tools.onProgress({
@@ -95,7 +105,7 @@ async function applyPlan(fd: number, plan: RestorePlan, request: RebuildRequest,
     const applied = await applyFiles(plan.files, {
       source,
       writer,
-      kernel,
+      kernel: threadKernel(),
       stopwatch,
       signal,
       readAll: request.readAll ?? false,
@@ -106,11 +116,12 @@ async function applyPlan(fd: number, plan: RestorePlan, request: RebuildRequest,
       onSize: () => onSize?.(writer.commit * writer.pageSize),
     });
     report('write');
+    await writer.writePutOff(signal);
     await stopwatch.measureAsync('fsync', () => writer.finish());
     stopwatch.measure('fsync', () => attempt('making the restored database durable', () => disk.sync(fd)));
     return { ...applied, plan, pageSize: writer.pageSize, pages: writer.commit, checksum: formatChecksum(writer.checksum) };
   } finally {
-    await writer.settle();
+    await writer.close();
   }
 }
 

@@ -73,6 +73,9 @@ async function countSteps(force: boolean): Promise<number> {
   if (force) writeOld(output);
   const { disk, log } = cutDisk(Infinity);
   await restore(await openFileReplica(root), { output, force }, { disk });
+  // Pages are put off and fetched again.
+  expect(log.slice(0, 5)).toEqual(['makeDirectory', 'create', 'create', 'unlink', 'write']);
+  expect(log).toContain('read');
   return log.length;
 }
 

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../../src/base/errors.ts';
 import { listCatalogue } from '../../../src/engine/restore/catalogue.ts';
+import { nodeDisk, type RestoreDisk } from '../../../src/engine/restore/disk.ts';
 import { planRestore } from '../../../src/engine/restore/plan.ts';
 import { restorablePoints } from '../../../src/engine/restore/points.ts';
 import type { RestoreProgress } from '../../../src/engine/restore/progress.ts';
@@ -239,6 +240,40 @@ describe('force', () => {
       await expect(restore(replica, { output, force: true }, { guard: { assertUnused } })).rejects.toMatchObject({ code: 'OUTPUT_IN_USE' });
       expect(readFileSync(output, 'utf8')).toBe('old database');
       expect(readdirSync(dirname(output)).sort()).toEqual(['out.db', 'out.db-wal', 'replica']);
+    }
+  });
+});
+
+describe('a quota', () => {
+  test('that leaves room for the result only is enough, and without that too the restore fails as full', async () => {
+    for (const fits of [true, false]) {
+      const { root, database, output } = smallReplica();
+      const created: number[] = [];
+      let refused = 0;
+      const disk: RestoreDisk = {
+        ...nodeDisk,
+        create: (path) => {
+          const fd = nodeDisk.create(path);
+          created.push(fd);
+          return fd;
+        },
+        write: (fd, bytes, position) => {
+          if (!fits || fd !== created[0]) {
+            refused++;
+            throw Object.assign(new Error('write: quota exceeded'), { code: 'EDQUOT' });
+          }
+          nodeDisk.write(fd, bytes, position);
+        },
+      };
+      const done = restore(await openFileReplica(root), { output }, { disk });
+      if (fits) {
+        expect(await done).toMatchObject({ replanned: false });
+        expect(readFileSync(output).equals(database.file(6))).toBe(true);
+      } else {
+        await expect(done).rejects.toMatchObject({ code: 'DISK_FULL' });
+      }
+      expect(refused).toBe(fits ? 1 : 2);
+      expect(leftovers(dirname(output))).toEqual([]);
     }
   });
 });

@@ -9,6 +9,7 @@ import type { Logger } from '../base/log.ts';
 import type { DatabaseEngine } from '../engine/database-engine.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import type { DatabaseSettings } from '../engine/options.ts';
+import { ProblemLog } from '../engine/upload/failures.ts';
 import { LocalLog } from '../engine/upload/local-log.ts';
 import { NO_TXID, type TXID } from '../formats/ltx/txid.ts';
 import { EngineView } from './engine-view.ts';
@@ -39,13 +40,25 @@ export class EngineKeeper {
   readonly #options: EngineKeeperOptions;
   readonly #closing = new AbortController();
   readonly #backoff = new Backoff(REOPEN);
+  readonly #losses: ProblemLog;
+  readonly #raises: ProblemLog;
   #engine: DatabaseEngine | undefined;
   #openedAt = 0;
   #reopening: Promise<void> = Promise.resolve();
 
   constructor(options: EngineKeeperOptions) {
     this.#options = options;
-    this.view = new EngineView(options.clock);
+    const { clock, log } = options;
+    this.view = new EngineView(clock);
+    this.#losses = new ProblemLog(clock, log, {
+      level: 'error',
+      failing: 'the engine was lost; opening it again',
+      over: 'the engine works again',
+    });
+    this.#raises = new ProblemLog(clock, log, {
+      level: 'warn',
+      failing: 'raising the position failed; it is done when the engine is opened again',
+    });
   }
 
   /** The engine, if there is one. */
@@ -91,13 +104,14 @@ export class EngineKeeper {
    * would begin, perhaps at a TXID that the silent replica holds with other content.
    */
   async tellFloor(): Promise<void> {
-    const { floors, log } = this.#options;
+    const { floors } = this.#options;
     if (this.#engine === undefined) return; // the next one is told when it is opened
     try {
       if (!floors.areKnown && (floors.highest === NO_TXID || !(await this.#hasLocalFiles()))) return;
       await this.#engine?.raise(floors.highest);
-    } catch (error) {
-      log.log('warn', 'raising the position failed; it is done when the engine is opened again', { error: errorToData(error) });
+    } catch (thrown) {
+      const error = errorToData(thrown);
+      this.#raises.failed(error.code, { error });
     }
   }
 
@@ -150,18 +164,19 @@ export class EngineKeeper {
   #observe(event: EngineEvent): void {
     this.view.observe(event);
     if (event.type === 'synced') this.#options.floors.note(event.txid);
+    if (event.type === 'state' && (event.state === 'replicating' || event.state === 'waiting')) this.#losses.succeeded();
     this.#options.onEvent(event);
   }
 
   #lost(error: unknown): void {
-    const { clock, log } = this.#options;
+    const { clock } = this.#options;
     this.#engine = undefined;
     if (this.#closing.signal.aborted) return;
     if (clock.monotonic() - this.#openedAt > SOUND_LIFE) this.#backoff.reset();
     const delayMs = Math.round(this.#backoff.next());
     const data = errorToData(error);
     this.view.fail(data);
-    log.log('error', 'the engine was lost; opening it again', { error: data, retry_in_ms: delayMs });
+    this.#losses.failed(data.code, { error: data, retry_in_ms: delayMs });
     this.#reopening = clock.sleep(delayMs, { signal: this.#closing.signal }).then(
       () => this.open(),
       () => {}, // stopped while waiting

@@ -2,6 +2,7 @@
 
 import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
+import { LitestreamError } from '../base/errors.ts';
 import { NO_TXID, type TXID } from '../formats/ltx/txid.ts';
 
 /** How long the first question may take before a database with local files goes on without the answer, ms. */
@@ -14,6 +15,8 @@ const RETRY = { initialMs: 1000, capMs: 300_000, jitter: 0.1 };
 export interface Askable {
   /** Largest TXID there; undefined when it did not answer within `limitMs`. */
   findPosition(signal: AbortSignal, limitMs: number): Promise<TXID | undefined>;
+  /** It refused the last question: a person has to change something before another one is of use. */
+  readonly isRefusing?: boolean;
 }
 
 export class Floors {
@@ -36,6 +39,11 @@ export class Floors {
     return this.#unheard.size === 0;
   }
 
+  /** Asking on is of no use: a replica that has not said what it holds refuses to. */
+  get areRefused(): boolean {
+    return [...this.#unheard].some(({ isRefusing }) => isRefusing === true);
+  }
+
   /** `txid` is in use. */
   note(txid: TXID): void {
     if (txid > this.#highest) this.#highest = txid;
@@ -43,20 +51,48 @@ export class Floors {
 
   /** Asks each replica that has not answered yet once, all at the same time. */
   async ask(signal: AbortSignal, limitMs = FIRST_ANSWER_LIMIT): Promise<void> {
-    const ask = async (replica: Askable): Promise<void> => {
-      const position = await replica.findPosition(signal, limitMs);
-      if (position === undefined) return;
-      this.note(position);
-      this.#unheard.delete(replica);
-    };
-    await Promise.all([...this.#unheard].map(ask));
+    await Promise.all([...this.#unheard].map((replica) => this.#askOne(replica, signal, limitMs)));
   }
 
-  /** Asks again and again until all have answered; rejects with `signal.reason` when aborted. @param everyMs default: less and less often. */
-  async askUntilKnown(signal: AbortSignal, everyMs?: number): Promise<void> {
+  async #askOne(replica: Askable, signal: AbortSignal, limitMs: number): Promise<void> {
+    const position = await replica.findPosition(signal, limitMs);
+    if (position === undefined) return;
+    this.note(position);
+    this.#unheard.delete(replica);
+  }
+
+  /** As `ask`, without waiting for a slow answer when another one is a refusal. */
+  async #askUntilRefused(signal: AbortSignal): Promise<void> {
+    const enough = new AbortController();
+    const onAbort = (): void => enough.abort(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    try {
+      const ask = async (replica: Askable): Promise<void> => {
+        await this.#askOne(replica, enough.signal, ANSWER_LIMIT);
+        if (replica.isRefusing === true) enough.abort(new LitestreamError('CANCELLED', 'another replica has refused to answer'));
+      };
+      await Promise.all([...this.#unheard].map(ask));
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Asks at once and then every `everyMs`, until all have answered or one refuses; rejects with `signal.reason` when aborted. */
+  async askWhileUseful(signal: AbortSignal, everyMs: number): Promise<void> {
+    for (;;) {
+      await this.#askUntilRefused(signal);
+      signal.throwIfAborted();
+      if (this.areKnown || this.areRefused) return;
+      await this.#clock.sleep(everyMs, { signal, unref: true });
+    }
+  }
+
+  /** Asks again and again, less and less often, until all have answered; rejects with `signal.reason` when aborted. */
+  async askUntilKnown(signal: AbortSignal): Promise<void> {
     const backoff = new Backoff(RETRY);
     while (!this.areKnown) {
-      await this.#clock.sleep(everyMs ?? backoff.next(), { signal, unref: true });
+      await this.#clock.sleep(backoff.next(), { signal, unref: true });
       await this.ask(signal, ANSWER_LIMIT);
       signal.throwIfAborted();
     }

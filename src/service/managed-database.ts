@@ -9,6 +9,7 @@ import type { Logger } from '../base/log.ts';
 import type { PageSums, SyncResult } from '../engine/database-engine.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import type { DatabaseSettings } from '../engine/options.ts';
+import { ProblemLog } from '../engine/upload/failures.ts';
 import { LocalLog } from '../engine/upload/local-log.ts';
 import type { TXID } from '../formats/ltx/txid.ts';
 import type { FileInfo } from '../replica/file-info.ts';
@@ -63,6 +64,8 @@ export class ManagedDatabase implements DatabaseHandle {
   readonly #staging: Staging;
   readonly #local: LocalLog;
   #starting: Promise<void> | undefined;
+  readonly #restores: ProblemLog;
+  readonly #prunes: ProblemLog;
   #isSwept = false;
   #prunedAt = 0;
 
@@ -74,6 +77,16 @@ export class ManagedDatabase implements DatabaseHandle {
     this.#entry = entry;
     this.#with = collaborators;
     this.#log = log.with({ database: settings.name });
+    this.#restores = new ProblemLog(clock, this.#log, {
+      level: 'error',
+      failing: 'restoring the missing database failed; trying again',
+      over: 'the missing database is taken care of',
+    });
+    this.#prunes = new ProblemLog(clock, this.#log, {
+      level: 'warn',
+      failing: 'removing old local files failed',
+      over: 'old local files can be removed again',
+    });
     this.#floors = new Floors(replicas, clock);
     this.#keeper = new EngineKeeper({
       settings,
@@ -98,8 +111,14 @@ export class ManagedDatabase implements DatabaseHandle {
 
   async sync({ wait, signal }: { readonly wait: boolean; readonly signal?: AbortSignal }): Promise<SyncResult> {
     const result = await this.#keeper.running.sync();
-    if (wait) await Promise.all(this.replicas.map((replica) => replica.flush(signal)));
+    if (wait) await this.#flush(signal);
     return result;
+  }
+
+  /** Every replica gets what it takes, whatever another one refuses; rejects with the first failure. */
+  async #flush(signal: AbortSignal | undefined): Promise<void> {
+    const ends = await Promise.allSettled(this.replicas.map((replica) => replica.flush(signal)));
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 
   async snapshot(handle: ReplicaHandle, signal?: AbortSignal): Promise<FileInfo> {
@@ -128,13 +147,15 @@ export class ManagedDatabase implements DatabaseHandle {
     const deadline = new StopDeadline(limits, this.#with.clock);
     const left: Unreplicated[] = [];
     const report = (replica: string, error: LitestreamError | undefined): void => {
-      if (error !== undefined) left.push({ database: this.settings.name, replica, error: error.message });
+      if (error !== undefined) left.push({ database: this.settings.name, replica, error: problemText(error) });
     };
     try {
       await this.#starting;
       await this.#lastQuestion(deadline);
-      report('-', await this.#keeper.close(deadline.signal));
+      const uncaptured = await this.#keeper.close(deadline.signal);
       await Promise.all(this.replicas.map(async (replica) => report(replica.settings.name, await replica.finish(deadline.rest()))));
+      // Last: where nothing could be captured because of a replica, the replica's problem is the one to solve.
+      report('-', uncaptured);
       return left;
     } finally {
       deadline.release();
@@ -158,7 +179,7 @@ export class ManagedDatabase implements DatabaseHandle {
     const limit = { clock: this.#with.clock, ms: deadlineMs * ASKING_PART, what: 'asking the replicas for their positions', signal };
     try {
       if (deadlineMs === 0) await this.#floors.ask(signal);
-      else await limited(limit, (call) => this.#floors.askUntilKnown(call, retryMs));
+      else await limited(limit, (call) => this.#floors.askWhileUseful(call, retryMs));
     } catch {
       return; // the final sync says what is missing
     }
@@ -214,9 +235,13 @@ export class ManagedDatabase implements DatabaseHandle {
     if (first === undefined || positions.length < this.replicas.length) return;
     this.#prunedAt = now;
     const confirmed = others.reduce<TXID>((least, position) => (position < least ? position : least), first);
-    this.#local.prune(confirmed, now).catch((error: unknown) => {
-      this.#log.log('warn', 'removing old local files failed', { error: errorToData(error) });
-    });
+    this.#local.prune(confirmed, now).then(
+      () => this.#prunes.succeeded(),
+      (thrown: unknown) => {
+        const error = errorToData(thrown);
+        this.#prunes.failed(error.code, { error });
+      },
+    );
   }
 
   async #restoreMissing(signal: AbortSignal): Promise<void> {
@@ -225,12 +250,13 @@ export class ManagedDatabase implements DatabaseHandle {
     for (;;) {
       try {
         await this.#with.restoreMissing(this.#entry, signal);
+        this.#restores.succeeded();
         return;
       } catch (error) {
         signal.throwIfAborted();
         const data = errorToData(error);
         this.#keeper.view.fail(data);
-        this.#log.log('error', 'restoring the missing database failed; trying again', { error: data });
+        this.#restores.failed(data.code, { error: data });
         await this.#with.clock.sleep(backoff.next(), { signal });
       }
     }
@@ -249,4 +275,12 @@ export class ManagedDatabase implements DatabaseHandle {
       });
     }
   }
+}
+
+/** Their hint is to wait, which is not a next step once everything has stopped. */
+const WAITING: ReadonlySet<string> = new Set(['DB_NOT_READY', 'NOT_REPLICATED']);
+
+/** For a person: the code, what failed, the next step. */
+function problemText({ code, message, hint }: LitestreamError): string {
+  return hint === undefined || WAITING.has(code) ? `${code}: ${message}` : `${code}: ${message}. ${hint}`;
 }

@@ -4,11 +4,12 @@ import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
-import { errorFromData, errorToData, LitestreamError } from '../base/errors.ts';
+import { ERROR_CODES, type ErrorCode, type ErrorData, errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { StagedFile } from '../engine/database-engine.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { UploadEvent } from '../engine/upload/events.ts';
+import { ProblemLog } from '../engine/upload/failures.ts';
 import { type LocalFile, LocalLog } from '../engine/upload/local-log.ts';
 import { Uploader } from '../engine/upload/uploader.ts';
 import { formatTXID, NO_TXID, type TXID } from '../formats/ltx/txid.ts';
@@ -51,11 +52,15 @@ export class ManagedReplica implements ReplicaHandle {
   readonly #local: LocalLog;
   readonly #uploader: Uploader;
   readonly #closing = new AbortController();
+  readonly #questions: ProblemLog;
+  readonly #bridges: ProblemLog;
+  readonly #gaps: ProblemLog;
   readonly #bridgeBackoff = new Backoff(BRIDGE_RETRY);
   #needs: ReplicaNeeds | undefined;
   #bridging: Promise<void> | undefined;
   /** Before the next snapshot, ms. */
   #bridgePauseMs = 0;
+  #isRefusing = false;
 
   constructor(options: ManagedReplicaOptions) {
     const { database, settings, replica, clock, log } = options;
@@ -63,6 +68,16 @@ export class ManagedReplica implements ReplicaHandle {
     this.replica = replica;
     this.#options = options;
     this.#log = log.with({ database: database.name, replica: settings.name });
+    this.#questions = new ProblemLog(clock, this.#log, {
+      level: 'warn',
+      failing: 'the replica cannot be asked for its position',
+      over: 'the replica has said what its position is',
+    });
+    this.#bridges = new ProblemLog(clock, this.#log, { level: 'error', failing: 'bridging a gap with a snapshot failed' });
+    this.#gaps = new ProblemLog(clock, this.#log, {
+      level: 'warn',
+      failing: 'local files the replica needed were gone; a snapshot took their place',
+    });
     const directory = join(database.metaPath, 'ltx', '0');
     this.#local = new LocalLog(directory);
     this.#uploader = new Uploader({ settings, replica, directory, clock, log: this.#log, onEvent: (event) => this.#onEvent(event) });
@@ -72,11 +87,27 @@ export class ManagedReplica implements ReplicaHandle {
   async findPosition(signal: AbortSignal, limitMs: number): Promise<TXID | undefined> {
     const what = `asking ${this.replica.store.destination} for its position`;
     try {
-      return await limited({ clock: this.#options.clock, ms: limitMs, what, signal }, (call) => this.replica.maxTXID(call));
-    } catch (error) {
-      if (!signal.aborted) this.#log.log('warn', 'the replica cannot be asked for its position', { error: errorToData(error) });
+      const position = await limited({ clock: this.#options.clock, ms: limitMs, what, signal }, (call) => this.replica.maxTXID(call));
+      this.#isRefusing = false;
+      this.#questions.succeeded();
+      return position;
+    } catch (thrown) {
+      if (signal.aborted) return undefined;
+      const error = errorToData(thrown);
+      this.#isRefusing = isRefusal(error.code);
+      if (!this.#isToldByUploads(error.code)) this.#questions.failed(error.code, { error });
       return undefined;
     }
+  }
+
+  /** Uploads have failed for the same reason, or are about to: they begin after the first question. One that hangs says nothing. */
+  #isToldByUploads(code: ErrorCode): boolean {
+    return this.#uploader.status().lastError?.error.code === code || (this.#needs === undefined && code !== 'TIMEOUT');
+  }
+
+  /** The last question for its position was refused: the same question is of use only after a person has changed something. */
+  get isRefusing(): boolean {
+    return this.#isRefusing;
   }
 
   start(needs: ReplicaNeeds): void {
@@ -127,15 +158,13 @@ export class ManagedReplica implements ReplicaHandle {
    */
   async finish({ deadlineMs, retryMs, signal }: StopLimits): Promise<LitestreamError | undefined> {
     try {
-      if (signal.aborted) return this.#leftBehind(signal);
+      if (signal.aborted) return await this.#leftBehind();
       if (await this.#hasNothing()) return this.#standingFailure();
       await this.#uploader.flush({ signal, deadlineMs, retryIntervalMs: retryMs });
       return undefined;
     } catch (error) {
-      const data = errorToData(error);
-      this.#log.log('error', 'the last changes did not reach the replica', { error: data });
-      const reason = data.cause === undefined ? '' : ` (${data.cause})`;
-      return new LitestreamError(data.code, `${data.message}${reason}`, { cause: error });
+      this.#log.log('error', 'the last changes did not reach the replica', { error: errorToData(error) });
+      return this.#unreplicated(error);
     } finally {
       await this.#release();
     }
@@ -148,16 +177,27 @@ export class ManagedReplica implements ReplicaHandle {
 
   #standingFailure(): LitestreamError | undefined {
     const failure = this.#uploader.status().lastError?.error;
-    return failure === undefined ? undefined : errorFromData(failure);
+    return failure === undefined ? undefined : failureOf(failure);
   }
 
-  #leftBehind(signal: AbortSignal): LitestreamError | undefined {
+  /** What keeps the replica from taking anything comes before what it has not taken. */
+  #unreplicated(error: unknown): LitestreamError {
+    const { code, message, cause, hint } = errorToData(error);
+    const failure = this.#uploader.status().lastError?.error;
+    if (failure !== undefined && failure.code !== code) return failureOf(failure, message);
+    return new LitestreamError(code, cause === undefined ? message : `${message} (${cause})`, {
+      cause: error,
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+
+  async #leftBehind(): Promise<LitestreamError | undefined> {
     const { pendingBytes, txid } = this.#uploader.status();
-    if (pendingBytes === 0) return undefined;
-    return new LitestreamError('NOT_REPLICATED', `the last upload was skipped: ${pendingBytes} bytes are missing there`, {
-      cause: signal.reason,
+    if (pendingBytes === 0) return (await this.#hasNothing()) ? this.#standingFailure() : undefined;
+    const skipped = new LitestreamError('NOT_REPLICATED', `the last upload was skipped: ${pendingBytes} bytes are missing there`, {
       details: { confirmed: formatTXID(txid ?? NO_TXID), bytes: pendingBytes },
     });
+    return this.#unreplicated(skipped);
   }
 
   async #release(): Promise<void> {
@@ -179,6 +219,7 @@ export class ManagedReplica implements ReplicaHandle {
       case 'uploaded':
         this.#bridgeBackoff.reset();
         this.#bridgePauseMs = 0;
+        this.#bridges.succeeded();
         this.#needs?.confirmed();
         return;
       case 'ahead':
@@ -210,11 +251,21 @@ export class ManagedReplica implements ReplicaHandle {
       if (pauseMs > 0) await this.#options.clock.sleep(pauseMs, { signal, unref: true });
       if (this.#needs === undefined) throw new LitestreamError('DB_NOT_OPEN', `${this.#options.database.name} is not open`);
       const { size } = await this.#needs.bridge(signal);
-      this.#log.log('warn', 'local files the replica needed were gone; a snapshot took their place', { size });
+      this.#gaps.failed('gap', { size });
     } catch (error) {
       if (signal.aborted) return;
-      const retry = Math.round(this.#bridgePauseMs);
-      this.#log.log('error', 'bridging a gap with a snapshot failed', { error: errorToData(error), retry_in_ms: retry });
+      const data = errorToData(error);
+      this.#bridges.failed(data.code, { error: data, retry_in_ms: Math.round(this.#bridgePauseMs) });
     }
   }
+}
+
+/** Only a person can make the same call succeed. */
+function isRefusal(code: ErrorCode): boolean {
+  const { disposition } = ERROR_CODES[code];
+  return disposition === 'refuse' || disposition === 'fatal';
+}
+
+function failureOf({ code, message, hint }: ErrorData, consequence?: string): LitestreamError {
+  return new LitestreamError(code, consequence === undefined ? message : `${message}; ${consequence}`, hint === undefined ? {} : { hint });
 }

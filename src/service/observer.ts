@@ -9,10 +9,17 @@ import type { DatabaseHandle } from './service.ts';
 const INTERVAL = 5000;
 /** A state that lasts is told again this often, ms. */
 const REMINDER = 600_000;
+/** The same line is told at most this often, ms; what then still holds is told late. */
+const QUIET = 30_000;
+
+/** The word for what needs no line by itself. */
+const WELL = '';
 
 interface Told {
+  /** What was told last. */
   readonly word: string;
-  readonly at: number;
+  /** When each word was told last, monotonic ms. */
+  readonly at: Map<string, number>;
 }
 
 export class Observer {
@@ -48,23 +55,27 @@ export class Observer {
   async #look(database: DatabaseHandle): Promise<void> {
     const { state, error, unprotectedSeconds } = await database.status();
     if (this.#stopping.signal.aborted) return;
-    const told = this.#told.get(database);
+    const word = isUnhealthy(state) ? `${state} ${error?.code ?? ''}` : WELL;
+    if (!this.#isDue(database, word)) return;
     const fields = { database: database.settings.name, state };
-    if (!isUnhealthy(state)) {
-      if (told === undefined) return;
-      this.#told.delete(database);
-      this.#log.log('info', 'the database is protected again', fields);
-      return;
-    }
-    const word = `${state} ${error?.code ?? ''}`;
-    const now = this.#clock.monotonic();
-    if (told?.word === word && now - told.at < REMINDER) return;
-    this.#told.set(database, { word, at: now });
+    if (word === WELL) return this.#log.log('info', 'the database is protected again', fields);
     const reason = error === undefined ? {} : { code: error.code, error: error.message };
     this.#log.log('error', 'the database is not protected as it should be', {
       ...fields,
       ...reason,
       unprotected_seconds: Math.round(unprotectedSeconds),
     });
+  }
+
+  /** True when `word` is news, or has lasted; it counts as told then. */
+  #isDue(database: DatabaseHandle, word: string): boolean {
+    const told = this.#told.get(database) ?? { word: WELL, at: new Map<string, number>() };
+    if (word === WELL && told.word === WELL) return false;
+    const now = this.#clock.monotonic();
+    const age = now - (told.at.get(word) ?? Number.NEGATIVE_INFINITY);
+    if (age < (told.word === word ? REMINDER : QUIET)) return false;
+    told.at.set(word, now);
+    this.#told.set(database, { word, at: told.at });
+    return true;
   }
 }

@@ -291,6 +291,43 @@ describe('-once', () => {
     expect(events).toEqual(['start', 'stop', 'stop']);
   });
 
+  const notReady = () => {
+    throw new LitestreamError('DB_NOT_READY', 'it is not known yet what the replicas hold');
+  };
+
+  function failingWith(code: string): NonNullable<Answers['status']> {
+    const path = join(directory.path, 'app.db');
+    const error = { code, message: 'the test says no', at: AS_OF, attempts: 1 };
+    const replicas = [{ name: 'file', type: 'file', state: 'failing' as const, last_error: error }];
+    return () => ({ as_of: AS_OF, databases: [{ name: 'app', path, state: 'failing', replicas }] });
+  }
+
+  test.each(['ACCESS_DENIED', 'SECOND_WRITER'])('gives up at once on a replica without whose answer %s nothing can begin', async (code) => {
+    await writeFile(join(directory.path, 'app.db'), '');
+    const scene = stage({ answers: { sync: notReady, status: failingWith(code) } }, '-once');
+    expect(await scene.result).toMatchObject({ status: 5, error: { message: expect.stringContaining(`${code}: the test says no`) } });
+    expect(scene.door.calls.filter(({ name }) => name === 'sync')).toHaveLength(1);
+  });
+
+  test('waits for a replica that only fails, and syncs when it is back', async () => {
+    await writeFile(join(directory.path, 'app.db'), '');
+    let tries = 0;
+    const answers: Answers = {
+      status: failingWith('STORAGE_UNAVAILABLE'),
+      sync: (input, call) => (++tries < 3 ? notReady() : sync(input, call)),
+    };
+    const scene = stage({ answers }, '-once');
+    expect(await scene.result).toMatchObject({ status: 0 });
+    expect(tries).toBe(3);
+  });
+
+  test('a database that cannot be captured for a reason of its own is not waited for', async () => {
+    await writeFile(join(directory.path, 'app.db'), '');
+    const scene = stage({ answers: { sync: notReady } }, '-once');
+    expect(await scene.result).toMatchObject({ error: { code: 'DB_NOT_READY' } });
+    expect(scene.door.calls.filter(({ name }) => name === 'sync')).toHaveLength(1);
+  });
+
   test('what did not arrive counts more than the call that failed', async () => {
     await writeFile(join(directory.path, 'app.db'), '');
     const scene = stage(

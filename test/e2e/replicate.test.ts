@@ -1,6 +1,6 @@
 /** The daemon as a process: what it says, how it ends, and what is in the replica then. */
 
-import { rmSync, statSync, writeFileSync } from 'node:fs';
+import { rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ended, kill } from '../../tools/processes.ts';
@@ -58,6 +58,40 @@ test('a replica that has become a file: exit status 5, what is missing is named,
   renameSync(scene.at('kept'), scene.at('replica'));
   await scene.ok('replicate', '-once');
   expect(await scene.restored()).toEqual(['first', 'second']);
+});
+
+test('a replica that refuses ends -once within seconds with status 5, named once in the log and first in the error', async () => {
+  scene.insert('first');
+  writeFileSync(scene.at('in-the-way'), 'a file');
+  writeFileSync(scene.at('litestream.yml'), 'dbs:\n  - path: app.db\n    replica:\n      type: file\n      path: in-the-way/replica\n');
+  for (const content of ['nothing was captured before', 'local files are there']) {
+    const begun = performance.now();
+    const { status, stdout, stderr } = await scene.with('replicate', '-once');
+    expect(performance.now() - begun, content).toBeLessThan(10_000);
+    const output = `${stdout}${stderr}`;
+    expect(status, output).toBe(5);
+    expect(output).toMatch(/^Error: .*\n {2}app: file: CONTAINER_NOT_FOUND: .*in-the-way\/replica.*is the destination path right/m);
+    const lines = output.split('\n').filter((line) => /level=(WARN|ERROR)/.test(line));
+    expect(lines.filter((line) => line.includes('CONTAINER_NOT_FOUND') && line.includes('upload failed'))).toHaveLength(1);
+    expect(lines.length, output).toBeLessThanOrEqual(3);
+    if (content.startsWith('local')) break;
+    rmSync(scene.at('in-the-way'));
+    await scene.ok('replicate', '-once');
+    scene.insert('second');
+    rmSync(scene.at('in-the-way'), { recursive: true });
+    writeFileSync(scene.at('in-the-way'), 'a file');
+  }
+});
+
+test('Ctrl-C does not wait for a replica that refuses', async () => {
+  scene.insert('first');
+  writeFileSync(scene.at('replica'), 'in the way');
+  writeFileSync(scene.at('litestream.yml'), 'dbs:\n  - path: app.db\n    replica:\n      type: file\n      path: replica/below\n');
+  const daemon = await scene.daemon();
+  const begun = performance.now();
+  expect(await interrupt(daemon)).toBe(5);
+  expect(performance.now() - begun).toBeLessThan(10_000);
+  expect(daemon.output()).toMatch(/app: file: CONTAINER_NOT_FOUND: /);
 });
 
 test("-exec: the child's status passes on, and what it committed last is in the replica", async () => {
@@ -139,13 +173,14 @@ test('killed with SIGKILL and started again it goes on with increments', async (
   expect(await scene.restored()).toEqual(['before', 'while it is dead', 'after']);
 });
 
-test('a second Ctrl-C skips what hangs at the end', async () => {
+test('a second Ctrl-C skips what is tried again and again at the end', async () => {
   scene.config('shutdown-sync-timeout: 10m');
   scene.insert('x');
   const daemon = await scene.daemon();
   await scene.ok('sync', '-wait', 'app.db');
   rmSync(scene.at('replica'), { recursive: true });
-  writeFileSync(scene.at('replica'), 'in the way');
+  // Following it fails with ELOOP, which is not known to be a refusal.
+  symlinkSync('replica', scene.at('replica'));
   scene.insert('y');
   daemon.child.kill('SIGINT');
   await new Promise((resolve) => setTimeout(resolve, 1500));

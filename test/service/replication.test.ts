@@ -287,10 +287,88 @@ test('a replica that is never heard is named when nothing could be captured beca
   await becomes(database, 'failing');
   const begun = performance.now();
   expect(await service.stop({ ...STOP, deadlineMs: 1000 })).toEqual([
-    { database: 'app', replica: '-', error: expect.stringMatching(/what the replicas hold/) },
-    { database: 'app', replica: 'one', error: 'the test has cut the line' },
+    { database: 'app', replica: 'one', error: 'STORAGE_UNAVAILABLE: the test has cut the line' },
+    { database: 'app', replica: '-', error: expect.stringMatching(/^DB_NOT_READY: .*what the replicas hold$/) },
   ]);
   expect(performance.now() - begun).toBeLessThan(5000);
+});
+
+test('a replica that was never heard and refuses ends a stop at once, and comes first with code and hint', async () => {
+  await setting.application();
+  setting.remote('one').hang();
+  setting.remote('two').refuse();
+  const { service, database } = await setting.start(setting.entry(['one', 'two']));
+  await becomes(database, 'failing');
+  const begun = performance.now();
+  expect(await service.stop({ ...STOP, deadlineMs: 120_000, retryMs: 500 })).toEqual([
+    { database: 'app', replica: 'two', error: 'ACCESS_DENIED: the test has locked the door. Ask for the key.' },
+    { database: 'app', replica: '-', error: expect.stringMatching(/what the replicas hold$/) },
+  ]);
+  expect(performance.now() - begun).toBeLessThan(8000);
+});
+
+test('a replica that refuses the last files ends a stop at once, and the other one has them', async () => {
+  const app = await setting.application();
+  const { service, database } = await setting.start(setting.entry(['one', 'two']));
+  await becomes(database, 'replicating');
+  await settled(database);
+  setting.remote('one').refuse();
+  await app.exec("INSERT INTO t (body) VALUES ('last')");
+  const begun = performance.now();
+  expect(await service.stop({ ...STOP, deadlineMs: 120_000, retryMs: 500 })).toEqual([
+    {
+      database: 'app',
+      replica: 'one',
+      error: expect.stringMatching(/^ACCESS_DENIED: the test has locked the door; .*files are missing there\. Ask for the key\.$/),
+    },
+  ]);
+  expect(performance.now() - begun).toBeLessThan(8000);
+  expect(await setting.restoredDigest(app, 'two')).toBe(await app.digest());
+});
+
+test('a stop that skips the upload still names what the replica refuses', async () => {
+  await setting.application();
+  setting.remote('one').refuse();
+  const { service, database } = await setting.start();
+  await becomes(database, 'failing');
+  const left = await service.stop({ ...STOP, deadlineMs: 120_000, signal: AbortSignal.abort() });
+  expect(left[0]).toMatchObject({ replica: 'one', error: expect.stringMatching(/^ACCESS_DENIED: /) });
+});
+
+test('waiting for replicas does not end before each has what it takes, whatever another one refuses', async () => {
+  const app = await setting.application();
+  const { database } = await setting.start(setting.entry(['one', 'two']));
+  await becomes(database, 'replicating');
+  await settled(database);
+  setting.remote('one').refuse();
+  const gate = Promise.withResolvers<void>();
+  setting.remote('two').store.script({ on: 'put', fault: { type: 'wait', gate: gate.promise } });
+  await app.exec("INSERT INTO t (body) VALUES ('x')");
+  let isOver = false;
+  const syncing = database.sync({ wait: true }).catch((error: unknown) => error);
+  void syncing.then(() => {
+    isOver = true;
+  });
+  await expect.poll(() => setting.uploadFailures, { timeout: 20_000 }).toContain('ACCESS_DENIED');
+  await pause(100);
+  expect(isOver).toBe(false);
+  gate.resolve();
+  expect(await syncing).toMatchObject({ code: 'NOT_REPLICATED', details: { last: { code: 'ACCESS_DENIED' } } });
+  expect(await setting.restoredDigest(app, 'two')).toBe(await app.digest());
+});
+
+test('a problem at the start is told once, and so is its end', async () => {
+  await setting.application();
+  setting.remote('one').refuse();
+  const { service, database } = await setting.start();
+  await becomes(database, 'failing');
+  await pause(300);
+  const told = () => setting.lines.filter(({ level, fields }) => level !== 'info' && JSON.stringify(fields).includes('ACCESS_DENIED'));
+  expect(told()).toMatchObject([{ level: 'error', message: 'upload failed', fields: { failures: 1 } }]);
+  setting.remote('one').heal();
+  expect(await service.stop(STOP)).toEqual([]);
+  expect(told()).toHaveLength(1);
+  expect(setting.messages('info').filter((message) => message === 'uploads go on again')).toHaveLength(1);
 });
 
 test('a database that does not exist leaves nothing behind, whatever its replica does', async () => {

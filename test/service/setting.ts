@@ -47,6 +47,12 @@ export class Remote {
       this.store.script({ on, fault: { type: 'error', error: unavailable() }, times: Number.POSITIVE_INFINITY });
   }
 
+  /** Answers what only a person can change. */
+  refuse(): void {
+    const error = new LitestreamError('ACCESS_DENIED', 'the test has locked the door', { hint: 'Ask for the key.' });
+    for (const on of VERBS) this.store.script({ on, fault: { type: 'error', error }, times: Number.POSITIVE_INFINITY });
+  }
+
   hang(...verbs: StoreVerb[]): void {
     for (const on of verbs.length === 0 ? VERBS : verbs)
       this.store.script({ on, fault: { type: 'hang' }, times: Number.POSITIVE_INFINITY });

@@ -3,12 +3,56 @@
 import { Backoff } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
 import { type ErrorData, errorToData, LitestreamError } from '../../base/errors.ts';
-import type { Logger } from '../../base/log.ts';
+import type { LogFields, Logger } from '../../base/log.ts';
 
 /** Longest wait between attempts, and the cadence of attempts that somebody has to make possible first, ms. */
 export const SLOW_CADENCE_MS = 5 * 60_000;
-/** Repeated failures are logged this often, ms. */
-const LOG_INTERVAL_MS = 30_000;
+/** Least distance between two lines about the same problem, ms. */
+export const LOG_INTERVAL_MS = 30_000;
+
+export interface ProblemWords {
+  readonly level: 'warn' | 'error';
+  readonly failing: string;
+  /** Said at level info; default: nothing is said. */
+  readonly over?: string;
+}
+
+/**
+ * Lines about something that fails again and again: each kind of failure at once, then at most every 30 s, also when successes come
+ * between; the end of what was told once.
+ */
+export class ProblemLog {
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #words: ProblemWords;
+  /** By kind, monotonic ms. */
+  readonly #toldAt = new Map<string, number>();
+  #failures = 0;
+  #isTold = false;
+
+  constructor(clock: Clock, log: Logger, words: ProblemWords) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#words = words;
+  }
+
+  /** @param kind failures of one kind are one problem; an error code. */
+  failed(kind: string, fields: LogFields): void {
+    this.#failures += 1;
+    const now = this.#clock.monotonic();
+    if (now - (this.#toldAt.get(kind) ?? Number.NEGATIVE_INFINITY) < LOG_INTERVAL_MS) return;
+    this.#toldAt.set(kind, now);
+    this.#isTold = true;
+    this.#log.log(this.#words.level, this.#words.failing, { ...fields, failures: this.#failures });
+  }
+
+  succeeded(): void {
+    if (!this.#isTold) return;
+    if (this.#words.over !== undefined) this.#log.log('info', this.#words.over, { failures: this.#failures });
+    this.#isTold = false;
+    this.#failures = 0;
+  }
+}
 
 export interface Failure {
   readonly error: ErrorData;
@@ -22,15 +66,14 @@ export interface Failure {
 
 export class Failures {
   readonly #clock: Clock;
-  readonly #log: Logger;
+  readonly #problems: ProblemLog;
   readonly #backoff: Backoff;
   #last: Failure | undefined;
-  #loggedAt = Number.NEGATIVE_INFINITY;
 
   /** @param firstDelayMs wait after the first failure. */
   constructor(clock: Clock, log: Logger, firstDelayMs: number) {
     this.#clock = clock;
-    this.#log = log;
+    this.#problems = new ProblemLog(clock, log, { level: 'error', failing: 'upload failed', over: 'uploads go on again' });
     this.#backoff = new Backoff({ initialMs: firstDelayMs, capMs: SLOW_CADENCE_MS });
   }
 
@@ -45,24 +88,16 @@ export class Failures {
     const delay = this.#delayAfter(thrown);
     const now = this.#clock.now();
     this.#last = { error, at: now, attempts: this.#backoff.attempts, ...(Number.isFinite(delay) ? { nextTryAt: now + delay } : {}) };
-    if (now - this.#loggedAt >= LOG_INTERVAL_MS) {
-      this.#loggedAt = now;
-      this.#log.log('error', 'upload failed', {
-        error,
-        failures: this.#backoff.attempts,
-        retry_in_ms: Number.isFinite(delay) ? delay : null,
-      });
-    }
+    this.#problems.failed(error.code, { error, retry_in_ms: Number.isFinite(delay) ? delay : null });
     return delay;
   }
 
   /** Notes a success; returns how many failures it ended. */
   clear(): number {
     const attempts = this.#backoff.attempts;
-    if (attempts > 0) this.#log.log('info', 'uploads go on again', { failures: attempts });
+    this.#problems.succeeded();
     this.#last = undefined;
     this.#backoff.reset();
-    this.#loggedAt = Number.NEGATIVE_INFINITY;
     return attempts;
   }
 

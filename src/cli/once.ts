@@ -63,8 +63,7 @@ async function syncWhileUseful(
       try {
         return await settleJob(control, limited, await control.call('sync', { path, wait: true, snapshot }, limited));
       } catch (error) {
-        if (!hasCode(error, 'DB_NOT_READY') || !(await mayBegin(control, path, limited))) throw error;
-        if (systemClock.monotonic() >= deadline) throw error;
+        if (!hasCode(error, 'DB_NOT_READY') || !(await mayBegin(control, path, limited, deadline))) throw error;
         await systemClock.sleep(POLL_MS, { signal });
       }
     }
@@ -74,13 +73,17 @@ async function syncWhileUseful(
   }
 }
 
-/** True when nothing can be captured yet and that may pass by itself; NOT_REPLICATED when a replica refuses to say what it holds. */
-async function mayBegin(control: Control, path: string, call: CallContext): Promise<boolean> {
+/**
+ * True when nothing can be captured yet and that may pass by itself before `deadline` (monotonic ms). NOT_REPLICATED when it is up to a
+ * replica that refuses, or that has failed until then.
+ */
+async function mayBegin(control: Control, path: string, call: CallContext, deadline: number): Promise<boolean> {
   const { databases } = await control.call('status', { path }, call);
+  const isLate = systemClock.monotonic() >= deadline;
   const failing = databases.flatMap(({ replicas }) => replicas).filter(isFailing);
-  const refusing = failing.find(({ last_error }) => isRefusal(last_error?.code));
-  if (refusing !== undefined) throw giveUp(path, refusing);
-  return failing.length > 0 || databases.some(({ state }) => state === 'starting');
+  const hopeless = failing.find(({ last_error }) => isLate || isRefusal(last_error?.code));
+  if (hopeless !== undefined) throw giveUp(path, hopeless);
+  return failing.length > 0 || (!isLate && databases.some(({ state }) => state === 'starting'));
 }
 
 /** Resolves with the reason to give up, once there is one; rejects when the call's signal is aborted. */

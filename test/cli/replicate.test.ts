@@ -321,6 +321,15 @@ describe('-once', () => {
     expect(tries).toBe(3);
   });
 
+  test('gives up on a replica that fails for the shutdown time before anything can begin, and skips the waiting', async () => {
+    const path = join(directory.path, 'app.db');
+    await writeFile(path, '');
+    const config = `shutdown-sync-timeout: 300ms\ndbs:\n  - {path: ${path}, replica: {path: ${directory.path}/r}}\n`;
+    const { result, events } = stage({ config, answers: { sync: notReady, status: failingWith('STORAGE_UNAVAILABLE') } }, '-once');
+    expect(await result).toMatchObject({ status: 5, error: { message: expect.stringContaining('STORAGE_UNAVAILABLE: the test says no') } });
+    expect(events).toEqual(['start', 'stop', 'stop']);
+  });
+
   test('a database that cannot be captured for a reason of its own is not waited for', async () => {
     await writeFile(join(directory.path, 'app.db'), '');
     const scene = stage({ answers: { sync: notReady } }, '-once');

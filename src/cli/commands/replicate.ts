@@ -105,7 +105,7 @@ async function stop(door: Door, daemon: Daemon, signals: StopSignals): Promise<n
   if (left.length === 0) return EXIT.ok;
   const lines = left.map(({ database, replica, error }) => `  ${database}: ${replica}: ${error}`);
   throw new LitestreamError('NOT_REPLICATED', `stopped with changes that did not reach a replica:\n${lines.join('\n')}`, {
-    hint: 'They are kept beside the database and are uploaded at the next start.',
+    hint: 'What was captured is kept beside the database; the next start captures the rest and uploads everything.',
   });
 }
 

@@ -235,7 +235,8 @@ export class Uploader {
   /** Repeating the same call is of no use. */
   #isRefused(): boolean {
     const last = this.#failures.last;
-    return last !== undefined && ERROR_CODES[last.error.code].disposition === 'refuse';
+    const disposition = last === undefined ? 'retry' : ERROR_CODES[last.error.code].disposition;
+    return disposition === 'refuse' || disposition === 'fatal';
   }
 
   async #send({ txid }: LocalFile): Promise<void> {

@@ -5,8 +5,8 @@ import { hasCode, LitestreamError } from '../base/errors.ts';
 import type { Settings } from '../config/settings.ts';
 import { type Caller, SCOPES } from '../control/caller.ts';
 import type { Control } from '../control/control.ts';
-import type { CallContext } from '../control/verb.ts';
 import type { Progress } from '../control/progress.ts';
+import type { CallContext } from '../control/verb.ts';
 import type { Door } from './door.ts';
 
 /** `live`: a silent daemon is an error. `storage`: the replicas tell enough without it. `offline`: never the daemon. `daemon`: only the daemon. */

@@ -3,8 +3,8 @@
 import { z } from 'zod';
 import type { ErrorData } from '../base/errors.ts';
 import { SCOPES } from '../control/caller.ts';
-import type { ConfirmAnswer, ConfirmQuestion } from '../control/verb.ts';
 import type { Progress } from '../control/progress.ts';
+import type { ConfirmAnswer, ConfirmQuestion } from '../control/verb.ts';
 
 /** Verbs are below it: `/v1/status`. */
 export const CALL_PREFIX = '/v1/call/';

@@ -10,10 +10,10 @@ import { createServerFactory } from './build-server.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
 import { Door, type ListenerOptions } from './http/door.ts';
 import { listenTarget, startListening } from './http/listen.ts';
-import { CallGate, type CallLimits, DEFAULT_LIMITS } from './limits.ts';
+import { type CallLimits, DEFAULT_LIMITS } from './limits.ts';
 import { type MCPObserver, silentObserver } from './observer.ts';
 import type { MCPSettings } from './options.ts';
-import { RESULT_CHARS_CEILING } from './presenter.ts';
+import { makeServices } from './services.ts';
 import { Tokens } from './tokens.ts';
 
 export interface MCPHTTPOptions {
@@ -41,16 +41,7 @@ export async function startMCPHTTP(settings: MCPSettings, control: Control, opti
   const makeServer = createServerFactory({
     calls,
     version: options.version,
-    services: {
-      control,
-      gate: new CallGate(limits, clock),
-      audit,
-      auditReads: settings.auditReads,
-      observer,
-      clock,
-      log,
-      maxResultChars: Math.min(settings.maxResultChars, RESULT_CHARS_CEILING),
-    },
+    services: makeServices(control, audit, settings, options),
   });
   const listener = await startMCPListener(settings, { log, clock, observer, limits, makeServer, calls });
   log.log('info', 'mcp listening', { address: listener.address, read_only: settings.readOnly, tokens: listener.tokens, sse: settings.sse });

@@ -12,10 +12,10 @@ import type { Control } from '../control/control.ts';
 import { AuditLog } from './audit.ts';
 import { createServerFactory } from './build-server.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
-import { CallGate, type CallLimits, DEFAULT_LIMITS } from './limits.ts';
+import type { CallLimits } from './limits.ts';
 import { type MCPObserver, silentObserver } from './observer.ts';
 import type { MCPSettings } from './options.ts';
-import { RESULT_CHARS_CEILING } from './presenter.ts';
+import { makeServices } from './services.ts';
 
 export interface MCPStdioOptions {
   readonly caller: Caller;
@@ -44,7 +44,11 @@ export async function serveMCPStdio(control: Control, options: MCPStdioOptions):
   const restoreConsole = sendConsoleTo(options.stderr ?? process.stderr);
   const calls = new CallsInFlight();
   const audit = new AuditLog(options.settings.auditLog, log);
-  const makeServer = createServerFactory({ calls, version: options.version, services: servicesOf(control, options, audit) });
+  const makeServer = createServerFactory({
+    calls,
+    version: options.version,
+    services: makeServices(control, audit, options.settings, options),
+  });
   // The SDK drops open requests when its stdin ends, so it is given one that ends after they are answered.
   const input = new PassThrough();
   const transport = new StdioServerTransport(input, stdout);
@@ -65,20 +69,6 @@ export async function serveMCPStdio(control: Control, options: MCPStdioOptions):
     await audit.close();
     restoreConsole();
   }
-}
-
-function servicesOf(control: Control, options: MCPStdioOptions, audit: AuditLog) {
-  const { settings, log, clock = systemClock, observer = silentObserver, limits = DEFAULT_LIMITS } = options;
-  return {
-    control,
-    gate: new CallGate(limits, clock),
-    audit,
-    auditReads: settings.auditReads,
-    observer,
-    clock,
-    log,
-    maxResultChars: Math.min(settings.maxResultChars, RESULT_CHARS_CEILING),
-  };
 }
 
 const END_SIGNALS = ['SIGTERM', 'SIGINT'] as const;

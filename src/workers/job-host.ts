@@ -2,11 +2,12 @@
 
 import { Worker } from 'node:worker_threads';
 import { errorFromData, LitestreamError } from '../base/errors.ts';
+import type { JobArguments, JobKind, JobResults } from '../engine/jobs.ts';
 import { nodeDisk } from '../engine/restore/disk.ts';
 import { removeWorkspaceOf } from '../engine/restore/restore.ts';
 import { workspaceToken } from '../engine/restore/workspace.ts';
 import { scratchName } from '../engine/verify/verify.ts';
-import type { FromJob, JobArguments, JobKind, JobOptions, JobResults, JobStart, ToJob } from './job-protocol.ts';
+import type { FromJob, JobOptions, JobStart, ToJob } from './job-protocol.ts';
 
 /** How long a cancelled job may take to end by itself, ms. */
 const CANCEL_GRACE_MS = 200;

@@ -2,13 +2,14 @@
 
 import { systemClock } from '../base/clock.ts';
 import { hasCode, LitestreamError } from '../base/errors.ts';
+import type { JobArguments, JobKind, JobResults } from '../engine/jobs.ts';
 import { nodeDisk } from '../engine/restore/disk.ts';
 import { type RestoreTools, restoreDatabase } from '../engine/restore/restore.ts';
 import { verifyReplica } from '../engine/verify/verify.ts';
 import { openReplica } from '../replica/open.ts';
 import type { Replica } from '../replica/replica.ts';
 import { checkIntegrity } from '../sqlite/integrity.ts';
-import type { JobArguments, JobKind, JobOptions, JobResults } from './job-protocol.ts';
+import type { JobOptions } from './job-protocol.ts';
 import { targetGuard } from './job-target-guard.ts';
 
 interface JobTools {

@@ -105,7 +105,13 @@ function parseIndex(text: string): number {
   throw new LitestreamError('USAGE', `-index is a number in hex, not "${text}"`);
 }
 
-async function call1(control: Control, call: CallContext, target: RestoreTarget, wishes: Wishes, dryRun: boolean): Promise<RestoreOutcome> {
+async function callRestore(
+  control: Control,
+  call: CallContext,
+  target: RestoreTarget,
+  wishes: Wishes,
+  dryRun: boolean,
+): Promise<RestoreOutcome> {
   const { path, output, replica } = target;
   const input = { path, output, ...wishes, ...(replica === undefined ? {} : { replica }), ...(dryRun ? { dry_run: true } : {}) };
   return { target, answer: await settleJob(control, call, await control.call('restore', input, call)) };
@@ -122,7 +128,7 @@ async function runOne(
   const [target] = targets;
   if (target === undefined) throw new LitestreamError('INTERNAL', 'a restore without a target');
   const dryRun = values['dry-run'] === true;
-  const outcome = await call1(control, call, target, wishes, dryRun);
+  const outcome = await callRestore(control, call, target, wishes, dryRun);
   for (const { message } of outcome.answer?.warnings ?? []) door.stderr.write(`Warning: ${message}\n`);
   if (values.json === true) door.stdout.write(formatJSON(dryRun ? planJSON(outcome) : resultJSON(outcome, values['integrity-check'])));
   else door.stdout.write(dryRun ? planText(outcome) : resultText(outcome));
@@ -139,7 +145,7 @@ async function runAll(
   call: CallContext,
 ): Promise<number> {
   const plans: RestoreOutcome[] = [];
-  for (const target of targets) plans.push(await attempt(call, target, () => call1(control, call, target, wishes, true)));
+  for (const target of targets) plans.push(await attempt(call, target, () => callRestore(control, call, target, wishes, true)));
   const dryRun = values['dry-run'] === true;
   const blocked = plans.some(({ error }) => error !== undefined);
   const outcomes = dryRun || blocked ? plans : await restoreEach(plans, wishes, control, call);
@@ -164,7 +170,7 @@ async function restoreEach(
   const outcomes: RestoreOutcome[] = [];
   for (const plan of plans) {
     if (plan.answer?.mode === 'nothing_to_do') outcomes.push(plan);
-    else outcomes.push(await attempt(call, plan.target, () => call1(control, call, plan.target, wishes, false)));
+    else outcomes.push(await attempt(call, plan.target, () => callRestore(control, call, plan.target, wishes, false)));
   }
   return outcomes;
 }

@@ -116,4 +116,3 @@ export type PlanInput = z.output<typeof planInput>;
 export type RestoreInput = z.output<typeof restoreInput>;
 export type RestoreOutput = z.output<typeof restoreOutput>;
 export type PlanOut = z.output<typeof planOut>;
-export type RestoredOut = z.output<typeof restoredOut>;

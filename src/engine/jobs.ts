@@ -1,0 +1,18 @@
+/** Long work on a replica that runs in a thread of its own, by kind: what it takes and what it gives. Only plain data, because it crosses threads. */
+
+import type { StoreSpec } from '../storage/spec.ts';
+import type { RestoreRequest, RestoreResult } from './restore/restore.ts';
+import type { VerifyRequest, VerifyResult } from './verify/verify.ts';
+
+/** Settings, targets and file infos; the job opens its own client of the store. */
+export interface JobArguments {
+  readonly restore: RestoreRequest & { readonly store: StoreSpec };
+  readonly verify: VerifyRequest & { readonly store: StoreSpec };
+}
+
+export interface JobResults {
+  readonly restore: RestoreResult;
+  readonly verify: VerifyResult;
+}
+
+export type JobKind = keyof JobArguments;

@@ -19,9 +19,12 @@ import { checkHealth, isReady } from '../service/health.ts';
 import { limited } from '../service/limited.ts';
 import { Metrics } from '../service/metrics.ts';
 import { Replication } from '../service/replication.ts';
+import { WheelScheduler } from '../service/wheel-scheduler.ts';
 import { VERSION } from '../version.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
+import { runJob } from '../workers/job-host.ts';
 import { auditLogOf } from './audit-log.ts';
+import { COMPANIONS } from './companions.ts';
 import { likeDatabase } from './file-modes.ts';
 import { restoreMissing } from './restore-missing.ts';
 import { worldFrom } from './world.ts';
@@ -134,6 +137,10 @@ function replicationOptions(
     restoreMissing: (entry, abort) => restoreMissing(entry, log, abort),
     onEngineEvent: (path, event) => metrics.engineEvent(path, event),
     onUploadFailed: (path, replica, code) => metrics.uploadFailed(path, replica, code),
+    scheduler: new WheelScheduler(systemClock, log),
+    runJob,
+    companions: COMPANIONS,
+    onCount: () => {},
   };
 }
 

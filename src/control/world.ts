@@ -2,11 +2,11 @@
 
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import type { RunJob } from '../engine/jobs.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { ReplicationService } from '../service/service.ts';
 import { AllowedDirectories } from './allowed-directories.ts';
 import type { AuditSink } from './audit.ts';
-import type { RunJob } from './engine-jobs.ts';
 import { JOB_LIMITS, Jobs } from './jobs.ts';
 import type { RestoreGateSettings } from './options.ts';
 import { Plans } from './plans.ts';

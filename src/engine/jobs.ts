@@ -1,6 +1,7 @@
 /** Long work on a replica that runs in a thread of its own, by kind: what it takes and what it gives. Only plain data, because it crosses threads. */
 
 import type { StoreSpec } from '../storage/spec.ts';
+import type { RestoreProgress } from './restore/progress.ts';
 import type { RestoreRequest, RestoreResult } from './restore/restore.ts';
 import type { VerifyRequest, VerifyResult } from './verify/verify.ts';
 
@@ -16,3 +17,10 @@ export interface JobResults {
 }
 
 export type JobKind = keyof JobArguments;
+
+/** Rejects with the signal's reason within 250 ms of an abort, unless the work was done before. */
+export type RunJob = <K extends JobKind>(
+  kind: K,
+  args: JobArguments[K],
+  options?: { readonly signal?: AbortSignal; readonly onProgress?: (progress: RestoreProgress) => void },
+) => Promise<JobResults[K]>;

@@ -34,12 +34,18 @@ export class Replica {
   readonly store: ObjectStore;
   readonly #layout: Layout;
   readonly #prefix: string;
+  #guard: () => void = () => {};
 
   /** @param prefix path of the replica inside the store, '' when the store is rooted there. */
   constructor(store: ObjectStore, layout: Layout, prefix = '') {
     this.store = store;
     this.#layout = layout;
     this.#prefix = prefix;
+  }
+
+  /** From now on nothing is written or deleted there unless `guard` returns; what it throws is what the writer gets. */
+  guardWrites(guard: () => void): void {
+    this.#guard = guard;
   }
 
   /**
@@ -91,6 +97,7 @@ export class Replica {
    * was lost), at levels 1 and above also if it is a valid file of this range, which is then adopted; SECOND_WRITER otherwise.
    */
   async write(level: Level, minTXID: TXID, maxTXID: TXID, body: PutBody, options: WriteOptions): Promise<FileInfo> {
+    this.#guard();
     const { createdAt, ifAbsent = true } = options;
     const call = { signal: options.signal };
     const key = this.key(level, { minTXID, maxTXID });
@@ -111,6 +118,7 @@ export class Replica {
   /** Deletes files; missing ones count as deleted. Fails with the keys that could not be deleted in `details.failed`. */
   async delete(files: readonly FileInfo[], options: CallOptions = {}): Promise<void> {
     if (files.length === 0) return;
+    this.#guard();
     await this.store.delete(
       files.map((file) => this.key(file.level, file)),
       options,

@@ -8,17 +8,20 @@ import { errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { PageSums, SyncResult } from '../engine/database-engine.ts';
 import type { EngineEvent } from '../engine/events.ts';
+import type { RunJob } from '../engine/jobs.ts';
 import type { DatabaseSettings } from '../engine/options.ts';
 import { ProblemLog } from '../engine/upload/failures.ts';
 import { LocalLog } from '../engine/upload/local-log.ts';
 import type { TXID } from '../formats/ltx/txid.ts';
 import type { FileInfo } from '../replica/file-info.ts';
 import { CaptureCheck } from './capture-check.ts';
+import type { CompanionCount, MakeCompanion } from './companion.ts';
 import { EngineKeeper, type OpenEngine } from './engine-keeper.ts';
 import { Floors } from './floors.ts';
 import { limited } from './limited.ts';
 import type { ManagedReplica } from './managed-replica.ts';
 import type { DatabaseEntry } from './options.ts';
+import type { Scheduler } from './scheduler.ts';
 import type { DatabaseHandle, DatabaseStatus, ReplicaHandle } from './service.ts';
 import { Staging } from './staging.ts';
 import { StopDeadline, type StopLimits } from './stop-limits.ts';
@@ -32,6 +35,11 @@ export interface ManagedDatabaseCollaborators {
   readonly restoreMissing: (entry: DatabaseEntry, signal: AbortSignal) => Promise<boolean>;
   readonly onEngineEvent: (path: string, event: EngineEvent) => void;
   readonly lagBudgetMs: number;
+  readonly scheduler: Scheduler;
+  readonly runJob: RunJob;
+  /** What may accompany each replica. */
+  readonly companions: readonly MakeCompanion[];
+  readonly onCount: (replica: string, what: CompanionCount, amount: number) => void;
 }
 
 /** What a stopped database leaves behind. */
@@ -100,6 +108,7 @@ export class ManagedDatabase implements DatabaseHandle {
     this.#verdict = new Verdict(clock, lagBudgetMs);
     this.#staging = new Staging(settings.metaPath);
     this.#local = new LocalLog(join(settings.metaPath, 'ltx', '0'));
+    for (const replica of replicas) this.#accompany(replica);
   }
 
   /** Begins in the background and keeps trying; problems are told by `status`. */
@@ -160,6 +169,23 @@ export class ManagedDatabase implements DatabaseHandle {
     } finally {
       deadline.release();
     }
+  }
+
+  #accompany(replica: ManagedReplica): void {
+    const { clock, scheduler, runJob, companions, onCount } = this.#with;
+    const name = replica.settings.name;
+    const context = {
+      database: this,
+      replica,
+      scheduler,
+      clock,
+      log: this.#log.with({ replica: name }),
+      staging: this.#staging,
+      local: this.#local,
+      runJob,
+      count: (what: CompanionCount, amount = 1) => onCount(name, what, amount),
+    };
+    replica.attach(companions.flatMap((make) => make(context) ?? []));
   }
 
   async #begin(): Promise<void> {

@@ -15,8 +15,9 @@ import { Uploader } from '../engine/upload/uploader.ts';
 import { formatTXID, NO_TXID, type TXID } from '../formats/ltx/txid.ts';
 import { type FileInfo, SNAPSHOT_LEVEL } from '../replica/file-info.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { Companion } from './companion.ts';
 import { limited } from './limited.ts';
-import type { ReplicaHandle, ReplicaStatus } from './service.ts';
+import type { CompanionFacts, ReplicaHandle, ReplicaStatus } from './service.ts';
 import type { StopLimits } from './stop-limits.ts';
 
 export interface ManagedReplicaOptions {
@@ -56,6 +57,7 @@ export class ManagedReplica implements ReplicaHandle {
   readonly #bridges: ProblemLog;
   readonly #gaps: ProblemLog;
   readonly #bridgeBackoff = new Backoff(BRIDGE_RETRY);
+  #companions: readonly Companion[] = [];
   #needs: ReplicaNeeds | undefined;
   #bridging: Promise<void> | undefined;
   /** Before the next snapshot, ms. */
@@ -110,9 +112,19 @@ export class ManagedReplica implements ReplicaHandle {
     return this.#isRefusing;
   }
 
+  /** Gives it what accompanies its uploads; once, before `start`. */
+  attach(companions: readonly Companion[]): void {
+    this.#companions = companions;
+  }
+
   start(needs: ReplicaNeeds): void {
     this.#needs = needs;
     this.#uploader.start();
+    for (const companion of this.#companions) companion.start();
+  }
+
+  retryNow(): void {
+    this.#uploader.retryNow();
   }
 
   /** A local file is durable. */
@@ -141,8 +153,12 @@ export class ManagedReplica implements ReplicaHandle {
 
   status(): ReplicaStatus {
     const { lastError, state, ...facts } = this.#uploader.status();
-    const behind = state === 'replicating' && facts.lagSeconds * 1000 > this.#options.lagBudgetMs;
+    const extras = joinFacts(this.#companions);
+    const troubled = facts.lagSeconds * 1000 > this.#options.lagBudgetMs || extras.troubles !== undefined;
+    const behind = state === 'replicating' && troubled;
     return {
+      ...extras,
+      role: this.settings.role ?? 'required',
       name: this.settings.name,
       type: this.replica.store.type,
       destination: this.replica.store.destination,
@@ -158,6 +174,7 @@ export class ManagedReplica implements ReplicaHandle {
    */
   async finish({ deadlineMs, retryMs, signal }: StopLimits): Promise<LitestreamError | undefined> {
     try {
+      await this.#stopCompanions(true);
       if (signal.aborted) return await this.#leftBehind();
       if (await this.#hasNothing()) return this.#standingFailure();
       await this.#uploader.flush({ signal, deadlineMs, retryIntervalMs: retryMs });
@@ -167,6 +184,14 @@ export class ManagedReplica implements ReplicaHandle {
       return this.#unreplicated(error);
     } finally {
       await this.#release();
+    }
+  }
+
+  async #stopCompanions(isBeforeFlush: boolean): Promise<void> {
+    const leaving = this.#companions.filter((companion) => (companion.isBeforeFlush ?? true) === isBeforeFlush);
+    const ends = await Promise.allSettled(leaving.map((companion) => companion.stop()));
+    for (const end of ends) {
+      if (end.status === 'rejected') this.#log.log('warn', 'stopping was not clean', { error: errorToData(end.reason) });
     }
   }
 
@@ -207,6 +232,7 @@ export class ManagedReplica implements ReplicaHandle {
       await limited({ clock, ms: RELEASE_LIMIT, what: `closing ${this.replica.store.destination}` }, async () => {
         await this.#uploader.close();
         await this.#bridging;
+        await this.#stopCompanions(false);
         await this.replica.close();
       });
     } catch (error) {
@@ -258,6 +284,14 @@ export class ManagedReplica implements ReplicaHandle {
       this.#bridges.failed(data.code, { error: data, retry_in_ms: Math.round(this.#bridgePauseMs) });
     }
   }
+}
+
+/** What companions say, in one; their troubles stand side by side. */
+function joinFacts(companions: readonly Companion[]): CompanionFacts {
+  const all = companions.map((companion) => companion.facts?.() ?? {});
+  const troubles = all.flatMap((facts) => facts.troubles ?? []);
+  const { troubles: _, ...joined } = Object.assign({}, ...all) as CompanionFacts;
+  return troubles.length === 0 ? joined : { ...joined, troubles };
 }
 
 /** Only a person can make the same call succeed. */

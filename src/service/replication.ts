@@ -4,13 +4,16 @@ import type { Clock } from '../base/clock.ts';
 import { LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { EngineEvent } from '../engine/events.ts';
+import type { RunJob } from '../engine/jobs.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { CompanionCount, MakeCompanion } from './companion.ts';
 import type { OpenEngine } from './engine-keeper.ts';
 import { ManagedDatabase, type Unreplicated } from './managed-database.ts';
 import { ManagedReplica } from './managed-replica.ts';
 import { Observer } from './observer.ts';
 import type { DatabaseEntry } from './options.ts';
+import type { Scheduler } from './scheduler.ts';
 import type { DatabaseStatus, ReplicationService } from './service.ts';
 import type { StopLimits } from './stop-limits.ts';
 
@@ -23,6 +26,10 @@ export interface ReplicationOptions {
   readonly restoreMissing: (entry: DatabaseEntry, signal: AbortSignal) => Promise<boolean>;
   readonly onEngineEvent: (path: string, event: EngineEvent) => void;
   readonly onUploadFailed: (path: string, replica: string, code: string) => void;
+  readonly scheduler: Scheduler;
+  readonly runJob: RunJob;
+  readonly companions: readonly MakeCompanion[];
+  readonly onCount: (path: string, replica: string, what: CompanionCount, amount: number) => void;
 }
 
 export class Replication implements ReplicationService {
@@ -88,8 +95,19 @@ async function makeDatabase(entry: DatabaseEntry, options: ReplicationOptions): 
       return new ManagedReplica({ database: entry.settings, settings, replica, clock, log, lagBudgetMs, onUploadFailed });
     }),
   );
-  const { openEngine, restoreMissing, onEngineEvent } = options;
-  return new ManagedDatabase(entry, replicas, { clock, log, lagBudgetMs, openEngine, restoreMissing, onEngineEvent });
+  const { openEngine, restoreMissing, onEngineEvent, scheduler, runJob, companions } = options;
+  return new ManagedDatabase(entry, replicas, {
+    clock,
+    log,
+    lagBudgetMs,
+    openEngine,
+    restoreMissing,
+    onEngineEvent,
+    scheduler,
+    runJob,
+    companions,
+    onCount: (replica, what, amount) => options.onCount(entry.settings.path, replica, what, amount),
+  });
 }
 
 const REFUSALS: ReadonlySet<string> = new Set([

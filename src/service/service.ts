@@ -10,7 +10,47 @@ import type { Replica } from '../replica/replica.ts';
 /** Words shared by CLI, MCP, metrics and health. `degraded`: a replica is behind its budget. */
 export type DatabaseState = 'waiting' | 'starting' | 'replicating' | 'degraded' | 'failing' | 'stopped';
 
-export interface ReplicaStatus {
+/** What companions add to the status of a replica. Times in ms since the epoch. */
+export interface CompanionFacts {
+  readonly maintenance?: {
+    /** By level: when it was last merged into, or last looked at without need. */
+    readonly compactedAt?: Readonly<Record<number, number>>;
+    readonly snapshotAt?: number;
+    readonly retentionAt?: number;
+  };
+  readonly proof?: ProofFacts;
+  readonly lease?: {
+    readonly state: 'waiting' | 'held' | 'lost';
+    readonly owner?: string;
+    readonly fencing?: bigint;
+    readonly expiresAt?: number;
+  };
+  readonly mirror?: { readonly path: string; readonly txid?: TXID; readonly at?: number };
+  readonly troubles?: readonly CompanionTrouble[];
+}
+
+/** A standing trouble of a companion; makes its replica `degraded`. */
+export interface CompanionTrouble {
+  /** Of which companion, such as `compaction`. */
+  readonly of: string;
+  readonly error: ErrorData;
+  /** ms since the epoch. */
+  readonly since: number;
+}
+
+/** Outcome of the newest verification of a replica. */
+export interface ProofFacts {
+  readonly outcome: 'passed' | 'failed' | 'inconclusive';
+  readonly txid?: TXID;
+  readonly at: number;
+  /** Whole sentences; empty when passed. */
+  readonly reasons: readonly string[];
+  /** The newest verification that passed, when that is another one. */
+  readonly lastPassed?: { readonly txid: TXID; readonly at: number };
+}
+
+export interface ReplicaStatus extends CompanionFacts {
+  readonly role: 'required' | 'best-effort';
   readonly name: string;
   readonly type: string;
   /** Destination without credentials. */
@@ -42,7 +82,13 @@ export interface DatabaseStatus {
 export interface ReplicaHandle {
   readonly settings: ReplicaSettings;
   readonly replica: Replica;
+  /** The position confirmed there; undefined while unknown. */
+  readonly position: TXID | undefined;
   status(): ReplicaStatus;
+  /** Resolves when everything that is durable locally is there. */
+  flush(signal?: AbortSignal): Promise<void>;
+  /** Asks the replica anew where it is and tries again at once, after somebody has removed the cause of a failure. */
+  retryNow(): void;
 }
 
 export interface DatabaseHandle {

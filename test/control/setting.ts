@@ -175,6 +175,7 @@ async function fakeHandle(entry: DatabaseEntry, transactions: number, { status, 
         name: settings.name,
         type: 'file',
         destination: settings.store.path,
+        role: 'required',
         state: 'replicating',
         txid: toTXID(transactions),
         lagTXIDs: 0n,
@@ -183,7 +184,7 @@ async function fakeHandle(entry: DatabaseEntry, transactions: number, { status, 
         lastUploadAt: timeOf(transactions),
         lastConfirmedAt: timeOf(transactions),
       };
-      return { settings, replica, status: () => facts };
+      return { settings, replica, position: toTXID(transactions), status: () => facts, flush: async () => {}, retryNow: () => {} };
     }),
   );
   const whole: DatabaseStatus = {

@@ -217,6 +217,7 @@ test('a failing replica is the worst thing info can tell', async () => {
           name: 'file',
           type: 'file',
           destination: 'x',
+          role: 'required',
           state: 'failing',
           lagSeconds: 838.2,
           pendingBytes: 1,

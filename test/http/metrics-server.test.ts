@@ -68,6 +68,7 @@ function database(state: DatabaseState, more: { error?: ErrorData; replica?: Par
     name: 'one',
     type: 'file',
     destination: '/srv/backup',
+    role: 'required',
     state: 'replicating',
     txid: toTXID(5),
     lagSeconds: 0,

@@ -13,6 +13,7 @@ import type { DatabaseSettings, ReplicaSettings } from '../../src/engine/options
 import { LATEST } from '../../src/engine/restore/target.ts';
 import { layoutFor } from '../../src/replica/layout.ts';
 import { Replica } from '../../src/replica/replica.ts';
+import type { CompanionCount, MakeCompanion } from '../../src/service/companion.ts';
 import type { OpenEngine } from '../../src/service/engine-keeper.ts';
 import type { ManagedDatabase } from '../../src/service/managed-database.ts';
 import type { DatabaseEntry } from '../../src/service/options.ts';
@@ -22,6 +23,7 @@ import { FileStore } from '../../src/storage/file/file.ts';
 import { runJob } from '../../src/workers/job-host.ts';
 import { App } from '../support/app-process.ts';
 import { FaultStore, type StoreVerb } from '../support/fault-store.ts';
+import { ManualScheduler } from '../support/manual-scheduler.ts';
 
 export interface Line {
   readonly level: LogLevel;
@@ -74,6 +76,10 @@ export class Setting {
   readonly lines: Line[] = [];
   readonly events: { readonly path: string; readonly event: EngineEvent }[] = [];
   readonly uploadFailures: string[] = [];
+  /** Work runs when a test says `scheduler.run(name)`. */
+  readonly scheduler = new ManualScheduler();
+  readonly counts = new Map<CompanionCount, number>();
+  companions: readonly MakeCompanion[] = [];
   readonly #remotes = new Map<string, Remote>();
   readonly #apps: App[] = [];
   readonly #services: Replication[] = [];
@@ -152,6 +158,10 @@ export class Setting {
       restoreMissing: (entry, signal) => this.restoreMissing(entry, signal),
       onEngineEvent: (path, event) => this.events.push({ path, event }),
       onUploadFailed: (_path, _replica, code) => this.uploadFailures.push(code),
+      scheduler: this.scheduler,
+      runJob,
+      companions: this.companions,
+      onCount: (_path, _replica, what, amount) => void this.counts.set(what, (this.counts.get(what) ?? 0) + amount),
     });
     this.#services.push(service);
     return service;

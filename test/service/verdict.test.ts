@@ -23,6 +23,7 @@ const replica = (state: ReplicaStatus['state'], lagSeconds = 0, pendingBytes = 0
   name: 'r',
   type: 'file',
   destination: '/r',
+  role: 'required',
   state,
   lagSeconds,
   pendingBytes,

@@ -1,0 +1,6 @@
+/** What accompanies each replica of a running daemon. */
+
+import type { MakeCompanion } from '../service/companion.ts';
+
+/** In this order they are made; each decides by the replica's settings whether it is needed. */
+export const COMPANIONS: readonly MakeCompanion[] = [];

@@ -11,6 +11,7 @@ export function refuseConflicts(drafts: readonly DatabaseDraft[], findings: Find
   const unique = refuseSharedPaths(drafts, findings);
   refuseSharedDestinations(unique, findings);
   refuseOverlaps(unique, findings);
+  refuseMirrors(unique, findings);
   return unique;
 }
 
@@ -55,6 +56,20 @@ function refuseOverlaps(drafts: readonly DatabaseDraft[], findings: Findings): v
         findings.error(at, `the replica ${settings.store.path} and the local state ${metaPath} lie inside each other`);
       }
     }
+  }
+}
+
+/** A mirror is written by us like a restored copy: it must be nobody else's file. */
+function refuseMirrors(drafts: readonly DatabaseDraft[], findings: Findings): void {
+  const taken = new Set(drafts.map(({ path }) => realPath(path)));
+  const directories = drafts.flatMap(({ metaPath, replicas }) => [metaPath, ...replicas.map(({ settings }) => settings.store.path)]);
+  for (const { settings, at } of drafts.flatMap((draft) => draft.replicas)) {
+    if (settings.mirror === undefined) continue;
+    const mirror = realPath(settings.mirror);
+    if (taken.has(mirror)) findings.error(at, `the mirror ${settings.mirror} is a database or the mirror of another replica`);
+    taken.add(mirror);
+    if (directories.some((directory) => isWithin(mirror, realPath(directory))))
+      findings.error(at, `the mirror ${settings.mirror} lies inside a replica or the local state of a database`);
   }
 }
 

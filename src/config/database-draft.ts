@@ -14,4 +14,5 @@ export interface DatabaseDraft {
   readonly metaPath: string;
   readonly replicas: readonly PlacedReplica[];
   readonly at: Place;
+  readonly autoRecover?: boolean;
 }

@@ -9,10 +9,11 @@ import type { DatabaseDraft, DatabaseValues } from './database-draft.ts';
 import type { ConfigNode, MapNode } from './document.ts';
 import type { Environment } from './expand.ts';
 import type { Findings } from './findings.ts';
+import { resolveBacklog } from './maintenance.ts';
 import { databaseNames } from './names.ts';
 import { absolutePath, databasePath } from './paths.ts';
 import { DEFAULT_SYNC_INTERVAL_MS, resolveReplicas } from './replicas.ts';
-import { DATABASE_KEYS, type TOP_KEYS } from './schema.ts';
+import { DATABASE_KEYS, REPLICA_KEYS, type TOP_KEYS } from './schema.ts';
 import { readSection, type Values } from './section.ts';
 
 export const DEFAULT_MONITOR_INTERVAL_MS = 1000;
@@ -59,7 +60,7 @@ export function databaseForArguments(path: string, replicas: readonly ReplicaSet
 
 function draftDatabase(node: MapNode, top: TopValues, env: Environment, findings: Findings): DatabaseDraft | undefined {
   const values = readSection(node, DATABASE_KEYS, findings);
-  const replicas = resolveReplicas(replicaNodes(node, values, findings), top, env, findings);
+  const replicas = resolveReplicas(replicaNodes(node, values, findings), { database: values, top }, env, findings);
   if (values.path === undefined) {
     if (!node.entries.has('dir')) findings.error(node.at, 'a database needs a path');
     return undefined;
@@ -67,11 +68,17 @@ function draftDatabase(node: MapNode, top: TopValues, env: Environment, findings
   try {
     const path = databasePath(values.path.value, env);
     const metaPath = values['meta-path'] === undefined ? defaultMetaPath(path) : absolutePath(values['meta-path'].value, env);
-    return { values, path, metaPath, replicas, at: values.path.at };
+    return { values, path, metaPath, replicas, at: values.path.at, autoRecover: wantsRecovery(node, values, top, findings) };
   } catch (error) {
     findings.error(values.path.at, error instanceof LitestreamError ? error.message : 'this is not the path of a database file');
     return undefined;
   }
+}
+
+/** A key of replicas, in the original too; the local state is one for all of them. */
+function wantsRecovery(node: MapNode, values: DatabaseValues, top: TopValues, findings: Findings): boolean {
+  const written = replicaNodes(node, values, findings).map((replica) => readSection(replica, REPLICA_KEYS, findings)['auto-recover']);
+  return written.some((key) => key?.value ?? top['auto-recover']?.value ?? false);
 }
 
 /** As docs/engine.md has it under Local state. */
@@ -100,7 +107,11 @@ function explicitNames(drafts: readonly DatabaseDraft[], findings: Findings): Re
   return names;
 }
 
-function databaseSettings({ values, path, metaPath, replicas }: DatabaseDraft, name: string, top: TopValues): DatabaseSettings {
+function databaseSettings(
+  { values, path, metaPath, replicas, autoRecover = false }: DatabaseDraft,
+  name: string,
+  top: TopValues,
+): DatabaseSettings {
   const shortest = Math.min(...replicas.map(({ settings }) => settings.syncIntervalMs), DEFAULT_SYNC_INTERVAL_MS);
   const monitorIntervalMs = values['monitor-interval']?.value ?? Math.min(DEFAULT_MONITOR_INTERVAL_MS, shortest);
   const truncate = values['truncate-page-n']?.value ?? 0;
@@ -118,5 +129,8 @@ function databaseSettings({ values, path, metaPath, replicas }: DatabaseDraft, n
     busyTimeoutMs: values['busy-timeout']?.value ?? DEFAULT_BUSY_TIMEOUT_MS,
     maxSyncWALBytes: walBytes > 0 ? walBytes : Number.POSITIVE_INFINITY,
     pageForm: (values['page-form'] ?? top['page-form'])?.value ?? 'block',
+    backlog: resolveBacklog(values, top),
+    ...((values['cold-after']?.value ?? 0) > 0 ? { coldAfterMs: values['cold-after']?.value ?? 0 } : {}),
+    ...(autoRecover ? { autoRecover } : {}),
   };
 }

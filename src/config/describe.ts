@@ -2,6 +2,7 @@
 
 import { formatDuration } from '../base/duration.ts';
 import { redact } from '../base/redact.ts';
+import type { ReplicaSettings } from '../engine/options.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { Settings } from './settings.ts';
 
@@ -64,6 +65,11 @@ function describeDatabase({ settings, replicas, restoreIfMissing }: DatabaseEntr
   put('    ', `${at}.truncate-page-n`, orOff(settings.truncatePages, -1));
   put('    ', `${at}.max-sync-wal-bytes`, orOff(settings.maxSyncWALBytes, 0));
   put('    ', `${at}.page-form`, settings.pageForm, 'page-form');
+  put('    ', `${at}.cold-after`, formatDuration(settings.coldAfterMs ?? 0));
+  if (settings.backlog !== undefined) {
+    put('    ', `${at}.max-local-bytes`, settings.backlog.bytes, 'max-local-bytes');
+    put('    ', `${at}.max-local-age`, formatDuration(settings.backlog.ageMs), 'max-local-age');
+  }
   put('    ', `${at}.restore-if-db-not-exists`, restoreIfMissing);
   lines.push(replicas.length === 0 ? '    replicas: []' : '    replicas:');
   replicas.forEach((replica, number) => {
@@ -73,7 +79,32 @@ function describeDatabase({ settings, replicas, restoreIfMissing }: DatabaseEntr
     put('        ', `${key}.path`, replica.store.path);
     put('        ', `${key}.sync-interval`, formatDuration(replica.syncIntervalMs), 'sync-interval');
     put('        ', `${key}.max-sync-ltx-files`, orOff(replica.maxSyncFiles, 0), 'max-sync-ltx-files');
+    put('        ', `${key}.required`, replica.role !== 'best-effort');
+    put('        ', `${key}.mirror`, replica.mirror);
+    put('        ', `${key}.verify-interval`, formatDuration(replica.proofIntervalMs ?? 0), 'verify-interval');
+    describeMaintenance(replica, key, at, lines, put);
   });
+}
+
+/** The values in effect, whichever of replica, database and top level they were written for. */
+function describeMaintenance({ maintenance, lease }: ReplicaSettings, key: string, database: string, lines: string[], put: Put): void {
+  if (maintenance === undefined) return;
+  const { levels, snapshotIntervalMs, snapshotRetentionMs, retentionCheckMs, level0RetentionMs, level0CheckMs } = maintenance;
+  const indent = '        ';
+  lines.push(levels.length === 0 ? `${indent}levels: []` : `${indent}levels:`);
+  levels.forEach(({ intervalMs }, index) => {
+    put(`${indent}  - `, `${key}.levels[${index}].interval`, formatDuration(intervalMs), `levels[${index}].interval`);
+  });
+  lines.push(`${indent}snapshot:`);
+  put(`${indent}  `, `${key}.snapshot.interval`, formatDuration(snapshotIntervalMs), `${database}.snapshot.interval`);
+  put(indent, `${key}.retention`, formatDuration(snapshotRetentionMs), `${database}.snapshot.retention`);
+  if (retentionCheckMs !== undefined) put(indent, `${key}.retention-check-interval`, formatDuration(retentionCheckMs));
+  put(indent, `${key}.l0-retention`, formatDuration(level0RetentionMs), 'l0-retention');
+  put(indent, `${key}.l0-retention-check-interval`, formatDuration(level0CheckMs), 'l0-retention-check-interval');
+  if (lease === undefined) return;
+  lines.push(`${indent}lease:`);
+  put(`${indent}  `, `${key}.lease.owner`, lease.owner, 'lease.owner');
+  put(`${indent}  `, `${key}.lease.ttl`, formatDuration(lease.ttlMs), 'lease.ttl');
 }
 
 const orOff = (value: number, off: number): number => (Number.isFinite(value) ? value : off);

@@ -9,6 +9,7 @@ import { type MapNode, parseConfigDocument } from './document.ts';
 import type { Environment } from './expand.ts';
 import { Findings } from './findings.ts';
 import { parseLogLevel } from './log-level.ts';
+import { defaultCare } from './maintenance.ts';
 import { resolveMCP } from './mcp.ts';
 import { collectOrigins } from './origins.ts';
 import { absolutePath, databasePath } from './paths.ts';
@@ -87,6 +88,7 @@ export function settingsForArguments(database: string | undefined, urls: readonl
       store,
       syncIntervalMs: DEFAULT_SYNC_INTERVAL_MS,
       maxSyncFiles: 256,
+      ...defaultCare(env, findings),
     };
   });
   const path = database === undefined ? undefined : databasePath(database, env);

@@ -9,6 +9,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   LITESTREAM_MCP_TOKEN: 'mcp.token',
   LOG_LEVEL: 'logging.level',
   LITESTREAM_STRICT: 'strict',
+  LITESTREAM_RETENTION: 'snapshot.retention',
 };
 
 /** Origins by canonical key path: `replica` is `replicas[0]`. */

@@ -6,6 +6,7 @@ import type { FileStoreSpec, StoreSpec } from '../storage/spec.ts';
 import type { MapNode } from './document.ts';
 import type { Environment } from './expand.ts';
 import type { Findings, Place } from './findings.ts';
+import { resolveCare, type Written } from './maintenance.ts';
 import { absolutePath, isURL } from './paths.ts';
 import { REPLICA_KEYS, type TOP_KEYS } from './schema.ts';
 import { type Placed, readSection, type Values } from './section.ts';
@@ -27,7 +28,7 @@ export interface PlacedReplica {
 /** Reads every replica; one that cannot be used leaves a finding and is absent from the result. */
 export function resolveReplicas(
   nodes: readonly MapNode[],
-  top: Values<typeof TOP_KEYS>,
+  { database, top }: Omit<Written, 'replica'>,
   env: Environment,
   findings: Findings,
 ): readonly PlacedReplica[] {
@@ -38,17 +39,26 @@ export function resolveReplicas(
     const store = resolveStore(values, node.at, env, findings);
     if (store === undefined) return [];
     const name = replicaName(values.name, store.type, taken, findings);
-    return [{ settings: replicaSettings(name, store, values, top), at: node.at }];
+    const care = resolveCare({ replica: values, database, top }, env, findings);
+    return [{ settings: { ...replicaSettings(name, store, values, top, env), ...care }, at: node.at }];
   });
 }
 
-function replicaSettings(name: string, store: StoreSpec, values: ReplicaValues, top: Values<typeof TOP_KEYS>): ReplicaSettings {
+function replicaSettings(
+  name: string,
+  store: StoreSpec,
+  values: ReplicaValues,
+  top: Values<typeof TOP_KEYS>,
+  env: Environment,
+): ReplicaSettings {
   const files = (values['max-sync-ltx-files'] ?? top['max-sync-ltx-files'])?.value ?? DEFAULT_MAX_SYNC_FILES;
   return {
     name,
     store,
     syncIntervalMs: (values['sync-interval'] ?? top['sync-interval'])?.value ?? DEFAULT_SYNC_INTERVAL_MS,
     maxSyncFiles: files > 0 ? files : Number.POSITIVE_INFINITY,
+    ...(values.required?.value === false ? { role: 'best-effort' } : {}),
+    ...(values.mirror === undefined ? {} : { mirror: absolutePath(values.mirror.value, env) }),
   };
 }
 

@@ -62,12 +62,68 @@ export const MCP_KEYS = {
   oauth: later('any', 'OAuth resource server.'),
 } as const satisfies SectionSpec;
 
+export const LEVEL_KEYS = {
+  interval: { kind: 'duration', least: positive, doc: 'How often the level below is merged into this one.' },
+} as const satisfies SectionSpec;
+
+export const SNAPSHOT_KEYS = {
+  interval: { kind: 'duration', default: '24h', least: positive, doc: 'How often a full snapshot is written, if anything has changed.' },
+  retention: { kind: 'duration', default: '24h', least: positive, doc: 'How long snapshots, and the moments after them, are kept.' },
+} as const satisfies SectionSpec;
+
+export const RETENTION_KEYS = {
+  enabled: { kind: 'bool', default: 'true', doc: 'Whether anything is ever deleted at a replica.' },
+} as const satisfies SectionSpec;
+
+export const VALIDATION_KEYS = {
+  interval: { kind: 'duration', doc: 'How often the levels of a replica are checked for gaps and overlaps.' },
+} as const satisfies SectionSpec;
+
+export const LEASE_KEYS = {
+  enabled: { kind: 'bool', default: 'true', doc: 'Only the holder of the lease writes to the replica.' },
+  ttl: { kind: 'duration', default: '30s', least: { value: 3000 }, doc: 'How long a silent holder keeps it.' },
+  owner: { kind: 'string', doc: 'Who this is, unique among the machines that may write; by default the host name.' },
+} as const satisfies SectionSpec;
+
+/** Bounds of the local log, at top level and for each database. */
+const BACKLOG_KEYS = {
+  'max-local-bytes': {
+    kind: 'bytes',
+    default: '4GiB',
+    least: positive,
+    doc: 'What local files may grow to for a replica that does not take them.',
+  },
+  'max-local-age': { kind: 'duration', default: '24h', least: positive, doc: 'How long local files wait for such a replica.' },
+} as const satisfies SectionSpec;
+
 /** Keys of a replica that are valid at top level too, as defaults for every replica. */
 const SHARED_REPLICA_KEYS = {
   'sync-interval': { kind: 'duration', default: '1s', least: positive, doc: 'Least distance between two upload rounds.' },
   'max-sync-ltx-files': { kind: 'int', default: '256', doc: 'Files per upload round; 0 or less for no bound.' },
   age: { kind: 'any', doc: 'Client-side encryption, not available in this version.' },
-  'auto-recover': later('bool', 'Starts over when local files are damaged; this version repairs with a full file and keeps history.'),
+  'auto-recover': { kind: 'bool', default: 'false', doc: 'Resets the local state by itself when it is damaged beyond repair.' },
+  levels: {
+    kind: 'sections',
+    default: '[30s, 5m, 1h]',
+    doc: 'Compaction levels 1 to 8, each a section with its interval; an empty list for none.',
+  },
+  snapshot: { kind: 'section', doc: 'Schedule and retention of snapshots.' },
+  'l0-retention': {
+    kind: 'duration',
+    default: '5m',
+    least: notNegative,
+    doc: 'Age up to which merged level-0 files are kept; 0 keeps them all.',
+  },
+  'l0-retention-check-interval': { kind: 'duration', default: '15s', least: positive, doc: 'How often those are looked for.' },
+  'verify-compaction': { kind: 'bool', default: 'false', doc: 'Lists a level after each merge and checks it.' },
+  validation: { kind: 'section', doc: 'Periodic check of the listing of all levels.' },
+  'verify-interval': {
+    kind: 'duration',
+    default: '24h',
+    least: notNegative,
+    doc: 'How often the replica is proven to restore, by restoring it to scratch and comparing; 0 for never.',
+  },
+  lease: { kind: 'section', doc: 'A lease on the replica, for standby machines.' },
   'validation-interval': retired('use validation.interval'),
   ...laterStrings(
     'access-key-id secret-access-key region bucket endpoint storage-class sse-customer-algorithm sse-customer-key sse-customer-key-path ' +
@@ -89,10 +145,11 @@ export const REPLICA_KEYS = {
   path: { kind: 'string', doc: 'Directory of the replica.' },
   url: { kind: 'string', doc: 'Where the replica is, as URL; not together with path.' },
   ...SHARED_REPLICA_KEYS,
-  retention: later('any', 'How long restore points are kept; nothing is deleted in this version.'),
-  'retention-check-interval': later('any', 'How often retention is enforced.'),
+  required: { kind: 'bool', default: 'true', doc: 'false: its failures do not make the database unhealthy or an exit incomplete.' },
+  retention: { kind: 'duration', least: positive, doc: 'Wins over snapshot.retention.' },
+  'retention-check-interval': { kind: 'duration', least: positive, doc: 'How often retention is enforced; by default with each snapshot.' },
   'snapshot-interval': retired('use snapshot.interval'),
-  mirror: later('any', 'A plain copy of the database beside the replica.'),
+  mirror: { kind: 'path', doc: 'A plain copy of the database that is kept up to date from this replica, for reading.' },
 } as const satisfies SectionSpec;
 
 export const DATABASE_KEYS = {
@@ -117,7 +174,13 @@ export const DATABASE_KEYS = {
   'restore-if-db-not-exists': { kind: 'bool', default: 'false', doc: 'Restores a missing database before replication starts.' },
   replica: { kind: 'section', doc: 'The replica.' },
   replicas: { kind: 'sections', doc: 'Several replicas.' },
-  snapshot: later('any', 'Schedule and retention of snapshots.'),
+  snapshot: { kind: 'section', doc: 'Schedule and retention of its snapshots.' },
+  ...BACKLOG_KEYS,
+  'cold-after': {
+    kind: 'duration',
+    least: notNegative,
+    doc: 'Closes a database after so long without a change, until the next one; by default 5m for members of dir, never for others.',
+  },
   dir: later('any', 'A directory of databases: none of them is replicated in this version.'),
   pattern: later('any', 'Which files of dir.'),
   recursive: later('any', 'Directories below dir too.'),
@@ -150,13 +213,8 @@ export const TOP_KEYS = {
   'page-form': DATABASE_KEYS['page-form'],
   dbs: { kind: 'sections', doc: 'The databases.' },
   ...SHARED_REPLICA_KEYS,
-  levels: later('any', 'Compaction levels.'),
-  snapshot: later('any', 'Schedule and retention of snapshots.'),
-  retention: later('any', 'Nothing is deleted in this version.'),
-  'l0-retention': later('any', 'Nothing is deleted in this version.'),
-  'l0-retention-check-interval': later('any', 'Nothing is deleted in this version.'),
-  'verify-compaction': later('any', 'Checks compaction.'),
-  validation: later('any', 'Periodic check of the replica; `litestream verify` does more.'),
+  retention: { kind: 'section', doc: 'Whether anything is deleted.' },
+  ...BACKLOG_KEYS,
   'heartbeat-url': later('any', 'Called when everything is in sync.'),
   'heartbeat-interval': later('any', 'How often.'),
 } as const satisfies SectionSpec;

@@ -60,8 +60,30 @@ describe('a configuration in the style of the original', () => {
           busyTimeoutMs: 1000,
           maxSyncWALBytes: 67_108_864,
           pageForm: 'block',
+          backlog: { bytes: 4 * 1024 ** 3, ageMs: 86_400_000 },
         },
-        replicas: [{ name: 'file', store: { type: 'file', path: '/backups/app' }, syncIntervalMs: 1000, maxSyncFiles: 256 }],
+        replicas: [
+          {
+            name: 'file',
+            store: { type: 'file', path: '/backups/app' },
+            syncIntervalMs: 1000,
+            maxSyncFiles: 256,
+            maintenance: {
+              levels: [
+                { level: 1, intervalMs: 30_000 },
+                { level: 2, intervalMs: 300_000 },
+                { level: 3, intervalMs: 3_600_000 },
+              ],
+              snapshotIntervalMs: 86_400_000,
+              snapshotRetentionMs: 86_400_000,
+              level0RetentionMs: 300_000,
+              level0CheckMs: 15_000,
+              deletes: true,
+              verifyCompaction: false,
+            },
+            proofIntervalMs: 86_400_000,
+          },
+        ],
         restoreIfMissing: false,
       },
     ]);
@@ -82,14 +104,70 @@ describe('a configuration in the style of the original', () => {
   });
 
   test('keys of features that are not here yet are known, and each says that it is not in effect', () => {
-    const text = `levels:\n  - interval: 30s\nsnapshot:\n  interval: 24h\n  retention: 168h\nl0-retention: 5m\nheartbeat-url: https://x/y\n${DB}`;
-    expect(findingsOf(text)).toEqual([
-      'c.yml:2:3: levels: not in effect in this version (Compaction levels)',
-      'c.yml:4:3: snapshot: not in effect in this version (Schedule and retention of snapshots)',
-      'c.yml:6:15: l0-retention: not in effect in this version (Nothing is deleted in this version)',
-      'c.yml:7:16: heartbeat-url: not in effect in this version (Called when everything is in sync)',
-    ]);
+    const text = `heartbeat-url: https://x/y\n${DB}`;
+    expect(findingsOf(text)).toEqual(['c.yml:1:16: heartbeat-url: not in effect in this version (Called when everything is in sync)']);
     expect(settingsOf(text).databases).toHaveLength(1);
+  });
+
+  test('schedules and retention come from the replica, else the database, else the top level, each value by itself', () => {
+    const text =
+      'levels:\n  - interval: 10s\n  - interval: 2m\nsnapshot:\n  interval: 12h\n  retention: 7d\nl0-retention: 0\nretention: {enabled: false}\n' +
+      'verify-interval: 0\nmax-local-bytes: 1GiB\ndbs:\n  - path: /a.db\n    snapshot: {interval: 6h}\n    max-local-age: 2h\n    replicas:\n      - path: /b\n' +
+      '      - {path: /c, name: second, retention: 30d, retention-check-interval: 1h, levels: [{interval: 1m}], required: false, verify-interval: 2h, lease: {ttl: 10s, owner: me}, mirror: /m.db, auto-recover: true, validation: {interval: 5m}}\n';
+    expect(findingsOf(text)).toEqual([]);
+    const [entry] = settingsOf(text).databases;
+    expect(entry?.settings).toMatchObject({ backlog: { bytes: 1024 ** 3, ageMs: 7_200_000 }, autoRecover: true });
+    const [first, second] = entry?.replicas ?? [];
+    expect(first?.maintenance).toEqual({
+      levels: [
+        { level: 1, intervalMs: 10_000 },
+        { level: 2, intervalMs: 120_000 },
+      ],
+      snapshotIntervalMs: 6 * 3_600_000,
+      snapshotRetentionMs: 7 * 86_400_000,
+      level0RetentionMs: 0,
+      level0CheckMs: 15_000,
+      deletes: false,
+      verifyCompaction: false,
+    });
+    expect(first).not.toHaveProperty('proofIntervalMs');
+    expect(second).toMatchObject({
+      role: 'best-effort',
+      proofIntervalMs: 7_200_000,
+      lease: { ttlMs: 10_000, owner: 'me' },
+      mirror: '/m.db',
+      maintenance: {
+        levels: [{ level: 1, intervalMs: 60_000 }],
+        snapshotRetentionMs: 30 * 86_400_000,
+        retentionCheckMs: 3_600_000,
+        validationMs: 300_000,
+      },
+    });
+  });
+
+  test('a mirror that is a database, another mirror, or lies in a replica is refused', () => {
+    const mirrors = (...paths: readonly string[]) =>
+      `dbs:\n  - path: /a.db\n    replicas:\n${paths.map((mirror, index) => `      - {path: /r${index}, name: n${index}, mirror: ${mirror}}\n`).join('')}`;
+    expect(findingsOf(mirrors('/m0.db', '/m1.db'))).toEqual([]);
+    for (const paths of [['/a.db'], ['/m.db', '/m.db'], ['/r0/x.db'], ['/.a.db-litestream/x']])
+      expect(() => settingsOf(mirrors(...paths)), paths.join()).toThrow(/the mirror/);
+  });
+
+  test('LITESTREAM_RETENTION is the default of retention, below everything in the file', () => {
+    const retention = (text: string) =>
+      settingsFromText(text, 'c.yml', { expandEnv: true }, { LITESTREAM_RETENTION: '3d' }).databases[0]?.replicas[0]?.maintenance
+        ?.snapshotRetentionMs;
+    expect(retention(DB)).toBe(3 * 86_400_000);
+    expect(retention(`snapshot: {retention: 1h}\n${DB}`)).toBe(3_600_000);
+    expect(() => settingsFromText(DB, 'c.yml', { expandEnv: true }, { LITESTREAM_RETENTION: 'soon' })).toThrow(/LITESTREAM_RETENTION/);
+  });
+
+  test('more than eight levels, a level without an interval and a lease that is too short are errors; no levels at all a warning', () => {
+    const levels = (list: string) => `levels: ${list}\n${DB}`;
+    expect(() => settingsOf(levels(`[${'{interval: 1m},'.repeat(9)}]`))).toThrow(/at most 8/);
+    expect(() => settingsOf(levels('[{}]'))).toThrow(/a level needs an interval/);
+    expect(() => settingsOf(`lease: {ttl: 1s}\n${DB}`)).toThrow(/at least/);
+    expect(findingsOf(levels('[]'))).toHaveLength(1);
   });
 
   test('an original file with only mcp-addr gives a loopback, read-only server without a token', () => {
@@ -500,7 +578,7 @@ describe('files', () => {
     // Without what has no default: names of files and programs, and the token.
     const text = source
       .replaceAll(/^(\s*)# ((?:\s*)[a-z0-9-]+:.*)$/gm, '$1$2')
-      .replaceAll(/^\s*(?:exec|token|token-file|audit-log):.*$/gm, '');
+      .replaceAll(/^\s*(?:exec|token|token-file|audit-log|retention-check-interval|mirror):.*$/gm, '');
     const { origins: _, ...shown } = settingsFromText(text, 'litestream.yml', { expandEnv: true }, {});
     const { origins: __, ...real } = active;
     expect({ ...shown, configPath: '' }).toEqual({ ...real, configPath: '' });

@@ -4,12 +4,17 @@ import { writeFileSync } from 'node:fs';
 import {
   DATABASE_KEYS,
   type KeySpec,
+  LEASE_KEYS,
+  LEVEL_KEYS,
   LOGGING_KEYS,
   MCP_KEYS,
   REPLICA_KEYS,
+  RETENTION_KEYS,
   type SectionSpec,
+  SNAPSHOT_KEYS,
   SOCKET_KEYS,
   TOP_KEYS,
+  VALIDATION_KEYS,
 } from '../../src/config/schema.ts';
 import { ROOT, readPage } from './document.ts';
 
@@ -20,6 +25,11 @@ const SECTIONS = {
   mcp: MCP_KEYS,
   socket: SOCKET_KEYS,
   logging: LOGGING_KEYS,
+  level: LEVEL_KEYS,
+  snapshot: SNAPSHOT_KEYS,
+  retention: RETENTION_KEYS,
+  validation: VALIDATION_KEYS,
+  lease: LEASE_KEYS,
 } as const satisfies Record<string, SectionSpec>;
 
 /** Where keys of a section stand in a file. */
@@ -30,6 +40,11 @@ const PREFIX: Readonly<Record<keyof typeof SECTIONS, string>> = {
   mcp: 'mcp.',
   socket: 'socket.',
   logging: 'logging.',
+  level: 'levels[].',
+  snapshot: 'snapshot.',
+  retention: 'retention.',
+  validation: 'validation.',
+  lease: 'lease.',
 };
 
 const TYPES: Readonly<Record<KeySpec['kind'], string>> = {

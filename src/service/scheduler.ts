@@ -1,7 +1,14 @@
 /** When work that nobody asks for is done: one place that knows the clock, the budgets and how to spread thousands of databases. */
 
 /** Work of one kind runs at most so many at a time over all databases. */
-export type Budget = 'listing' | 'compaction' | 'snapshot' | 'proof';
+export type Budget =
+  | 'listing'
+  | 'compaction'
+  | 'snapshot'
+  | 'proof'
+  /** Databases that are brought up at the start, and cold ones that are woken. */
+  | 'opening'
+  | 'waking';
 
 export interface ScheduledWork {
   /** For logs, such as `compaction of level 1 of app/file`. */

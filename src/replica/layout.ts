@@ -7,16 +7,20 @@ import type { Level } from './file-info.ts';
 export interface Layout {
   /** Prefix of all keys of a level, ending in `/`. */
   levelPrefix(prefix: string, level: Level): string;
+  /** Key of an object beside the levels, where readers of LTX files never look. */
+  auxKey(prefix: string, name: string): string;
 }
 
 /** `<prefix>/ltx/<level>/`, joined as paths are: file, SFTP, WebDAV, GCS, Azure, NATS. */
 export const pathLayout: Layout = {
   levelPrefix: (prefix, level) => `${posix.join(prefix, 'ltx', String(level))}/`,
+  auxKey: (prefix, name) => posix.join(prefix, name),
 };
 
 /** `<prefix>/<four hex digits>/`, joined as text, so that an empty prefix gives a key that begins with `/`: S3 and OSS. */
 export const concatenatedLayout: Layout = {
   levelPrefix: (prefix, level) => `${prefix}/${level.toString(16).padStart(4, '0')}/`,
+  auxKey: (prefix, name) => `${prefix}/${name}`,
 };
 
 const CONCATENATING_TYPES: ReadonlySet<string> = new Set(['s3', 'oss']);

@@ -4,7 +4,7 @@ import { LitestreamError } from '../base/errors.ts';
 import { parseLTXName, type TXIDRange } from '../formats/ltx/filename.ts';
 import { decodeHeader, LTX_HEADER_SIZE } from '../formats/ltx/header.ts';
 import { formatTXID, NO_TXID, type TXID } from '../formats/ltx/txid.ts';
-import { readAll } from '../storage/body.ts';
+import { bytesBody, readAll } from '../storage/body.ts';
 import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody } from '../storage/object-store.ts';
 import { settleCollision } from './collision.ts';
 import { type FileInfo, LEVELS, type Level } from './file-info.ts';
@@ -13,6 +13,9 @@ import { localTime } from './local-time.ts';
 
 /** Requests in flight while exact times are fetched one by one. */
 const EXACT_TIME_BATCH = 16;
+
+/** Most bytes of an object beside the levels. */
+const AUX_BYTES = 64 * 1024;
 
 const ENCRYPTED_NAME = /^[0-9a-f]{16}-[0-9a-f]{16}\.ltx\.age$/;
 
@@ -123,6 +126,24 @@ export class Replica {
       files.map((file) => this.key(file.level, file)),
       options,
     );
+  }
+
+  /** Bytes of a small object beside the levels; undefined when there is none. TOO_LARGE above AUX_BYTES. */
+  async readAux(name: string, options: CallOptions = {}): Promise<Uint8Array | undefined> {
+    try {
+      const bytes = await readAll(await this.store.open(this.#layout.auxKey(this.#prefix, name), { ...options, length: AUX_BYTES + 1 }));
+      if (bytes.byteLength <= AUX_BYTES) return bytes;
+    } catch (error) {
+      if (error instanceof LitestreamError && error.code === 'OBJECT_NOT_FOUND') return undefined;
+      throw error;
+    }
+    throw new LitestreamError('TOO_LARGE', `reading ${name} of ${this.store.destination}: it is larger than ${AUX_BYTES} bytes`);
+  }
+
+  /** Stores or replaces a small object beside the levels, all or nothing. */
+  async writeAux(name: string, bytes: Uint8Array, options: CallOptions = {}): Promise<void> {
+    this.#guard();
+    await this.store.put(this.#layout.auxKey(this.#prefix, name), bytesBody(bytes), options);
   }
 
   /** Path of a file in the local file system, when the store keeps it there. */

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { hasCode, LitestreamError } from '../../base/errors.ts';
 import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
+import { lockPage } from '../../formats/sqlite/page-size.ts';
 import type { FileInfo } from '../../replica/file-info.ts';
+import type { PageSet } from '../../replica/proof-record.ts';
 import type { PageSums } from '../database-engine.ts';
 import { listForTarget } from '../restore/catalogue.ts';
 import { nodeDisk } from '../restore/disk.ts';
@@ -29,16 +31,25 @@ export interface VerifyRequest {
   readonly target: RestoreTarget;
   /** Of the live database, taken before its position was confirmed at the replica. */
   readonly sums?: PageSums;
+  /** What the pages of a state were found to be before; stands in for `sums` when that state is rebuilt. */
+  readonly known?: KnownPages;
   /** Absolute directory for the scratch file, as large as the database; made when missing. */
   readonly scratch: string;
   readonly integrity: 'quick' | 'full';
   readonly token?: string;
 }
 
+/** The pages of a state that an earlier verification has compared with the live database. */
+export interface KnownPages extends PageSet {
+  readonly txid: TXID;
+}
+
 /** Plain data: may cross a thread. */
 export interface VerifyResult extends Verdict {
   /** What was rebuilt; absent when nothing could be. */
   readonly txid?: TXID;
+  /** The pages that were rebuilt. */
+  readonly pageSet?: PageSet;
   readonly pagesCompared?: number;
   readonly filesRead: number;
   readonly bytesRead: number;
@@ -110,7 +121,7 @@ class Verification {
   result(): Omit<VerifyResult, 'durationMs'> {
     return {
       ...this.#checks.verdict({ pagesCount: this.#notComparable !== undefined }),
-      ...(this.#rebuilt === undefined ? {} : { txid: this.#rebuilt.plan.reached.txid }),
+      ...(this.#rebuilt === undefined ? {} : { txid: this.#rebuilt.plan.reached.txid, pageSet: pageSetOf(this.#rebuilt) }),
       ...(this.#pagesCompared === undefined ? {} : { pagesCompared: this.#pagesCompared }),
       filesRead: this.#rebuilt?.filesRead ?? 0,
       bytesRead: this.#bytesRead,
@@ -180,8 +191,9 @@ class Verification {
   }
 
   async #pages(database: string): Promise<void> {
-    const { sums } = this.#request;
+    const { sums, known } = this.#request;
     const rebuilt = this.#rebuilt;
+    if (sums === undefined && known !== undefined && rebuilt?.plan.reached.txid === known.txid) return this.#pagesKnown(rebuilt, known);
     if (sums === undefined || rebuilt === undefined)
       return this.#checks.note('pages', 'inconclusive', 'there is no live database to compare with');
     if (this.#notComparable !== undefined) return this.#checks.note('pages', 'inconclusive', this.#notComparable);
@@ -196,6 +208,16 @@ class Verification {
     if (different === 0) return this.#checks.note('pages', 'passed', `${compared} of ${compared}`);
     const some = examples.join(', ') + (different > examples.length ? ', …' : '');
     this.#checks.note('pages', 'failed', `${different} of ${compared} pages differ from the live database: ${some}`);
+  }
+
+  /** The same transaction has the same pages for ever. */
+  #pagesKnown(rebuilt: Rebuilt, known: KnownPages): void {
+    const { checksum, pages, pageSize } = pageSetOf(rebuilt);
+    if (checksum === known.checksum && pages === known.pages && pageSize === known.pageSize) {
+      this.#pagesCompared = pages - (lockPage(pageSize) <= pages ? 1 : 0);
+      return this.#checks.note('pages', 'passed', `the same ${pages} pages that an earlier verification compared with the live database`);
+    }
+    this.#checks.note('pages', 'failed', 'the pages are not those that an earlier verification of this transaction has compared');
   }
 
   async #integrity(database: string, level: 'quick' | 'full'): Promise<void> {
@@ -220,6 +242,8 @@ class Verification {
     }
   }
 }
+
+const pageSetOf = ({ checksum, pages, pageSize }: Rebuilt): PageSet => ({ checksum, pages, pageSize });
 
 function isDamage(error: unknown): error is LitestreamError {
   return error instanceof LitestreamError && DAMAGE.some((code) => code === error.code);

@@ -62,7 +62,7 @@ function draftDatabase(node: MapNode, top: TopValues, env: Environment, findings
   const values = readSection(node, DATABASE_KEYS, findings);
   const replicas = resolveReplicas(replicaNodes(node, values, findings), { database: values, top }, env, findings);
   if (values.path === undefined) {
-    if (!node.entries.has('dir')) findings.error(node.at, 'a database needs a path');
+    if (!node.entries.has('dir') && !node.entries.has('path')) findings.error(node.at, 'a database needs a path');
     return undefined;
   }
   try {

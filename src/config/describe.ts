@@ -76,7 +76,7 @@ function describeDatabase({ settings, replicas, restoreIfMissing }: DatabaseEntr
     const key = `${at}.replicas[${number}]`;
     put('      - ', `${key}.name`, replica.name);
     put('        ', `${key}.type`, replica.store.type);
-    put('        ', `${key}.path`, replica.store.path);
+    put('        ', `${key}.path`, replica.dated?.template ?? replica.store.path);
     put('        ', `${key}.sync-interval`, formatDuration(replica.syncIntervalMs), 'sync-interval');
     put('        ', `${key}.max-sync-ltx-files`, orOff(replica.maxSyncFiles, 0), 'max-sync-ltx-files');
     put('        ', `${key}.required`, replica.role !== 'best-effort');

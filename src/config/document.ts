@@ -17,6 +17,8 @@ export interface ScalarNode {
   readonly text: string;
   /** The text came wholly or partly from the environment. */
   readonly expanded: boolean;
+  /** It holds `$(date +FORMAT)` as it was written. */
+  readonly dated: boolean;
   readonly at: Place;
 }
 export interface ListNode {
@@ -137,13 +139,13 @@ class Converter {
     const plain = node.type === Scalar.PLAIN || node.type === undefined;
     const { env, findings } = this.#options;
     if (env === undefined || !source.includes('$'))
-      return plain && NULL_WORDS.has(source) ? { kind: 'null', at } : { kind: 'scalar', text: source, expanded: false, at };
-    const { text, problems } = expandText(source, env);
+      return plain && NULL_WORDS.has(source) ? { kind: 'null', at } : { kind: 'scalar', text: source, expanded: false, dated: false, at };
+    const { text, problems, dated = false } = expandText(source, env);
     for (const problem of problems) {
       if (problem.severity === 'error') findings.error(at, problem.message);
       else if (problem.variable === undefined) findings.warning(at, problem.message);
       else findings.warnOnce(`$${problem.variable}`, at, problem.message);
     }
-    return plain && NULL_WORDS.has(text) ? { kind: 'null', at } : { kind: 'scalar', text, expanded: true, at };
+    return plain && NULL_WORDS.has(text) ? { kind: 'null', at } : { kind: 'scalar', text, expanded: true, dated, at };
   }
 }

@@ -4,6 +4,8 @@
  * Values are expanded after the YAML is parsed, so that a variable can never change the structure of the file. No shell is ever run.
  */
 
+import { DateTemplate } from '../base/date-template.ts';
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface ExpansionProblem {
@@ -16,6 +18,8 @@ export interface ExpansionProblem {
 export interface Expansion {
   readonly text: string;
   readonly problems: readonly ExpansionProblem[];
+  /** `$(date +FORMAT)` is in the text, as it was written: the key decides whether a date may stand there. */
+  readonly dated?: true;
 }
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*/;
@@ -27,11 +31,13 @@ const SPECIAL = /^[*#@!?\-0-9]/;
  */
 export function expandText(source: string, env: Environment): Expansion {
   const problems: ExpansionProblem[] = [];
-  const text = expandInto(source, { PID: String(process.pid), env }, problems);
-  return { text, problems };
+  const scope = { PID: String(process.pid), env, dated: false };
+  const text = expandInto(source, scope, problems);
+  return { text, problems, ...(scope.dated ? { dated: true } : {}) };
 }
 
 interface Scope {
+  dated: boolean;
   readonly PID: string;
   readonly env: Environment;
 }
@@ -57,7 +63,8 @@ function reference(source: string, dollar: number, scope: Scope, problems: Expan
   if (rest.startsWith('{')) return braced(source, dollar, scope, problems);
   const command = /^\(([^)]*)\)/.exec(rest);
   if (command) {
-    problems.push({ severity: 'error', message: commandMessage(command[1] ?? '') });
+    if (DateTemplate.isIn(`$${command[0]}`)) scope.dated = true;
+    else problems.push({ severity: 'error', message: commandMessage(command[1] ?? '') });
     return [`$${command[0]}`, dollar + 1 + command[0].length];
   }
   const name = NAME.exec(rest)?.[0];
@@ -118,6 +125,6 @@ function lookUp(name: string, scope: Scope, problems: ExpansionProblem[]): strin
 
 function commandMessage(command: string): string {
   return /^\s*date\b/.test(command)
-    ? `dated destinations such as "$(${command})" are not available in this version`
+    ? `"$(${command})" is not a date as in "$(date +%Y-%m-%d)"`
     : `"$(${command})" is a shell command; commands in the configuration are never run, write $$( for the text itself`;
 }

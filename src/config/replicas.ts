@@ -1,7 +1,8 @@
 /** The replicas of one database: store, cadence and name, with the top level's values as defaults. */
 
-import { LitestreamError } from '../base/errors.ts';
-import type { ReplicaSettings } from '../engine/options.ts';
+import { DateTemplate } from '../base/date-template.ts';
+import { errorToData, LitestreamError } from '../base/errors.ts';
+import type { DatedDestination, ReplicaSettings } from '../engine/options.ts';
 import type { FileStoreSpec, StoreSpec } from '../storage/spec.ts';
 import type { MapNode } from './document.ts';
 import type { Environment } from './expand.ts';
@@ -36,11 +37,14 @@ export function resolveReplicas(
   return nodes.flatMap((node) => {
     const values = readSection(node, REPLICA_KEYS, findings);
     refuseAge(values.age ?? top.age, findings);
-    const store = resolveStore(values, node.at, env, findings);
-    if (store === undefined) return [];
+    const found = resolveDestination(values, top, node.at, env, findings);
+    if (found === undefined) return [];
+    const { store, dated } = found;
     const name = replicaName(values.name, store.type, taken, findings);
     const care = resolveCare({ replica: values, database, top }, env, findings);
-    return [{ settings: { ...replicaSettings(name, store, values, top, env), ...care }, at: node.at }];
+    return [
+      { settings: { ...replicaSettings(name, store, values, top, env), ...care, ...(dated === undefined ? {} : { dated }) }, at: node.at },
+    ];
   });
 }
 
@@ -69,6 +73,32 @@ function refuseAge(age: ReplicaValues['age'], findings: Findings): void {
   const lists = node.kind === 'map' ? [...node.entries.values()] : [node];
   if (lists.every((list) => list.kind === 'null' || (list.kind === 'list' && list.items.length === 0))) return;
   findings.error(age.at, 'age encryption is not available in this version; nothing is replicated rather than in plain text');
+}
+
+interface Destination {
+  readonly store: StoreSpec;
+  readonly dated?: DatedDestination;
+}
+
+/** With a date in it, where it is now and how it is found again. */
+function resolveDestination(
+  values: ReplicaValues,
+  top: Values<typeof TOP_KEYS>,
+  at: Place,
+  env: Environment,
+  findings: Findings,
+): Destination | undefined {
+  const written = [values.path, values.url].find((value) => value?.dated === true);
+  const template = resolveStore(values, at, env, findings);
+  if (template === undefined || written === undefined) return template && { store: template };
+  const zone = (values['date-zone'] ?? top['date-zone'])?.value ?? 'UTC';
+  try {
+    const path = new DateTemplate(template.path, zone).at(Date.now());
+    return { store: { ...template, path }, dated: { template: template.path, zone } };
+  } catch (error) {
+    findings.error(written.at, errorToData(error).message);
+    return undefined;
+  }
 }
 
 function resolveStore(values: ReplicaValues, at: Place, env: Environment, findings: Findings): StoreSpec | undefined {

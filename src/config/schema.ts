@@ -14,6 +14,8 @@ export interface KeySpec {
   readonly default?: string;
   readonly least?: { readonly value: number; readonly exclusive?: boolean };
   readonly words?: readonly string[];
+  /** `$(date +FORMAT)` may stand in it. */
+  readonly dated?: true;
   /** `later`: known, not in effect in this version. `retired`: a key of older versions, `doc` names the successor. */
   readonly state?: 'later' | 'retired';
 }
@@ -123,6 +125,7 @@ const SHARED_REPLICA_KEYS = {
     least: notNegative,
     doc: 'How often the replica is proven to restore, by restoring it to scratch and comparing; 0 for never.',
   },
+  'date-zone': { kind: 'string', default: 'UTC', doc: 'Time zone of `$(date +FORMAT)` in path and url.' },
   lease: { kind: 'section', doc: 'A lease on the replica, for standby machines.' },
   'validation-interval': retired('use validation.interval'),
   ...laterStrings(
@@ -142,8 +145,8 @@ function laterStrings(names: string): SectionSpec {
 export const REPLICA_KEYS = {
   name: { kind: 'string', doc: 'Name in commands and outputs; by default the type.' },
   type: { kind: 'string', default: 'file', doc: 'Kind of store; `file` in this version.' },
-  path: { kind: 'string', doc: 'Directory of the replica.' },
-  url: { kind: 'string', doc: 'Where the replica is, as URL; not together with path.' },
+  path: { kind: 'string', dated: true, doc: 'Directory of the replica.' },
+  url: { kind: 'string', dated: true, doc: 'Where the replica is, as URL; not together with path.' },
   ...SHARED_REPLICA_KEYS,
   required: { kind: 'bool', default: 'true', doc: 'false: its failures do not make the database unhealthy or an exit incomplete.' },
   retention: { kind: 'duration', least: positive, doc: 'Wins over snapshot.retention.' },

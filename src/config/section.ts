@@ -11,6 +11,8 @@ export interface Placed<T> {
   readonly at: Place;
   /** The text came from the environment. */
   readonly expanded: boolean;
+  /** It holds `$(date +FORMAT)`. */
+  readonly dated: boolean;
 }
 
 interface KindValues {
@@ -45,10 +47,13 @@ export function readSection<S extends SectionSpec>(node: MapNode, spec: S, findi
       findings.warning(child.at, `not in effect in this version (${key.doc.replace(/\.$/, '')})`);
     if (key.state !== undefined || child.kind === 'null') continue;
     const value = readValue(child, key, findings);
-    if (value !== undefined) values[name] = { value, at: child.at, expanded: child.kind === 'scalar' && child.expanded };
+    if (value !== undefined)
+      values[name] = { value, at: child.at, expanded: false, dated: false, ...(child.kind === 'scalar' ? marks(child) : {}) };
   }
   return values as Values<S>;
 }
+
+const marks = ({ expanded, dated }: ScalarNode) => ({ expanded, dated });
 
 const READERS: Readonly<Record<Exclude<Kind, 'strings' | 'section' | 'sections' | 'any'>, (text: string) => Parsed<unknown>>> = {
   bool: parseBool,
@@ -66,6 +71,10 @@ function readValue(node: ConfigNode, spec: KeySpec, findings: Findings): unknown
   if (kind === 'sections') return node.kind === 'list' ? sections(node, findings) : wrongForm(node, 'a list', findings);
   if (kind === 'strings') return node.kind === 'list' ? strings(node, spec, findings) : wrongForm(node, 'a list', findings);
   if (node.kind !== 'scalar') return wrongForm(node, 'a single value', findings);
+  if (node.dated && spec.dated !== true) {
+    findings.error(node.at, `"${node.text}": a date may only stand in path and url of a replica; write $$( for the text itself`);
+    return undefined;
+  }
   const read = READERS[kind](node.text);
   if ('problem' in read) {
     findings.error(node.at, `"${shown(node)}" ${read.problem}`);

@@ -38,7 +38,7 @@ describe('expandText', () => {
     ['a${b', 'ab', 'warning: an opening "$" and brace without a closing brace is dropped; write $$ for a dollar sign'],
     ['${}', '', 'warning: "${}" is not a variable and becomes nothing; forms are ${NAME}, ${NAME:-default}, ${NAME:?message}'],
     ['${NOPE:?say who}', '', 'error: $NOPE is not set: say who'],
-    ['d/$(date +%Y)', 'd/$(date +%Y)', 'error: dated destinations such as "$(date +%Y)" are not available in this version'],
+    ['d/$(date)', 'd/$(date)', 'error: "$(date)" is not a date as in "$(date +%Y-%m-%d)"'],
     [
       '$(rm -rf x)',
       '$(rm -rf x)',

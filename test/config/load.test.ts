@@ -145,6 +145,18 @@ describe('a configuration in the style of the original', () => {
     });
   });
 
+  test('a destination may change with the date, in the zone that is asked for', () => {
+    const text = `date-zone: Pacific/Kiritimati\ndbs:\n  - path: /a.db\n    replicas:\n      - path: /b/$(date +%Y-%m-%d)/a.db\n      - url: file:///c/$(date +%G-%V)\n        date-zone: UTC\n`;
+    const [first, second] = settingsOf(text).databases[0]?.replicas ?? [];
+    expect(first?.dated).toEqual({ template: '/b/$(date +%Y-%m-%d)/a.db', zone: 'Pacific/Kiritimati' });
+    expect(first?.store.path).toMatch(/^\/b\/\d{4}-\d\d-\d\d\/a\.db$/);
+    expect(second?.dated).toEqual({ template: '/c/$(date +%G-%V)', zone: 'UTC' });
+    expect(second?.store.path).toMatch(/^\/c\/\d{4}-\d\d$/);
+    expect(settingsFromText(text, 'c.yml', { expandEnv: false }, {}).databases[0]?.replicas[0]?.store.path).toBe(
+      '/b/$(date +%Y-%m-%d)/a.db',
+    );
+  });
+
   test('a mirror that is a database, another mirror, or lies in a replica is refused', () => {
     const mirrors = (...paths: readonly string[]) =>
       `dbs:\n  - path: /a.db\n    replicas:\n${paths.map((mirror, index) => `      - {path: /r${index}, name: n${index}, mirror: ${mirror}}\n`).join('')}`;
@@ -380,9 +392,14 @@ describe('errors', () => {
       /^c\.yml:5:12: dbs\[0\]\.replica\.age: age encryption is not available in this version/,
     ],
     [
-      'a dated destination',
-      DB.replace('/backups/app', '/b/$(date +%F)'),
-      'c.yml:4:13: dbs[0].replica.path: dated destinations such as "$(date +%F)" are not available in this version',
+      'a date without a year',
+      DB.replace('/backups/app', '/b/$(date +%m-%d)'),
+      'c.yml:4:13: dbs[0].replica.path: the date in "/b/$(date +%m-%d)" needs the year (%Y): without it the same name comes again',
+    ],
+    [
+      'a date where none can be',
+      DB.replace('/srv/app.db', '/srv/$(date +%Y).db'),
+      'c.yml:2:11: dbs[0].path: "/srv/$(date +%Y).db": a date may only stand in path and url of a replica; write $$( for the text itself',
     ],
     ['a command in a value', `exec: echo $(id)\n${DB}`, /^c\.yml:1:7: exec: "\$\(id\)" is a shell command/],
     [

@@ -10,6 +10,8 @@ export interface StoreCapabilities {
   readonly timestamps: 'listing' | 'stat' | 'none';
   /** `put` with `ifAbsent` fails with PRECONDITION_FAILED when the key exists, atomically. */
   readonly conditionalPut: boolean;
+  /** `put` with `ifMatch` replaces exactly the version that was named, atomically, and `stat` and `put` tell tags. */
+  readonly conditionalReplace: boolean;
   /** Ranges cost only the bytes asked for. Without it `open` delivers the same bytes, but skipped ones may travel too. */
   readonly rangeRead: boolean;
   /** A partly written object is never visible. */
@@ -26,6 +28,8 @@ export interface ObjectInfo {
   readonly size: number;
   /** Creation time in ms since the epoch as good as the capability says; the store's own modification time otherwise. */
   readonly createdAt: number;
+  /** Version as in OpenedObject, from `stat` and `put` where the store can tell it; never from listings. */
+  readonly tag?: string;
 }
 
 export interface CallOptions {
@@ -62,6 +66,12 @@ export interface PutOptions extends CallOptions {
   readonly createdAt?: number;
   /** Create only: PRECONDITION_FAILED when the key exists. NOT_SUPPORTED without the capability. */
   readonly ifAbsent?: boolean;
+  /**
+   * Replace only the version with this tag, as `open`, `stat` or `put` told it: PRECONDITION_FAILED when the object is another one or gone.
+   * NOT_SUPPORTED without the capability. Keys that are replaced so are written in no other way, except that the first version is created
+   * with `ifAbsent`; never together with it. A retried put may find its own success: the content has to tell.
+   */
+  readonly ifMatch?: string;
 }
 
 export interface ObjectStore {
@@ -75,7 +85,7 @@ export interface ObjectStore {
   list(prefix: string, options?: CallOptions & { readonly after?: string }): AsyncIterable<ObjectInfo>;
   /** Opens an object; OBJECT_NOT_FOUND is raised here, not at the first read. */
   open(key: string, options?: OpenOptions): Promise<OpenedObject>;
-  /** All or nothing. Overwrites unless `ifAbsent`. */
+  /** All or nothing. Overwrites unless `ifAbsent` or `ifMatch`. */
   put(key: string, body: PutBody, options?: PutOptions): Promise<ObjectInfo>;
   /** Facts of one object, with the creation time as exact as the store can. OBJECT_NOT_FOUND when absent. */
   stat(key: string, options?: CallOptions): Promise<ObjectInfo>;

@@ -10,10 +10,10 @@ objectStoreContract({
 });
 
 objectStoreContract({
-  name: 'memory without conditional put and with times from stat only',
-  capabilities: { ...FULL, conditionalPut: false, timestamps: 'stat' },
+  name: 'memory without conditions and with times from stat only',
+  capabilities: { ...FULL, conditionalPut: false, conditionalReplace: false, timestamps: 'stat' },
   create: async () => ({
-    store: new MemoryStore({ capabilities: { conditionalPut: false, timestamps: 'stat' } }),
+    store: new MemoryStore({ capabilities: { conditionalPut: false, conditionalReplace: false, timestamps: 'stat' } }),
     dispose: async () => {},
   }),
 });

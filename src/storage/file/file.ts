@@ -18,7 +18,9 @@ import type {
 import { type ByteRange, rangeOf } from '../range.ts';
 import type { FileStoreSpec } from '../spec.ts';
 import { fileError, systemCode } from './errors.ts';
+import { laterThan, replaceVersion } from './replace.ts';
 import { Root, syncDirectory } from './root.ts';
+import { tagOf, timeOf } from './tag.ts';
 import { TempFile } from './temp-file.ts';
 import { TEMP_SUFFIX, walk } from './walk.ts';
 
@@ -36,6 +38,7 @@ export class FileStore implements ObjectStore {
   readonly capabilities: StoreCapabilities = {
     timestamps: 'listing',
     conditionalPut: true,
+    conditionalReplace: true,
     rangeRead: true,
     atomicPut: true,
     maxDeleteBatch: 1000,
@@ -72,7 +75,7 @@ export class FileStore implements ObjectStore {
       const close = closing(handle);
       return {
         size,
-        tag: `${found.ino}-${found.mtimeNs}-${size}`,
+        tag: tagOf(found),
         body: once(key, () => readRange(path, handle, range, options.signal, close)),
         close,
       };
@@ -105,9 +108,9 @@ export class FileStore implements ObjectStore {
   async stat(key: string, { signal }: CallOptions = {}): Promise<ObjectInfo> {
     signal?.throwIfAborted();
     const path = this.localPath(key);
-    const found = await this.#guard(`cannot look at ${path}`, () => stat(path));
+    const found = await this.#guard(`cannot look at ${path}`, () => stat(path, { bigint: true }));
     if (!found.isFile()) throw new LitestreamError('OBJECT_NOT_FOUND', `cannot look at ${path}: not a file`);
-    return { key, size: found.size, createdAt: Math.round(found.mtimeMs) };
+    return { key, size: Number(found.size), createdAt: timeOf(found), tag: tagOf(found) };
   }
 
   async delete(keys: readonly string[], { signal }: CallOptions = {}): Promise<void> {
@@ -159,13 +162,15 @@ export class FileStore implements ObjectStore {
     });
   }
 
-  async #publish(temp: TempFile, key: string, path: string, { createdAt, ifAbsent = false }: PutOptions): Promise<ObjectInfo> {
+  async #publish(temp: TempFile, key: string, path: string, { createdAt, ifAbsent = false, ifMatch }: PutOptions): Promise<ObjectInfo> {
     try {
-      const time = await temp.finish(createdAt, this.#spec.fileMode ?? 0o600, this.#spec.owner);
+      const time = ifMatch === undefined ? createdAt : await laterThan(path, createdAt);
+      const finished = await temp.finish(time, this.#spec.fileMode ?? 0o600, this.#spec.owner);
       if (ifAbsent) await temp.claim(path);
-      else await temp.replace(path);
+      else if (ifMatch === undefined) await temp.replace(path);
+      else await replaceVersion(temp, path, { tag: ifMatch, ownTag: tagOf(finished) });
       await syncDirectory(dirname(path));
-      return { key, size: temp.size, createdAt: time };
+      return { key, size: temp.size, createdAt: timeOf(finished), tag: tagOf(finished) };
     } catch (error) {
       throw fileError(error, `cannot ${ifAbsent ? 'create' : 'write'} ${path}`);
     }

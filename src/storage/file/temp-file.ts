@@ -1,6 +1,7 @@
 /** A file written under a temporary name and then published under its own, all or nothing. */
 
 import { randomBytes } from 'node:crypto';
+import type { BigIntStats } from 'node:fs';
 import { type FileHandle, link, open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
@@ -45,11 +46,11 @@ export class TempFile {
   }
 
   /**
-   * Sets time and owner, makes content and both durable, closes. Returns the modification time in ms.
+   * Sets time and owner, makes content and both durable, closes. Returns what `stat` says of the file, which is so under its final name, too.
    *
    * @param createdAt ms since the epoch, kept to the ms; undefined leaves the time of writing.
    */
-  async finish(createdAt: number | undefined, mode: number, owner: Owner | undefined): Promise<number> {
+  async finish(createdAt: number | undefined, mode: number, owner: Owner | undefined): Promise<BigIntStats> {
     const handle = this.#handle;
     // The mode given to open is cut by the umask; this one is not.
     await handle.chmod(mode);
@@ -61,9 +62,9 @@ export class TempFile {
       await handle.utimes(seconds, seconds);
     }
     await handle.sync();
-    const { mtimeMs } = await handle.stat();
+    const found = await handle.stat({ bigint: true });
     await this.#close();
-    return Math.round(mtimeMs);
+    return found;
   }
 
   /** Gives the file its name, replacing what is there. */

@@ -27,7 +27,7 @@ interface StoredObject {
 export interface MemoryStoreOptions {
   readonly clock?: Clock;
   /** Takes abilities away, to stand for a weaker service. */
-  readonly capabilities?: Partial<Pick<StoreCapabilities, 'conditionalPut' | 'timestamps'>>;
+  readonly capabilities?: Partial<Pick<StoreCapabilities, 'conditionalPut' | 'conditionalReplace' | 'timestamps'>>;
 }
 
 export class MemoryStore implements ObjectStore {
@@ -43,6 +43,7 @@ export class MemoryStore implements ObjectStore {
     this.capabilities = {
       timestamps: 'listing',
       conditionalPut: true,
+      conditionalReplace: true,
       rangeRead: true,
       atomicPut: true,
       maxDeleteBatch: 1000,
@@ -78,25 +79,29 @@ export class MemoryStore implements ObjectStore {
     };
   }
 
-  async put(key: string, body: PutBody, { createdAt = this.#clock.now(), ifAbsent = false, signal }: PutOptions = {}): Promise<ObjectInfo> {
+  async put(key: string, body: PutBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    const { createdAt = this.#clock.now(), ifAbsent = false, ifMatch, signal } = options;
     signal?.throwIfAborted();
     checkKey(key);
-    if (ifAbsent && !this.capabilities.conditionalPut) {
-      throw new LitestreamError('NOT_SUPPORTED', `cannot create ${key} only if absent: this store has no conditional put`);
+    if ((ifAbsent && !this.capabilities.conditionalPut) || (ifMatch !== undefined && !this.capabilities.conditionalReplace)) {
+      throw new LitestreamError('NOT_SUPPORTED', `cannot write ${key} under a condition: this store has no such put`);
     }
     const chunks: Uint8Array[] = [];
     for await (const chunk of chunksOf(body, key, signal)) chunks.push(Uint8Array.from(chunk));
     signal?.throwIfAborted();
     if (ifAbsent && this.#objects.has(key)) throw new LitestreamError('PRECONDITION_FAILED', `cannot create ${key}: it exists`);
+    if (ifMatch !== undefined && String(this.#objects.get(key)?.version) !== ifMatch) {
+      throw new LitestreamError('PRECONDITION_FAILED', `cannot replace ${key}: it is not the version ${ifMatch}`);
+    }
     this.#versions += 1;
     const object: StoredObject = { bytes: new Uint8Array(Buffer.concat(chunks)), createdAt, version: this.#versions };
     this.#objects.set(key, object);
-    return infoOf(key, object);
+    return taggedInfoOf(key, object);
   }
 
   async stat(key: string, { signal }: CallOptions = {}): Promise<ObjectInfo> {
     signal?.throwIfAborted();
-    return infoOf(key, this.#get(key, 'stat'));
+    return taggedInfoOf(key, this.#get(key, 'stat'));
   }
 
   async delete(keys: readonly string[], { signal }: CallOptions = {}): Promise<void> {
@@ -116,6 +121,7 @@ export class MemoryStore implements ObjectStore {
 }
 
 const infoOf = (key: string, object: StoredObject): ObjectInfo => ({ key, size: object.bytes.byteLength, createdAt: object.createdAt });
+const taggedInfoOf = (key: string, object: StoredObject): ObjectInfo => ({ ...infoOf(key, object), tag: String(object.version) });
 
 async function* readChunks(key: string, bytes: Uint8Array, range: ByteRange, signal: AbortSignal | undefined, isClosed: () => boolean) {
   for (let at = range.start; at < range.end; at += CHUNK_BYTES) {

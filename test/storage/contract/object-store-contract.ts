@@ -7,6 +7,7 @@ import { deleteContract } from './delete.ts';
 import { listContract } from './list.ts';
 import { openContract } from './open.ts';
 import { putContract } from './put.ts';
+import { replaceContract } from './replace.ts';
 
 export interface ContractStore {
   readonly store: ObjectStore;
@@ -46,6 +47,7 @@ export function objectStoreContract({ name, create, capabilities }: ContractOpti
     listContract(context);
     openContract(context);
     putContract(context);
+    replaceContract(context);
     deleteContract(context);
     abortContract(context);
   });

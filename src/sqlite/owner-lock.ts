@@ -1,10 +1,12 @@
 /** The lock that makes one process the owner of a database's metadata directory (decision 11). */
 
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join, relative, resolve } from 'node:path';
 import { LitestreamError } from '../base/errors.ts';
-import { Connection } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { sqliteError } from './errors.ts';
+import { identityOf, isLocked, lockExclusively } from './lock-file.ts';
+import { sharedLockName } from './shared-lock.ts';
 
 /** A SQLite file that is only ever opened by SQLite: any other descriptor of this process would drop the lock when closed. */
 export const OWNER_LOCK_NAME = 'owner.lock';
@@ -17,29 +19,47 @@ export interface OwnerInfo {
   readonly socket?: string;
   /** ms since the epoch. */
   readonly startedAt: number;
+  /** The database is cold: this lock file of its owner covers it. Relative to the metadata directory, so that another mount finds it too. */
+  readonly shared?: string;
 }
+
+/** How long a probe of somebody else may stand in the way of what is ours, blocking this thread; ms. */
+const PASSING_MS = 1000;
+/** How long a shared lock may stand before it counts, ms: whoever removes a dead one holds it for a moment. The owner's wake may be waiting. */
+const SWEEPING_MS = 5;
 
 export class OwnerLock {
   readonly directory: string;
   readonly #connection: Connection;
   readonly #identity: string;
+  readonly #info: OwnerInfo;
+  #isCovered = false;
 
-  private constructor(directory: string, connection: Connection, identity: string) {
+  private constructor(directory: string, connection: Connection, identity: string, info: OwnerInfo) {
     this.directory = directory;
     this.#connection = connection;
     this.#identity = identity;
+    this.#info = info;
   }
 
-  /** Takes the lock of an existing metadata directory and records `info` beside it. DB_OWNED when another process (or this one) has it. */
-  static acquire(directory: string, info: OwnerInfo): OwnerLock {
+  /**
+   * Takes the lock of an existing metadata directory and records `info` beside it. DB_OWNED when another process (or this one) has it, or holds
+   * the shared lock that covers it.
+   *
+   * @param sharedId of this process, whose own shared lock is not in the way.
+   */
+  static acquire(directory: string, info: OwnerInfo, sharedId?: string): OwnerLock {
     const path = join(directory, OWNER_LOCK_NAME);
-    const connection = lockExclusively(path);
+    const connection = lockExclusively(path, isOurs(readOwner(directory), sharedId) ? PASSING_MS : 0);
     if (connection === undefined) throw owned(directory);
     try {
       const identity = identityOf(path);
       if (identity === undefined) throw new LitestreamError('DB_BUSY', `locking ${directory}: the lock file was removed meanwhile`);
+      // Only now: while we did not have the lock, its owner may have recorded that another one covers it.
+      const last = readOwner(directory);
+      if (!isOurs(last, sharedId) && isCovered(directory, last)) throw owned(directory);
       writeOwner(directory, info);
-      return new OwnerLock(directory, connection, identity);
+      return new OwnerLock(directory, connection, identity, info);
     } catch (error) {
       connection.close();
       throw sqliteError(error, `locking ${directory}`);
@@ -51,10 +71,16 @@ export class OwnerLock {
     return identityOf(join(this.directory, OWNER_LOCK_NAME)) === this.#identity;
   }
 
+  /** Records that `sharedLock` (absolute path), which this process holds, covers the directory from now on. The record outlives `release`. */
+  cover(sharedLock: string): void {
+    writeOwner(this.directory, { ...this.#info, shared: relative(this.directory, sharedLock) });
+    this.#isCovered = true;
+  }
+
   /** Safe to call twice. */
   release(): void {
     if (!this.#connection.isOpen) return;
-    if (this.isIntact()) rmSync(join(this.directory, OWNER_FILE_NAME), { force: true });
+    if (!this.#isCovered && this.isIntact()) rmSync(join(this.directory, OWNER_FILE_NAME), { force: true });
     this.#connection.close();
   }
 }
@@ -65,44 +91,41 @@ export function readOwner(directory: string): OwnerInfo | undefined {
     const value: unknown = JSON.parse(readFileSync(join(directory, OWNER_FILE_NAME), 'utf8'));
     if (typeof value !== 'object' || value === null || !('pid' in value) || typeof value.pid !== 'number') return undefined;
     const socket = 'socket' in value && typeof value.socket === 'string' ? { socket: value.socket } : {};
-    return { pid: value.pid, ...socket, startedAt: 'startedAt' in value && typeof value.startedAt === 'number' ? value.startedAt : 0 };
+    const shared = 'shared' in value && typeof value.shared === 'string' ? { shared: value.shared } : {};
+    const startedAt = 'startedAt' in value && typeof value.startedAt === 'number' ? value.startedAt : 0;
+    return { pid: value.pid, ...socket, startedAt, ...shared };
   } catch {
     // Absent, half-written or foreign: the lock itself is what counts.
     return undefined;
   }
 }
 
-/** True while some process holds the lock. The file is created when it is missing; the directory must exist. */
+/** True while some process holds the lock, or one that covers it. The file is created when it is missing; the directory must exist. */
 export function isOwned(directory: string): boolean {
   const connection = lockExclusively(join(directory, OWNER_LOCK_NAME));
-  connection?.close();
-  return connection === undefined;
-}
-
-/** A connection that holds the file, or undefined while another one does. Even opening may meet the lock: settings are read from the file. */
-function lockExclusively(path: string): Connection | undefined {
-  let connection: Connection | undefined;
   try {
-    connection = new Connection({ path, busyTimeoutMs: 0 });
-    connection.exec('BEGIN EXCLUSIVE');
-    return connection;
-  } catch (error) {
+    return connection === undefined || isCovered(directory, readOwner(directory));
+  } finally {
     connection?.close();
-    const wrapped = sqliteError(error, `locking ${path}`);
-    if (wrapped.code === 'DB_BUSY') return undefined;
-    throw wrapped;
   }
 }
+
+/** A cold database is not replicated any more: removes the record that the shared lock of `sharedId` covers it, if that still stands. */
+export function uncover(directory: string, sharedId: string): void {
+  if (isOurs(readOwner(directory), sharedId)) rmSync(join(directory, OWNER_FILE_NAME), { force: true });
+}
+
+const isOurs = (owner: OwnerInfo | undefined, sharedId: string | undefined): boolean =>
+  owner?.shared !== undefined && sharedId !== undefined && basename(owner.shared) === sharedLockName(sharedId);
+
+/** The covering lock is somebody's: its owner lives. */
+const isCovered = (directory: string, owner: OwnerInfo | undefined): boolean =>
+  owner?.shared !== undefined && isLocked(resolve(directory, owner.shared), SWEEPING_MS);
 
 function writeOwner(directory: string, info: OwnerInfo): void {
   const path = join(directory, OWNER_FILE_NAME);
   writeFileSync(`${path}.tmp`, `${JSON.stringify(info)}\n`, { mode: 0o600 });
   renameSync(`${path}.tmp`, path);
-}
-
-function identityOf(path: string): string | undefined {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
 }
 
 function owned(directory: string): LitestreamError {

@@ -33,6 +33,8 @@ export const ERROR_CODES = {
   LTX_TRUNCATED: entry('reset'),
   WAL_INVALID: entry('reset'),
   SQLITE_INVALID: entry('refuse'),
+  LEGACY_INVALID: entry('refuse'),
+  IDENTITY_REQUIRED: entry('refuse'),
   // storage
   STORAGE_UNAVAILABLE: entry('retry'),
   STORAGE_THROTTLED: entry('retry'),

@@ -1,6 +1,8 @@
 /** Long work on a replica that runs in a thread of its own, by kind: what it takes and what it gives. Only plain data, because it crosses threads. */
 
 import type { StoreSpec } from '../storage/spec.ts';
+import type { MergeRequest, MergeResult } from './compaction/merge-job.ts';
+import type { LegacyRestoreRequest, LegacyRestoreResult } from './legacy/restore.ts';
 import type { RestoreProgress } from './restore/progress.ts';
 import type { RestoreRequest, RestoreResult } from './restore/restore.ts';
 import type { VerifyRequest, VerifyResult } from './verify/verify.ts';
@@ -8,6 +10,7 @@ import type { VerifyRequest, VerifyResult } from './verify/verify.ts';
 /** Settings, targets and file infos; the job opens its own client of the store. */
 export interface JobArguments {
   readonly restore: RestoreRequest & { readonly store: StoreSpec };
+  readonly restoreLegacy: LegacyRestoreRequest & { readonly store: StoreSpec };
   readonly verify: VerifyRequest & { readonly store: StoreSpec };
 }
 
@@ -15,6 +18,7 @@ export interface JobResults {
   readonly restore: RestoreResult;
   readonly verify: VerifyResult;
 }
+  readonly restoreLegacy: LegacyRestoreResult;
 
 export type JobKind = keyof JobArguments;
 

@@ -33,11 +33,15 @@ export interface WriteOptions extends CallOptions {
   readonly ifAbsent?: boolean;
 }
 
+/** Throws or rejects while nothing may be written. */
+export type WriteGuard = () => void | Promise<void>;
+
 export class Replica {
   readonly store: ObjectStore;
   readonly #layout: Layout;
   readonly #prefix: string;
-  #guard: () => void = () => {};
+  #guard: WriteGuard = () => {};
+  #ended: LitestreamError | undefined;
 
   /** @param prefix path of the replica inside the store, '' when the store is rooted there. */
   constructor(store: ObjectStore, layout: Layout, prefix = '') {
@@ -46,9 +50,27 @@ export class Replica {
     this.#prefix = prefix;
   }
 
+  /** Path of the replica inside the store, '' when the store is rooted there. */
+  get prefix(): string {
+    return this.#prefix;
+  }
+
   /** From now on nothing is written or deleted there unless `guard` returns; what it throws is what the writer gets. */
-  guardWrites(guard: () => void): void {
+  guardWrites(guard: WriteGuard): void {
     this.#guard = guard;
+  }
+
+  /** From now on every write and deletion through this object fails with `reason`: another writer was found. Undefined allows them again. */
+  endWrites(reason: LitestreamError | undefined): void {
+    this.#ended = reason;
+  }
+
+  /** Resolves when something may be written or deleted now; for work that then writes through a client of its own. */
+  async mayWrite(): Promise<void> {
+    if (this.#ended !== undefined) throw this.#ended;
+    await this.#guard();
+    // It may have been found while the guard waited.
+    if (this.#ended !== undefined) throw this.#ended;
   }
 
   /**
@@ -100,7 +122,7 @@ export class Replica {
    * was lost), at levels 1 and above also if it is a valid file of this range, which is then adopted; SECOND_WRITER otherwise.
    */
   async write(level: Level, minTXID: TXID, maxTXID: TXID, body: PutBody, options: WriteOptions): Promise<FileInfo> {
-    this.#guard();
+    await this.mayWrite();
     const { createdAt, ifAbsent = true } = options;
     const call = { signal: options.signal };
     const key = this.key(level, { minTXID, maxTXID });
@@ -121,7 +143,7 @@ export class Replica {
   /** Deletes files; missing ones count as deleted. Fails with the keys that could not be deleted in `details.failed`. */
   async delete(files: readonly FileInfo[], options: CallOptions = {}): Promise<void> {
     if (files.length === 0) return;
-    this.#guard();
+    await this.mayWrite();
     await this.store.delete(
       files.map((file) => this.key(file.level, file)),
       options,
@@ -142,8 +164,13 @@ export class Replica {
 
   /** Stores or replaces a small object beside the levels, all or nothing. */
   async writeAux(name: string, bytes: Uint8Array, options: CallOptions = {}): Promise<void> {
-    this.#guard();
+    await this.mayWrite();
     await this.store.put(this.#layout.auxKey(this.#prefix, name), bytesBody(bytes), options);
+  }
+
+  /** The key of a small object beside the levels, for those who need more of the store than bytes. */
+  auxKey(name: string): string {
+    return this.#prefix === '' ? name : this.#layout.auxKey(this.#prefix, name);
   }
 
   /** Path of a file in the local file system, when the store keeps it there. */

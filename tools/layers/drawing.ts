@@ -8,7 +8,7 @@ export interface Room {
   readonly types?: readonly string[];
 }
 
-const FORMATS = ['formats/kernel', 'formats/sqlite', 'formats/wal', 'formats/ltx', 'formats/v3'];
+const FORMATS = ['formats/kernel', 'formats/sqlite', 'formats/wal', 'formats/ltx', 'formats/v3', 'formats/age'];
 const STORED = ['base', ...FORMATS, 'storage', 'replica'];
 const ENGINE = [...STORED, 'sqlite', 'engine'];
 const CONTROL = [...ENGINE, 'service', 'control'];
@@ -38,6 +38,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'formats/wal': { may: ['base', 'formats/kernel', 'formats/sqlite'] },
   'formats/ltx': { may: ['base', 'formats/kernel', 'formats/sqlite'] },
   'formats/v3': { may: ['base', 'formats/kernel', 'formats/sqlite'] },
+  'formats/age': { may: ['base'] },
   storage: { may: ['base'] },
   replica: { may: ['base', ...FORMATS, 'storage'] },
   sqlite: { may: ['base', ...FORMATS] },
@@ -70,6 +71,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'better-sqlite3': ['sqlite'],
   '@modelcontextprotocol/': ['mcp'],
   'prom-client': ['service'],
+  'age-encryption': ['formats/age'],
   // The configuration, and the token file of the MCP doors.
   yaml: ['config', 'mcp'],
 };

@@ -63,6 +63,8 @@ export const ERROR_CODES = {
   SECOND_WRITER: entry('fatal'),
   REPLICA_NOT_FOUND: entry('refuse', EXIT.nothing),
   NOT_REPLICATED: entry('retry', EXIT.unreplicated),
+  BACKLOG_EXCEEDED: entry('retry'),
+  PROOF_FAILED: entry('reset'),
   // restore
   TX_NOT_AVAILABLE: entry('refuse', EXIT.nothing),
   TIME_OUT_OF_RANGE: entry('refuse', EXIT.nothing),

@@ -9,6 +9,8 @@ import { NO_TXID, type TXID } from '../formats/ltx/txid.ts';
 export const FIRST_ANSWER_LIMIT = 5000;
 /** How long each further question may take, ms. */
 const ANSWER_LIMIT = 60_000;
+/** How long a best-effort replica that does not answer may hold a database without local files up, from the first question on, ms. */
+export const BEST_EFFORT_PATIENCE = 15_000;
 const RETRY = { initialMs: 1000, capMs: 300_000, jitter: 0.1 };
 
 /** Something that can be asked for its position. */
@@ -17,16 +19,22 @@ export interface Askable {
   findPosition(signal: AbortSignal, limitMs: number): Promise<TXID | undefined>;
   /** It refused the last question: a person has to change something before another one is of use. */
   readonly isRefusing?: boolean;
+  /** What was seen there earlier, for when it does not answer. */
+  rememberedPosition?(): Promise<TXID | undefined>;
 }
 
 export class Floors {
   readonly #clock: Clock;
   readonly #unheard: Set<Askable>;
+  readonly #required: ReadonlySet<Askable>;
   #highest: TXID = NO_TXID;
+  #askedAt: number | undefined;
 
-  constructor(replicas: readonly Askable[], clock: Clock) {
+  /** @param required those that have to be heard; the others are waited for until BEST_EFFORT_PATIENCE only. */
+  constructor(replicas: readonly Askable[], clock: Clock, required: readonly Askable[] = replicas) {
     this.#clock = clock;
     this.#unheard = new Set(replicas);
+    this.#required = new Set(required);
   }
 
   /** Largest TXID that is known to be in use anywhere, local files included. */
@@ -34,14 +42,19 @@ export class Floors {
     return this.#highest;
   }
 
-  /** Every replica has said once what it holds. */
+  /** Every replica that has to be waited for has said once what it holds. */
   get areKnown(): boolean {
-    return this.#unheard.size === 0;
+    return this.#awaited().length === 0;
   }
 
   /** Asking on is of no use: a replica that has not said what it holds refuses to. */
   get areRefused(): boolean {
-    return [...this.#unheard].some(({ isRefusing }) => isRefusing === true);
+    return this.#awaited().some(({ isRefusing }) => isRefusing === true);
+  }
+
+  #awaited(): Askable[] {
+    const isLate = this.#askedAt !== undefined && this.#clock.monotonic() - this.#askedAt >= BEST_EFFORT_PATIENCE;
+    return [...this.#unheard].filter((replica) => this.#required.has(replica) || !isLate);
   }
 
   /** `txid` is in use. */
@@ -51,18 +64,22 @@ export class Floors {
 
   /** Asks each replica that has not answered yet once, all at the same time. */
   async ask(signal: AbortSignal, limitMs = FIRST_ANSWER_LIMIT): Promise<void> {
+    this.#askedAt ??= this.#clock.monotonic();
     await Promise.all([...this.#unheard].map((replica) => this.#askOne(replica, signal, limitMs)));
   }
 
   async #askOne(replica: Askable, signal: AbortSignal, limitMs: number): Promise<void> {
-    const position = await replica.findPosition(signal, limitMs);
-    if (position === undefined) return;
-    this.note(position);
-    this.#unheard.delete(replica);
+    const isRequired = this.#required.has(replica);
+    const position = await replica.findPosition(signal, isRequired ? limitMs : Math.min(limitMs, FIRST_ANSWER_LIMIT));
+    if (position !== undefined) {
+      this.note(position);
+      this.#unheard.delete(replica);
+    } else if (!isRequired) this.note((await replica.rememberedPosition?.()) ?? NO_TXID);
   }
 
   /** As `ask`, without waiting for a slow answer when another one is a refusal. */
   async #askUntilRefused(signal: AbortSignal): Promise<void> {
+    this.#askedAt ??= this.#clock.monotonic();
     const enough = new AbortController();
     const onAbort = (): void => enough.abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
@@ -70,7 +87,8 @@ export class Floors {
     try {
       const ask = async (replica: Askable): Promise<void> => {
         await this.#askOne(replica, enough.signal, ANSWER_LIMIT);
-        if (replica.isRefusing === true) enough.abort(new LitestreamError('CANCELLED', 'another replica has refused to answer'));
+        if (replica.isRefusing === true && this.#required.has(replica))
+          enough.abort(new LitestreamError('CANCELLED', 'another replica has refused to answer'));
       };
       await Promise.all([...this.#unheard].map(ask));
     } finally {

@@ -13,6 +13,8 @@ export interface Health {
     readonly unprotected_seconds: number;
     readonly replicas: readonly {
       readonly name: string;
+      /** Absent for a required one. */
+      readonly role?: 'best-effort';
       readonly state: string;
       readonly txid?: string;
       readonly lag_seconds: number;
@@ -47,6 +49,7 @@ async function checkDatabase(database: DatabaseHandle): Promise<Health['database
     unprotected_seconds: status.unprotectedSeconds,
     replicas: status.replicas.map((replica) => ({
       name: replica.name,
+      ...(replica.role === 'best-effort' ? { role: replica.role } : {}),
       state: replica.state,
       ...(replica.txid === undefined ? {} : { txid: formatTXID(replica.txid) }),
       lag_seconds: replica.lagSeconds,

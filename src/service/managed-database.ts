@@ -14,6 +14,7 @@ import { ProblemLog } from '../engine/upload/failures.ts';
 import { LocalLog } from '../engine/upload/local-log.ts';
 import type { TXID } from '../formats/ltx/txid.ts';
 import type { FileInfo } from '../replica/file-info.ts';
+import { Backlog } from './backlog.ts';
 import { CaptureCheck } from './capture-check.ts';
 import type { CompanionCount, MakeCompanion } from './companion.ts';
 import { EngineKeeper, type OpenEngine } from './engine-keeper.ts';
@@ -21,6 +22,7 @@ import { Floors } from './floors.ts';
 import { limited } from './limited.ts';
 import type { ManagedReplica } from './managed-replica.ts';
 import type { DatabaseEntry } from './options.ts';
+import { decisive } from './roles.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { DatabaseHandle, DatabaseStatus, ReplicaHandle } from './service.ts';
 import { Staging } from './staging.ts';
@@ -55,6 +57,8 @@ const PRUNE_INTERVAL = 60_000;
 const RESTORE_RETRY = { initialMs: 1000, capMs: 300_000, jitter: 0.1 };
 /** Of the time for stopping, the part that may be spent on replicas that have never answered. */
 const ASKING_PART = 0.8;
+/** How long a best-effort replica may hold a stop up, ms. */
+const BEST_EFFORT_FINISH = 5000;
 /** How long uploading what a lost database left in its local log may hold its restore up, ms. */
 const LEFTOVER_LIMIT = 30_000;
 
@@ -66,11 +70,14 @@ export class ManagedDatabase implements DatabaseHandle {
   readonly #log: Logger;
   readonly #stopping = new AbortController();
   readonly #floors: Floors;
+  /** Those that waits and the exit depend on. */
+  readonly #decisive: readonly ManagedReplica[];
   readonly #keeper: EngineKeeper;
   readonly #check: CaptureCheck;
   readonly #verdict: Verdict;
   readonly #staging: Staging;
   readonly #local: LocalLog;
+  readonly #backlog: Backlog;
   #starting: Promise<void> | undefined;
   readonly #restores: ProblemLog;
   readonly #prunes: ProblemLog;
@@ -95,7 +102,8 @@ export class ManagedDatabase implements DatabaseHandle {
       failing: 'removing old local files failed',
       over: 'old local files can be removed again',
     });
-    this.#floors = new Floors(replicas, clock);
+    this.#decisive = decisive(replicas, (replica) => replica.settings.role);
+    this.#floors = new Floors(replicas, clock, this.#decisive);
     this.#keeper = new EngineKeeper({
       settings,
       floors: this.#floors,
@@ -108,6 +116,13 @@ export class ManagedDatabase implements DatabaseHandle {
     this.#verdict = new Verdict(clock, lagBudgetMs);
     this.#staging = new Staging(settings.metaPath);
     this.#local = new LocalLog(join(settings.metaPath, 'ltx', '0'));
+    this.#backlog = new Backlog({
+      bound: settings.backlog,
+      local: this.#local,
+      replicas: replicas.map(({ backlog }) => backlog),
+      clock,
+      log: this.#log,
+    });
     for (const replica of replicas) this.#accompany(replica);
   }
 
@@ -126,7 +141,7 @@ export class ManagedDatabase implements DatabaseHandle {
 
   /** Every replica gets what it takes, whatever another one refuses; rejects with the first failure. */
   async #flush(signal: AbortSignal | undefined): Promise<void> {
-    const ends = await Promise.allSettled(this.replicas.map((replica) => replica.flush(signal)));
+    const ends = await Promise.allSettled(this.#decisive.map((replica) => replica.flush(signal)));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 
@@ -162,13 +177,21 @@ export class ManagedDatabase implements DatabaseHandle {
       await this.#starting;
       await this.#lastQuestion(deadline);
       const uncaptured = await this.#keeper.close(deadline.signal);
-      await Promise.all(this.replicas.map(async (replica) => report(replica.settings.name, await replica.finish(deadline.rest()))));
+      await Promise.all(this.replicas.map((replica) => this.#finish(replica, deadline.rest(), report)));
       // Last: where nothing could be captured because of a replica, the replica's problem is the one to solve.
       report('-', uncaptured);
+      await this.#backlog.settled();
       return left;
     } finally {
       deadline.release();
     }
+  }
+
+  /** A best-effort replica is not waited for as long, and what it lacks is in the log only. */
+  async #finish(replica: ManagedReplica, limits: StopLimits, report: (replica: string, error: LitestreamError | undefined) => void) {
+    if (this.#decisive.includes(replica)) return report(replica.settings.name, await replica.finish(limits));
+    const ms = Math.min(limits.deadlineMs === 0 ? BEST_EFFORT_FINISH : limits.deadlineMs, BEST_EFFORT_FINISH);
+    await replica.finish({ ...limits, deadlineMs: ms });
   }
 
   #accompany(replica: ManagedReplica): void {
@@ -240,7 +263,10 @@ export class ManagedDatabase implements DatabaseHandle {
   #onEvent(event: EngineEvent): void {
     this.#check.observe(event);
     this.#with.onEngineEvent(this.settings.path, event);
-    if (event.type === 'synced') for (const replica of this.replicas) replica.notify(event);
+    if (event.type === 'synced') {
+      for (const replica of this.replicas) replica.notify(event);
+      this.#backlog.check();
+    }
     if (event.type === 'state' && event.state === 'replicating' && !this.#isSwept) this.#sweep();
   }
 
@@ -293,7 +319,7 @@ export class ManagedDatabase implements DatabaseHandle {
     if (existsSync(this.settings.path) || (await this.#local.list()).length === 0) return;
     const limit = { clock: this.#with.clock, ms: LEFTOVER_LIMIT, what: 'uploading the local files of the missing database', signal };
     try {
-      await limited(limit, (abort) => Promise.all(this.replicas.map((replica) => replica.flush(abort))));
+      await limited(limit, (abort) => Promise.all(this.#decisive.map((replica) => replica.flush(abort))));
     } catch (error) {
       signal.throwIfAborted();
       this.#log.log('warn', 'local files of the missing database could not be uploaded before it is restored', {

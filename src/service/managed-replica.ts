@@ -10,11 +10,13 @@ import type { StagedFile } from '../engine/database-engine.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { UploadEvent } from '../engine/upload/events.ts';
 import { ProblemLog } from '../engine/upload/failures.ts';
+import { isSameAt } from '../engine/upload/history.ts';
 import { type LocalFile, LocalLog } from '../engine/upload/local-log.ts';
 import { Uploader } from '../engine/upload/uploader.ts';
 import { formatTXID, NO_TXID, type TXID } from '../formats/ltx/txid.ts';
 import { type FileInfo, SNAPSHOT_LEVEL } from '../replica/file-info.ts';
 import type { Replica } from '../replica/replica.ts';
+import { ReplicaBacklog } from './backlog.ts';
 import type { Companion } from './companion.ts';
 import { limited } from './limited.ts';
 import type { CompanionFacts, ReplicaHandle, ReplicaStatus } from './service.ts';
@@ -48,6 +50,7 @@ const RELEASE_LIMIT = 2000;
 export class ManagedReplica implements ReplicaHandle {
   readonly settings: ReplicaSettings;
   readonly replica: Replica;
+  readonly backlog: ReplicaBacklog;
   readonly #options: ManagedReplicaOptions;
   readonly #log: Logger;
   readonly #local: LocalLog;
@@ -83,6 +86,7 @@ export class ManagedReplica implements ReplicaHandle {
     const directory = join(database.metaPath, 'ltx', '0');
     this.#local = new LocalLog(directory);
     this.#uploader = new Uploader({ settings, replica, directory, clock, log: this.#log, onEvent: (event) => this.#onEvent(event) });
+    this.backlog = new ReplicaBacklog(settings.name, this.#uploader, database.backlog, clock);
   }
 
   /** Largest TXID at the replica; undefined when it did not answer within `limitMs`. */
@@ -100,6 +104,11 @@ export class ManagedReplica implements ReplicaHandle {
       if (!this.#isToldByUploads(error.code)) this.#questions.failed(error.code, { error });
       return undefined;
     }
+  }
+
+  /** What this process or an earlier one has seen there; undefined when nothing is remembered. */
+  rememberedPosition(): Promise<TXID | undefined> {
+    return this.#uploader.rememberedPosition();
   }
 
   /** Uploads have failed for the same reason, or are about to: they begin after the first question. One that hangs says nothing. */
@@ -145,15 +154,18 @@ export class ManagedReplica implements ReplicaHandle {
   /** Puts a staged level-9 file; the caller removes it locally. */
   async putSnapshot({ path, minTXID, maxTXID, size, timestamp }: StagedFile, signal?: AbortSignal): Promise<FileInfo> {
     const body = { size, open: () => createReadStream(path, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array> };
-    return this.replica.write(SNAPSHOT_LEVEL, minTXID, maxTXID, body, {
+    const written = await this.replica.write(SNAPSHOT_LEVEL, minTXID, maxTXID, body, {
       createdAt: timestamp,
       ...(signal === undefined ? {} : { signal }),
     });
+    // Another file of this range may have stood there and been taken for ours.
+    if (await isSameAt(this.replica, written, path, signal)) await this.#uploader.holds(maxTXID);
+    return written;
   }
 
   status(): ReplicaStatus {
     const { lastError, state, ...facts } = this.#uploader.status();
-    const extras = joinFacts(this.#companions);
+    const extras = joinFacts([...this.#companions, this.backlog]);
     const troubled = facts.lagSeconds * 1000 > this.#options.lagBudgetMs || extras.troubles !== undefined;
     const behind = state === 'replicating' && troubled;
     return {
@@ -287,7 +299,7 @@ export class ManagedReplica implements ReplicaHandle {
 }
 
 /** What companions say, in one; their troubles stand side by side. */
-function joinFacts(companions: readonly Companion[]): CompanionFacts {
+function joinFacts(companions: readonly Pick<Companion, 'facts'>[]): CompanionFacts {
   const all = companions.map((companion) => companion.facts?.() ?? {});
   const troubles = all.flatMap((facts) => facts.troubles ?? []);
   const { troubles: _, ...joined } = Object.assign({}, ...all) as CompanionFacts;

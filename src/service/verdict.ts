@@ -3,6 +3,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { ErrorData } from '../base/errors.ts';
 import type { EngineStatus } from '../engine/database-engine.ts';
+import { decisive } from './roles.ts';
 import type { DatabaseState, DatabaseStatus, ReplicaStatus } from './service.ts';
 
 export class Verdict {
@@ -16,11 +17,15 @@ export class Verdict {
     this.#lagBudgetMs = lagBudgetMs;
   }
 
-  /** @param unseenSeconds see CaptureCheck. */
+  /**
+   * Best-effort replicas are shown and do not count, except that they, too, may be the one that protects.
+   * @param unseenSeconds see CaptureCheck.
+   */
   over(engine: EngineStatus, replicas: readonly ReplicaStatus[], unseenSeconds: number): DatabaseStatus {
     const uncaptured = engine.state === 'waiting' ? 0 : Math.max(this.#pendingSeconds(engine), unseenSeconds);
-    const state = this.#judge(engine, replicas, uncaptured);
-    const error = engine.error ?? standingError(replicas);
+    const counting = decisive(replicas, ({ role }) => role);
+    const state = this.#judge(engine, counting, uncaptured);
+    const error = engine.error ?? standingError(counting);
     return {
       state,
       since: this.#sinceOf(state, engine),
@@ -72,4 +77,5 @@ function troubled(replicas: readonly ReplicaStatus[]): 'failing' | 'degraded' | 
 }
 
 const standingError = (replicas: readonly ReplicaStatus[]): ErrorData | undefined =>
-  replicas.find(({ lastError }) => lastError !== undefined)?.lastError?.error;
+  replicas.find(({ lastError }) => lastError !== undefined)?.lastError?.error ??
+  replicas.find(({ troubles }) => troubles !== undefined)?.troubles?.[0]?.error;

@@ -6,18 +6,25 @@ import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
 import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import { lockPage } from '../../formats/sqlite/page-size.ts';
 import { isSameFile } from '../../replica/collision.ts';
+import type { FileInfo } from '../../replica/file-info.ts';
 import type { Replica } from '../../replica/replica.ts';
 import { readAll } from '../../storage/body.ts';
-import type { LocalLog } from './local-log.ts';
+import { fingerprintFile, type LocalLog } from './local-log.ts';
 
 /** `unknown`: there is no local file of that TXID to compare with. */
 export type Continuity = 'same' | 'different' | 'unknown';
 
 /**
  * Compares the file at `position` on both sides by size and trailer. A file that the replica keeps only inside a higher level cannot be
- * compared and passes for the same. Costs one read of 16 bytes; asked only when a position was computed anew.
+ * compared: that it is ours has to be known already. Costs one read of 16 bytes; asked only when a position was computed anew.
+ *
+ * @param proven where our own history was last seen at the replica.
  */
-export async function compareAt(replica: Replica, local: LocalLog, position: TXID, signal: AbortSignal): Promise<Continuity> {
+export async function compareAt(
+  replica: Replica,
+  local: LocalLog,
+  { position, proven, signal }: { readonly position: TXID; readonly proven: TXID | undefined; readonly signal: AbortSignal },
+): Promise<Continuity> {
   try {
     const ours = await local.fingerprint(position);
     const file = { level: 0, minTXID: position, maxTXID: position, size: ours.size, createdAt: 0 } as const;
@@ -27,9 +34,16 @@ export async function compareAt(replica: Replica, local: LocalLog, position: TXI
     return isSameFile(ours, { size: opened.size ?? offset + trailer.byteLength, trailer }) ? 'same' : 'different';
   } catch (error) {
     if (hasCode(error, 'LTX_MISSING')) return 'unknown';
-    if (hasCode(error, 'OBJECT_NOT_FOUND')) return 'same';
+    if (hasCode(error, 'OBJECT_NOT_FOUND')) return position === proven ? 'same' : 'unknown';
     throw error;
   }
+}
+
+/** True when `written` at the replica is the local file at `path`, by size and trailer. Costs one read of 16 bytes. */
+export async function isSameAt(replica: Replica, written: FileInfo, path: string, signal?: AbortSignal): Promise<boolean> {
+  const ours = await fingerprintFile(path);
+  const offset = Math.max(0, written.size - LTX_TRAILER_SIZE);
+  return isSameFile(ours, { size: written.size, trailer: await replica.read(written, { offset, signal }) });
 }
 
 /** True when a local file holds every page of its database, so that it may follow any history. Reads the page index, in this thread. */

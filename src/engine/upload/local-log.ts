@@ -78,17 +78,9 @@ export class LocalLog {
   /** Size and last 16 bytes of a file: what tells it from another of the same name. LTX_MISSING when it is not there. */
   async fingerprint(txid: TXID): Promise<{ readonly size: number; readonly trailer: Uint8Array }> {
     const path = this.path(txid);
-    const handle = await open(path, 'r').catch((error: unknown) => {
+    return fingerprintFile(path).catch((error: unknown) => {
       throw localError(error, txid, path);
     });
-    try {
-      const { size } = await handle.stat();
-      const trailer = Buffer.alloc(LTX_TRAILER_SIZE);
-      const { bytesRead } = await handle.read(trailer, 0, trailer.length, Math.max(0, size - LTX_TRAILER_SIZE));
-      return { size, trailer: trailer.subarray(0, bytesRead) };
-    } finally {
-      await handle.close();
-    }
   }
 
   /**
@@ -102,13 +94,18 @@ export class LocalLog {
   async prune(confirmed: TXID, now: number, retentionMs = LOCAL_RETENTION_MS): Promise<number> {
     const files = await this.list();
     const doomed = files.slice(0, -1).filter((file) => file.txid < confirmed && now - file.at > retentionMs);
-    for (const { txid } of doomed) {
+    await this.remove(doomed);
+    return doomed.length;
+  }
+
+  /** Removes files; missing ones count as removed. */
+  async remove(files: readonly LocalFile[]): Promise<void> {
+    for (const { txid } of files) {
       const path = this.path(txid);
       await unlink(path).catch((error: unknown) => {
         if (codeOf(error) !== 'ENOENT') throw localError(error, txid, path);
       });
     }
-    return doomed.length;
   }
 
   async #txids(): Promise<TXID[]> {
@@ -134,6 +131,19 @@ export class LocalLog {
       if (codeOf(error) === 'ENOENT') return undefined;
       throw localError(error, txid, path);
     }
+  }
+}
+
+/** Size and last 16 bytes of a file; rejects as the file system does. */
+export async function fingerprintFile(path: string): Promise<{ readonly size: number; readonly trailer: Uint8Array }> {
+  const handle = await open(path, 'r');
+  try {
+    const { size } = await handle.stat();
+    const trailer = Buffer.alloc(LTX_TRAILER_SIZE);
+    const { bytesRead } = await handle.read(trailer, 0, trailer.length, Math.max(0, size - LTX_TRAILER_SIZE));
+    return { size, trailer: trailer.subarray(0, bytesRead) };
+  } finally {
+    await handle.close();
   }
 }
 

@@ -24,6 +24,7 @@ export class UploadProgress {
   /** Confirmed by an earlier process. */
   #remembered: TXID | undefined;
   #ahead: { readonly floor: TXID; readonly since: number } | undefined;
+  #cut: { readonly upTo: TXID; readonly since: number } | undefined;
   #lastUploadAt: number | undefined;
   #lastConfirmedAt: number | undefined;
 
@@ -57,6 +58,18 @@ export class UploadProgress {
   located(position: TXID): void {
     this.#confirmed = position;
     this.#queue.drop(position);
+    if (this.#cut !== undefined && position >= this.#cut.upTo) this.#cut = undefined;
+  }
+
+  /** Local files up to `upTo` that were not there yet are gone; the oldest change among them is of `since`, ms since the epoch. */
+  cutOff(upTo: TXID, since: number): void {
+    this.#cut = { upTo, since: Math.min(since, this.#cut?.since ?? since) };
+    this.#queue.drop(upTo);
+  }
+
+  /** True while the replica lacks changes whose local files are gone. */
+  get isCutOff(): boolean {
+    return this.#cut !== undefined;
   }
 
   /** It is our history that ends there; nothing may be pending. */
@@ -97,7 +110,7 @@ export class UploadProgress {
 
   #lagSeconds(): number {
     const now = this.#clock.now();
-    const ages = this.#ahead === undefined ? [] : [now - this.#ahead.since];
+    const ages = [this.#ahead, this.#cut].flatMap((trouble) => (trouble === undefined ? [] : [now - trouble.since]));
     const oldest = this.#queue.first;
     // With no word from the replica, now or earlier, old local files may well be there: only the time since we ask is certain.
     if (oldest !== undefined) ages.push(this.least === undefined ? Math.min(now - oldest.at, now - this.#startedAt) : now - oldest.at);

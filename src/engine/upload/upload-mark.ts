@@ -13,6 +13,7 @@ export class UploadMark {
   readonly #destination: string;
   readonly #log: Logger;
   #written: TXID | undefined;
+  #proven: TXID | undefined;
   #writtenAt = Number.NEGATIVE_INFINITY;
 
   /**
@@ -29,23 +30,36 @@ export class UploadMark {
   /** The TXID that was at the destination when the mark was written; undefined when there is no readable mark. */
   async read(): Promise<TXID | undefined> {
     try {
-      const { destination, txid } = JSON.parse(await readFile(this.path, 'utf8'));
-      if (destination === this.#destination && typeof txid === 'string') this.#written = parseTXID(txid);
+      const { destination, txid, history } = JSON.parse(await readFile(this.path, 'utf8'));
+      if (destination !== this.#destination) return this.#written;
+      if (typeof txid === 'string') this.#written = parseTXID(txid);
+      if (typeof history === 'string') this.#proven = parseTXID(history);
     } catch (error) {
       this.#log.log('debug', 'no mark of earlier uploads', { path: this.path, reason: String(error) });
     }
     return this.#written;
   }
 
-  /** Remembers `txid`; at most once a minute unless `force` is set. Best effort: the mark only ever adds a warning. */
-  async write(txid: TXID, now: number, { force = false } = {}): Promise<void> {
-    if (txid === this.#written || (!force && now - this.#writtenAt < WRITE_INTERVAL_MS)) return;
+  /** Up to where our own history was seen there, when the mark says so. */
+  get proven(): TXID | undefined {
+    return this.#proven;
+  }
+
+  /**
+   * Remembers that `txid` was there, and up to where the history is known to be ours. At most once a minute unless `force` is set. Best
+   * effort: without a mark there is a warning less, or a snapshot more.
+   */
+  async write(txid: TXID, proven: TXID | undefined, now: number, { force = false } = {}): Promise<void> {
+    const isKnown = txid === this.#written && proven === this.#proven;
+    if (isKnown || (!force && now - this.#writtenAt < WRITE_INTERVAL_MS)) return;
     this.#writtenAt = now;
     try {
-      const mark = { destination: this.#destination, txid: formatTXID(txid), at: new Date(now).toISOString() };
+      const history = proven === undefined ? {} : { history: formatTXID(proven) };
+      const mark = { destination: this.#destination, txid: formatTXID(txid), ...history, at: new Date(now).toISOString() };
       await writeFile(`${this.path}.tmp`, `${JSON.stringify(mark)}\n`, { mode: 0o600 });
       await rename(`${this.path}.tmp`, this.path);
       this.#written = txid;
+      this.#proven = proven;
     } catch (error) {
       this.#log.log('debug', 'the mark of uploads could not be written', { path: this.path, reason: String(error) });
     }

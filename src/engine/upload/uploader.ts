@@ -9,6 +9,7 @@ import type { Logger } from '../../base/log.ts';
 import { formatTXID, NO_TXID, nextTXID, type TXID } from '../../formats/ltx/txid.ts';
 import type { Replica } from '../../replica/replica.ts';
 import type { ReplicaSettings } from '../options.ts';
+import type { Waiting } from './backlog.ts';
 import type { UploadEvent } from './events.ts';
 import { type Failure, Failures } from './failures.ts';
 import { type Continuity, compareAt, fellBack, isFullFile, otherHistory } from './history.ts';
@@ -62,6 +63,8 @@ export class Uploader {
   #position: TXID | undefined;
   /** Nothing shows that local files continue what is at the replica: only a file with every page may follow. */
   #needsFull = false;
+  /** Where our own history was last seen at the replica. */
+  #proven: TXID | undefined;
   /** Monotonic ms; Infinity when nothing is tried any more. */
   #nextRoundAt = 0;
   #rounds = 0;
@@ -83,6 +86,33 @@ export class Uploader {
   /** The position confirmed at the replica; undefined while unknown. */
   get position(): TXID | undefined {
     return this.#progress.confirmed;
+  }
+
+  /** Least position the replica must have, by what this process has seen there or an earlier one has remembered; undefined when neither has. */
+  async rememberedPosition(): Promise<TXID | undefined> {
+    return this.#progress.least ?? this.#mark.read();
+  }
+
+  /** A file of our own history that ends at `txid` was put there by somebody else: a snapshot. */
+  async holds(txid: TXID): Promise<void> {
+    this.#prove(txid);
+    await this.#remember({ force: true });
+  }
+
+  /** Local files up to `upTo` are gone before they were sent; the oldest change among them is of `since`, ms since the epoch. */
+  cutOff(upTo: TXID, since: number): void {
+    this.#progress.cutOff(upTo, since);
+  }
+
+  /** The local files that are not there yet. */
+  get waiting(): Waiting {
+    const since = this.#queue.first?.at;
+    return { bytes: this.#queue.bytes, ...(since === undefined ? {} : { since }) };
+  }
+
+  /** True while the replica lacks changes whose local files are gone. */
+  get isCutOff(): boolean {
+    return this.#progress.isCutOff;
   }
 
   /** Begins with a round at once. */
@@ -192,7 +222,10 @@ export class Uploader {
   /** Where the replica is, after making sure that it is our history that ends there. */
   async #locate(): Promise<TXID> {
     const signal = this.#closing.signal;
-    if (this.#progress.least === undefined) this.#progress.remember(await this.#mark.read());
+    if (this.#progress.least === undefined) {
+      this.#progress.remember(await this.#mark.read());
+      this.#proven ??= this.#mark.proven;
+    }
     const least = this.#progress.least;
     this.#queue.replace(await this.#local.list());
     if (least !== undefined) this.#queue.drop(least);
@@ -203,6 +236,7 @@ export class Uploader {
     this.#progress.located(position);
     if (continuity === 'different' && newest > position) throw this.#gap(otherHistory(this.#replica, position));
     this.#needsFull = continuity !== 'same';
+    if (continuity === 'same') this.#prove(position);
     if (position > newest || continuity === 'different') this.#setAhead(position);
     else this.#progress.continues();
     return position;
@@ -210,7 +244,8 @@ export class Uploader {
 
   async #continuityAt(position: TXID, newest: TXID): Promise<Continuity> {
     if (position === NO_TXID) return 'same';
-    return position > newest ? 'unknown' : compareAt(this.#replica, this.#local, position, this.#closing.signal);
+    if (position > newest) return 'unknown';
+    return compareAt(this.#replica, this.#local, { position, proven: this.#proven, signal: this.#closing.signal });
   }
 
   /** Sends what is pending now, at most as many files as a round may have; true when more of it is left. */
@@ -246,13 +281,18 @@ export class Uploader {
     const { size } = await this.#replica.write(0, txid, txid, body, { createdAt: timestamp, signal });
     this.#position = txid;
     this.#needsFull = false;
+    this.#prove(txid);
     const at = this.#progress.uploaded(txid);
     this.#onEvent({ type: 'uploaded', txid, size, durationMs: this.#clock.monotonic() - started, at });
   }
 
+  #prove(txid: TXID): void {
+    if (this.#proven === undefined || txid > this.#proven) this.#proven = txid;
+  }
+
   async #remember(options: { readonly force?: boolean } = {}): Promise<void> {
     const confirmed = this.#progress.confirmed;
-    if (confirmed !== undefined && confirmed > NO_TXID) await this.#mark.write(confirmed, this.#clock.now(), options);
+    if (confirmed !== undefined && confirmed > NO_TXID) await this.#mark.write(confirmed, this.#proven, this.#clock.now(), options);
   }
 
   /** Tells that this replica needs a snapshot, and hands `error` back. */

@@ -115,6 +115,7 @@ describe('uploader', () => {
     at.uploader.start();
     await at.happens('gap');
     await at.putRemote(5, { level: 9, min: 1, full: true });
+    await at.uploader.holds(toTXID(5));
     at.uploader.retryNow();
     await at.reaches(6);
     expect(await at.remote()).toEqual([1, 2, 6]);
@@ -285,6 +286,25 @@ describe('uploader', () => {
     await at.happens('gap');
     expect(await at.remote()).toEqual([10]);
     expect(at.uploader.status().lastError?.error.code).toBe('POSITION_MISMATCH');
+  });
+
+  test('nor after a position that only a higher level holds, unless it is known to be ours', async () => {
+    await at.putRemote(10, { level: 1, min: 1, full: true, salt: 7 });
+    await at.publish(9, 10, 11);
+    at.uploader.start();
+    await at.happens('gap');
+    expect(await at.remote()).toEqual([]);
+    await at.uploader.holds(toTXID(10));
+    at.uploader.retryNow();
+    await at.reaches(11);
+    await at.uploader.close();
+    // Remembered across a restart: no second snapshot.
+    await at.replica.delete([{ level: 0, minTXID: toTXID(11), maxTXID: toTXID(11), size: 0, createdAt: 0 }]);
+    await at.putRemote(11, { level: 1, min: 11 });
+    await at.publish(12);
+    const again = at.restart();
+    again.start();
+    await at.reaches(12, again);
   });
 
   test('nor when it came between the listing and the raise', async () => {

@@ -16,9 +16,9 @@ export interface JobArguments {
 
 export interface JobResults {
   readonly restore: RestoreResult;
+  readonly restoreLegacy: LegacyRestoreResult;
   readonly verify: VerifyResult;
 }
-  readonly restoreLegacy: LegacyRestoreResult;
 
 export type JobKind = keyof JobArguments;
 

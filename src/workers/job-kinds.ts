@@ -3,9 +3,9 @@
 import { systemClock } from '../base/clock.ts';
 import { hasCode, LitestreamError } from '../base/errors.ts';
 import type { JobArguments, JobKind, JobResults } from '../engine/jobs.ts';
+import { restoreLegacy } from '../engine/legacy/restore.ts';
 import { nodeDisk } from '../engine/restore/disk.ts';
 import { type RestoreTools, restoreDatabase } from '../engine/restore/restore.ts';
-import { restoreLegacy } from '../engine/legacy/restore.ts';
 import { verifyReplica } from '../engine/verify/verify.ts';
 import { openReplica } from '../replica/open.ts';
 import type { Replica } from '../replica/replica.ts';
@@ -23,9 +23,9 @@ interface JobTools {
 
 const RUN: { readonly [K in JobKind]: (args: JobArguments[K], tools: JobTools) => Promise<JobResults[K]> } = {
   restore: (args, tools) => restoreDatabase(args, { ...tools, disk: nodeDisk, guard: targetGuard }),
+  restoreLegacy: (args, tools) => restoreLegacy(args, { ...tools, source: tools.source.store, disk: nodeDisk, guard: targetGuard }),
   verify: (args, tools) => verifyReplica(args, tools),
 };
-  restoreLegacy: (args, tools) => restoreLegacy(args, { ...tools, source: tools.source.store, disk: nodeDisk, guard: targetGuard }),
 
 /** Runs a job here. It blocks the thread for long stretches: `runJob` gives it one of its own. */
 export async function runJobHere<K extends JobKind>(

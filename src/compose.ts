@@ -26,7 +26,7 @@ export function createDoor(env: Door['env'], stdio: Stdio): Door {
   return {
     env,
     ...stdio,
-    loadConfig: (choice) => loadSettings(choice, env),
+    loadConfig: async (choice) => withMembers(await loadSettings(choice, env)),
     settingsFor: async (database, urls) => settingsForArguments(database, urls, env),
     attach,
     offline: (settings) => offline(settings),
@@ -53,6 +53,19 @@ export function createDoor(env: Door['env'], stdio: Stdio): Door {
       }
     },
   };
+}
+
+/** Looks for the members of the configured directories, before anything is opened. */
+async function withMembers(settings: Settings): Promise<Settings> {
+  if (settings.directories.length === 0) return settings;
+  const { expandDirectories } = await import('./service/directories/members.ts');
+  const { members, problems } = await expandDirectories(settings.databases, settings.directories);
+  const findings = problems.map(({ directory, severity, message }) => ({ severity, message, ...directory.at }));
+  return Object.freeze({
+    ...settings,
+    databases: Object.freeze([...settings.databases, ...members]),
+    findings: Object.freeze([...settings.findings, ...findings]),
+  });
 }
 
 /** Whoever starts the program owns the files; a model behind it is never an operator. */

@@ -1,6 +1,7 @@
 /** The settings of a daemon from its command line. */
 
 import { LitestreamError } from '../base/errors.ts';
+import { formatFinding } from '../config/findings.ts';
 import { parseLogLevel } from '../config/log-level.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Door } from './door.ts';
@@ -30,7 +31,8 @@ export interface ReplicateFlags extends ConfigFlagValues {
 export async function daemonSettings(door: Door, values: ReplicateFlags, positionals: readonly string[]): Promise<Settings> {
   refuseCombinations(values);
   const loaded = positionals.length === 0 ? await loadConfig(door, values, 'all') : await namedSettings(door, values, positionals);
-  if (loaded.databases.length === 0) {
+  refuseEmptyDirectories(loaded);
+  if (loaded.databases.length === 0 && loaded.directories.length === 0) {
     throw new LitestreamError(
       'CONFIG_INVALID',
       `${loaded.configPath ?? 'the configuration'} names no databases: there is nothing to replicate`,
@@ -49,8 +51,22 @@ export async function daemonSettings(door: Door, values: ReplicateFlags, positio
     databases: loaded.databases.map((entry) =>
       values['restore-if-db-not-exists'] === true ? { ...entry, restoreIfMissing: true } : entry,
     ),
+    directories: loaded.directories.map((directory) =>
+      values['restore-if-db-not-exists'] === true
+        ? { ...directory, template: { ...directory.template, restoreIfMissing: true } }
+        : directory,
+    ),
   };
   return values.once === true ? withoutListeners(settings) : settings;
+}
+
+/** What is wrong with a directory as it is now stands in the way of replicating it, not of restoring it. */
+function refuseEmptyDirectories({ findings, configPath }: Settings): void {
+  const wrong = findings.filter(({ severity }) => severity === 'error');
+  if (wrong.length === 0) return;
+  throw new LitestreamError('CONFIG_INVALID', [`${configPath ?? 'the configuration'}:`, ...wrong.map(formatFinding)].join('\n  '), {
+    details: { findings },
+  });
 }
 
 function refuseCombinations(values: ReplicateFlags): void {

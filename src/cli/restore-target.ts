@@ -4,6 +4,8 @@ import { hasCode, LitestreamError } from '../base/errors.ts';
 import { absolutePath } from '../config/paths.ts';
 import { parseReplicaURL } from '../config/replicas.ts';
 import type { Settings } from '../config/settings.ts';
+import { findLostMembers } from '../service/directories/lost.ts';
+import type { DatabaseEntry } from '../service/options.ts';
 import type { Door } from './door.ts';
 import { quoteWord } from './flags.ts';
 import { type ConfigFlagValues, findDatabase, isReplicaURL, loadConfig } from './source.ts';
@@ -60,9 +62,13 @@ async function allTargets(door: Door, values: TargetFlags, output: string | unde
     }
     throw error;
   });
-  const { databases } = settings;
-  if (databases.length === 0)
+  const databases = [...settings.databases, ...(await lostMembers(settings))];
+  if (databases.length === 0 && settings.directories.length === 0)
     throw new LitestreamError('CONFIG_INVALID', `${settings.configPath ?? 'the configuration'} names no databases`);
+  if (databases.length === 0)
+    throw new LitestreamError('NO_SNAPSHOT', 'no directory of databases has members, and no replica of one holds any', {
+      hint: 'Name the database: litestream restore /path/to/member.db',
+    });
   if (output !== undefined && databases.length > 1) {
     throw new LitestreamError('USAGE', '-o names one file, but several databases are configured', {
       hint: `litestream restore -o ${quoteWord(output)} ${quoteWord(databases[0]?.settings.path ?? '')}`,
@@ -70,6 +76,13 @@ async function allTargets(door: Door, values: TargetFlags, output: string | unde
   }
   const targets = databases.map(({ settings: { path } }) => ({ path, output: output ?? path, source: path, ...named(values) }));
   return { settings, targets, all: true };
+}
+
+/** After the loss of a directory only its replicas know what was in it. */
+async function lostMembers({ directories, databases }: Settings): Promise<DatabaseEntry[]> {
+  const lost: DatabaseEntry[] = [];
+  for (const directory of directories) lost.push(...(await findLostMembers(directory, [...databases, ...lost])));
+  return lost;
 }
 
 /** A URL without `-o` goes to the path of the one configured database that has this replica. */
@@ -80,7 +93,8 @@ async function fromConfiguredReplica(door: Door, values: TargetFlags, url: strin
     if (!hasCode(error, 'CONFIG_NOT_FOUND') || values.config !== undefined) throw error;
     throw new LitestreamError('USAGE', 'a replica URL needs an output path: no configuration says which database it belongs to', advice);
   });
-  const matches = settings.databases.flatMap(({ settings: { path }, replicas }) =>
+  const entries = [...settings.databases, ...(await lostMembers(settings))];
+  const matches = entries.flatMap(({ settings: { path }, replicas }) =>
     replicas.filter(({ store }) => store.path === directory).map(({ name }) => ({ path, output: path, replica: name, source: url })),
   );
   const [match] = matches;

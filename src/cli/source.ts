@@ -5,8 +5,12 @@ import { LitestreamError } from '../base/errors.ts';
 import { formatFinding } from '../config/findings.ts';
 import { databasePath, isURL } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
+import { memberAt } from '../service/directories/members.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { Door } from './door.ts';
+
+/** Databases named in a hint. */
+const MOST_CHOICES = 20;
 
 /** Flags of every command that reads the configuration. */
 export const CONFIG_FLAGS = { config: 'string', 'no-expand-env': 'bool', strict: 'bool' } as const;
@@ -49,7 +53,13 @@ export function findDatabase(settings: Settings, text: string, env: Door['env'])
   const path = databasePath(text, env);
   const byPath = settings.databases.find((entry) => entry.settings.path === path || samePath(entry.settings.path, path));
   if (byPath !== undefined) return byPath;
-  const names = settings.databases.map((entry) => `${entry.settings.name} (${entry.settings.path})`).join(', ');
+  // A member of a directory may be gone and still have a backup.
+  const member = memberAt(settings.directories, path);
+  if (member !== undefined) return member;
+  const names = settings.databases
+    .slice(0, MOST_CHOICES)
+    .map((entry) => `${entry.settings.name} (${entry.settings.path})`)
+    .join(', ');
   throw new LitestreamError('DB_NOT_FOUND', `${path} is not in ${settings.configPath ?? 'the configuration'}`, {
     hint: names === '' ? 'No databases are configured.' : `Configured: ${names}`,
   });

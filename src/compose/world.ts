@@ -6,6 +6,7 @@ import type { Settings } from '../config/settings.ts';
 import { AuditFile } from '../control/audit.ts';
 import { makeWorld, type World } from '../control/world.ts';
 import { openReplica } from '../replica/open.ts';
+import type { DatabaseEntry } from '../service/options.ts';
 import type { ReplicationService } from '../service/service.ts';
 import { sqliteVersion } from '../sqlite/library.ts';
 import { VERSION } from '../version.ts';
@@ -15,18 +16,24 @@ import { auditLogOf } from './audit-log.ts';
 /** Revisions of the protocol the MCP doors speak. */
 const PROTOCOL = { modern: ['2026-07-28'], legacy: ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] };
 
+/** The running service with what it was made from. */
+type RunningSet = ReplicationService & { readonly entries: readonly DatabaseEntry[] };
+
 /**
  * @param service absent beside a daemon or without one.
  * @param models AI clients may call: then there is an audit log even if none is configured. A person who restores after a disaster must not
  * be stopped by a directory that is gone.
  */
-export function worldFrom(settings: Settings, log: Logger, service: ReplicationService | undefined, models: boolean): World {
+export function worldFrom(settings: Settings, log: Logger, service: RunningSet | undefined, models: boolean): World {
   const auditLog = models ? auditLogOf(settings).auditLog : settings.mcp.auditLog;
   return makeWorld({
     version: VERSION,
     clock: systemClock,
     log,
-    entries: settings.databases,
+    get entries() {
+      return service?.entries ?? settings.databases;
+    },
+    directories: settings.directories,
     service,
     gate: settings.mcp.gate,
     protectedPaths: [settings.configPath, settings.mcp.tokenFile, auditLog].filter((path) => path !== undefined),

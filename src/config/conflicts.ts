@@ -1,8 +1,8 @@
 /** Databases and replicas that would write over each other. */
 
-import { realpathSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { realPath } from '../base/real-path.ts';
 import type { DatabaseDraft } from './database-draft.ts';
+import type { DirectoryDraft } from './directories.ts';
 import type { Findings } from './findings.ts';
 import { isWithin } from './paths.ts';
 
@@ -73,12 +73,26 @@ function refuseMirrors(drafts: readonly DatabaseDraft[], findings: Findings): vo
   }
 }
 
-/** The path with the links of its longest existing part resolved. */
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    const parent = dirname(path);
-    return parent === path ? path : join(realPath(parent), basename(path));
+/** What is wrong with a directory as a whole; collisions of single members are found when they are looked for. */
+export function refuseDirectoryOverlaps(
+  directories: readonly DirectoryDraft[],
+  databases: readonly DatabaseDraft[],
+  findings: Findings,
+): void {
+  const all = directories.flatMap(({ draft }) => draft.replicas);
+  for (const { place } of directories) {
+    const states = [place.metaDir, place.metaPath].filter((path) => path !== undefined).map(realPath);
+    for (const { settings, at } of [...all, ...databases.flatMap(({ replicas }) => replicas)]) {
+      const replica = realPath(settings.store.path);
+      if (isWithin(realPath(place.dir), replica)) findings.error(place.at, `${place.dir} lies inside the replica ${settings.store.path}`);
+      if (states.some((state) => isWithin(state, replica) || isWithin(replica, state)))
+        findings.error(at, `the replica ${settings.store.path} and the local state of ${place.dir} lie inside each other`);
+    }
+  }
+  for (const { settings, at } of all) {
+    const owner = databases.find(({ replicas }) =>
+      replicas.some((other) => isWithin(realPath(settings.store.path), realPath(other.settings.store.path))),
+    );
+    if (owner !== undefined) findings.error(at, `${settings.store.path} lies inside a replica of ${owner.path}`);
   }
 }

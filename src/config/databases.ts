@@ -3,9 +3,11 @@
 import { basename, dirname, join } from 'node:path';
 import { LitestreamError } from '../base/errors.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
+import type { DirectorySettings } from '../service/directories/options.ts';
 import type { DatabaseEntry } from '../service/options.ts';
-import { refuseConflicts } from './conflicts.ts';
+import { refuseConflicts, refuseDirectoryOverlaps } from './conflicts.ts';
 import type { DatabaseDraft, DatabaseValues } from './database-draft.ts';
+import { DEFAULT_COLD_AFTER_MS, type DirectoryDraft, directoryName, isDirectory, readPlace, refuseDirectoryKeys } from './directories.ts';
 import type { ConfigNode, MapNode } from './document.ts';
 import type { Environment } from './expand.ts';
 import type { Findings } from './findings.ts';
@@ -27,23 +29,39 @@ const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 
 type TopValues = Values<typeof TOP_KEYS>;
 
-export function resolveDatabases(
-  nodes: readonly MapNode[],
-  top: TopValues,
-  env: Environment,
-  findings: Findings,
-): readonly DatabaseEntry[] {
-  const drafts = nodes.flatMap((node) => draftDatabase(node, top, env, findings) ?? []);
+export interface ResolvedDatabases {
+  /** Those with a path of their own. */
+  readonly databases: readonly DatabaseEntry[];
+  readonly directories: readonly DirectorySettings[];
+}
+
+export function resolveDatabases(nodes: readonly MapNode[], top: TopValues, env: Environment, findings: Findings): ResolvedDatabases {
+  const drafts = nodes.filter((node) => !isDirectory(node)).flatMap((node) => draftDatabase(node, top, env, findings) ?? []);
+  const directories = nodes.filter(isDirectory).flatMap((node) => draftDirectory(node, top, env, findings) ?? []);
   const unique = refuseConflicts(drafts, findings);
+  refuseDirectoryOverlaps(directories, unique, findings);
   const names = databaseNames(
     unique.map(({ path }) => path),
     explicitNames(unique, findings),
   );
-  return unique.map((draft) => ({
-    settings: databaseSettings(draft, names.get(draft.path) ?? draft.path, top),
+  return {
+    databases: unique.map((draft) => databaseEntry(draft, names.get(draft.path) ?? draft.path, top)),
+    directories: directories.map(({ place, draft }) => ({ ...place, template: memberTemplate(draft, top) })),
+  };
+}
+
+function databaseEntry(draft: DatabaseDraft, name: string, top: TopValues): DatabaseEntry {
+  return {
+    settings: databaseSettings(draft, name, top),
     replicas: draft.replicas.map(({ settings }) => settings),
     restoreIfMissing: draft.values['restore-if-db-not-exists']?.value ?? false,
-  }));
+  };
+}
+
+function memberTemplate(draft: DatabaseDraft, top: TopValues): DatabaseEntry {
+  const entry = databaseEntry(draft, directoryName(draft.path), top);
+  if (draft.values['cold-after'] !== undefined) return entry;
+  return { ...entry, settings: { ...entry.settings, coldAfterMs: DEFAULT_COLD_AFTER_MS } };
 }
 
 /** One database on the command line. */
@@ -58,11 +76,21 @@ export function databaseForArguments(path: string, replicas: readonly ReplicaSet
   return { settings: databaseSettings(draft, databaseNames([path], new Map()).get(path) ?? path, {}), replicas, restoreIfMissing: false };
 }
 
-function draftDatabase(node: MapNode, top: TopValues, env: Environment, findings: Findings): DatabaseDraft | undefined {
+function draftDirectory(node: MapNode, top: TopValues, env: Environment, findings: Findings): DirectoryDraft | undefined {
   const values = readSection(node, DATABASE_KEYS, findings);
   const replicas = resolveReplicas(replicaNodes(node, values, findings), { database: values, top }, env, findings);
+  const place = readPlace(values, node, env, findings);
+  if (place === undefined) return undefined;
+  const { dir, at } = place;
+  return { place, draft: { values, path: dir, metaPath: dir, replicas, at, autoRecover: wantsRecovery(node, values, top, findings) } };
+}
+
+function draftDatabase(node: MapNode, top: TopValues, env: Environment, findings: Findings): DatabaseDraft | undefined {
+  const values = readSection(node, DATABASE_KEYS, findings);
+  refuseDirectoryKeys(values, findings);
+  const replicas = resolveReplicas(replicaNodes(node, values, findings), { database: values, top }, env, findings);
   if (values.path === undefined) {
-    if (!node.entries.has('dir') && !node.entries.has('path')) findings.error(node.at, 'a database needs a path');
+    if (!node.entries.has('path')) findings.error(node.at, 'a database needs a path, or a dir and a pattern');
     return undefined;
   }
   try {
@@ -89,7 +117,7 @@ function replicaNodes(node: MapNode, values: DatabaseValues, findings: Findings)
   if (replica !== undefined && replicas !== undefined) findings.error(replica.at, 'replica and replicas are both given; use one of them');
   const nodes = replicas?.value ?? (replica === undefined ? [] : [replica.value]);
   const written = [node.entries.get('replica'), node.entries.get('replicas')].some((child) => child !== undefined && !isEmpty(child));
-  if (!written && !node.entries.has('dir')) findings.error(node.at, 'a database needs a replica: nothing would be saved');
+  if (!written) findings.error(node.at, 'a database needs a replica: nothing would be saved');
   return nodes;
 }
 

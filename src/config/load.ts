@@ -101,8 +101,9 @@ export function settingsForArguments(database: string | undefined, urls: readonl
 
 function resolveTop(top: TopValues, strict: boolean, env: Environment, findings: Findings): Settings {
   const address = resolveAddress(top.addr, findings);
-  const databases = resolveDatabases(top.dbs?.value ?? [], top, env, findings);
-  const longest = Math.max(0, ...databases.flatMap(({ replicas }) => replicas.map(({ syncIntervalMs }) => syncIntervalMs)));
+  const { databases, directories } = resolveDatabases(top.dbs?.value ?? [], top, env, findings);
+  const entries = [...databases, ...directories.map(({ template }) => template)];
+  const longest = Math.max(0, ...entries.flatMap(({ replicas }) => replicas.map(({ syncIntervalMs }) => syncIntervalMs)));
   const budget = top['lag-budget'];
   if (budget !== undefined && budget.value < longest)
     findings.warning(budget.at, 'shorter than the longest sync-interval: that replica counts as behind most of the time');
@@ -116,6 +117,7 @@ function resolveTop(top: TopValues, strict: boolean, env: Environment, findings:
     logging: resolveLogging(top.logging?.value, env, findings),
     lagBudgetMs: budget?.value ?? Math.max(DEFAULT_LAG_BUDGET_MS, 3 * longest),
     databases,
+    directories,
     findings: [],
   };
 }

@@ -184,11 +184,11 @@ export const DATABASE_KEYS = {
     least: notNegative,
     doc: 'Closes a database after so long without a change, until the next one; by default 5m for members of dir, never for others.',
   },
-  dir: later('any', 'A directory of databases: none of them is replicated in this version.'),
-  pattern: later('any', 'Which files of dir.'),
-  recursive: later('any', 'Directories below dir too.'),
-  watch: later('any', 'Files that appear later too.'),
-  'meta-dir': later('any', 'Local state of dir.'),
+  dir: { kind: 'path', doc: 'A directory of databases, instead of path; see Directories of databases.' },
+  pattern: { kind: 'string', doc: 'Which files of dir: a shell pattern of the file name with `*`, `?` and `[...]`.' },
+  recursive: { kind: 'bool', default: 'false', doc: 'Directories below dir too; symbolic links are not followed.' },
+  watch: { kind: 'bool', default: 'false', doc: 'Files that appear later are replicated too, and those that go are let go.' },
+  'meta-dir': { kind: 'path', doc: 'Local state of the members of dir; by default beside each of them.' },
   'max-checkpoint-page-count': retired('use truncate-page-n'),
 } as const satisfies SectionSpec;
 

@@ -3,6 +3,7 @@
 import type { LogLevel } from '../base/log.ts';
 import type { ListenAddress } from '../http/options.ts';
 import type { MCPSettings } from '../mcp/options.ts';
+import type { DirectorySettings } from '../service/directories/options.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 
 /** Something wrong or doubtful in the configuration, placed so that a person finds it. */
@@ -29,7 +30,9 @@ export interface Settings {
   readonly logging: { readonly level: LogLevel; readonly type: 'text' | 'json'; readonly stderr: boolean };
   /** Lag in ms above which a replica counts as behind. */
   readonly lagBudgetMs: number;
+  /** Those with a path of their own, then the members of directories that were there when the configuration was loaded. */
   readonly databases: readonly DatabaseEntry[];
+  readonly directories: readonly DirectorySettings[];
   readonly findings: readonly Finding[];
   /** Where each value that is not a default came from, by key path: `FILE:LINE` or the name of a variable or flag. */
   readonly origins?: Readonly<Record<string, string>>;

@@ -3,6 +3,7 @@
 import { matchesGlob } from 'node:path';
 import { LitestreamError } from '../base/errors.ts';
 import type { ReplicaSettings } from '../engine/options.ts';
+import { memberAt } from '../service/directories/members.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { DatabaseHandle } from '../service/service.ts';
 import type { Caller } from './caller.ts';
@@ -12,9 +13,11 @@ const MOST_CHOICES = 20;
 
 /** The databases this caller may know of. */
 export function visibleEntries(world: World, caller: Caller): readonly DatabaseEntry[] {
-  const globs = caller.databases;
-  if (globs === undefined) return world.entries;
-  return world.entries.filter(({ settings }) => globs.some((glob) => matchesGlob(settings.name, glob) || matchesGlob(settings.path, glob)));
+  return world.entries.filter((entry) => mayKnow(caller, entry));
+}
+
+function mayKnow({ databases: globs }: Caller, { settings }: DatabaseEntry): boolean {
+  return globs === undefined || globs.some((glob) => matchesGlob(settings.name, glob) || matchesGlob(settings.path, glob));
 }
 
 /** The database called `path` (its path or its short name); left out, the only one. DB_NOT_FOUND or USAGE, with the choices nearest first. */
@@ -23,6 +26,9 @@ export function findDatabase(world: World, caller: Caller, path: string | undefi
   if (path === undefined) return onlyDatabase(entries);
   const found = entries.find(({ settings }) => settings.path === path) ?? entries.find(({ settings }) => settings.name === path);
   if (found) return found;
+  // A member of a directory that is gone, or not here yet, may have a backup.
+  const member = memberAt(world.directories ?? [], path);
+  if (member !== undefined && mayKnow(caller, member)) return member;
   throw new LitestreamError('DB_NOT_FOUND', `no configured database is called "${path}"`, {
     details: { argument: 'path', valid: nearest(path, entries) },
     hint: entries.length === 0 ? 'No database is configured.' : 'Use one of the configured names.',

@@ -10,10 +10,13 @@ import type { ReplicationService } from '../service/service.ts';
 
 export type OpenReplica = (settings: ReplicaSettings) => Promise<Replica>;
 
+const MOST_OPEN = 256;
+
 export class ReplicaAccess {
   readonly #service: ReplicationService | undefined;
   readonly #open: OpenReplica;
-  readonly #opened = new Map<ReplicaSettings, Promise<Replica>>();
+  /** By what is opened: entries of members that are gone are made anew for each call. The last one used is the last one here. */
+  readonly #opened = new Map<string, Promise<Replica>>();
 
   constructor(service: ReplicationService | undefined, open: OpenReplica = ({ store }) => openReplica(store)) {
     this.#service = service;
@@ -25,13 +28,24 @@ export class ReplicaAccess {
     const database = this.#service?.databases.find((handle) => handle.settings.path === entry.settings.path);
     const running = database?.replicas.find((handle) => handle.settings.name === settings.name);
     if (running) return running.replica;
-    const known = this.#opened.get(settings);
-    if (known) return known;
-    const opening = this.#open(settings);
-    this.#opened.set(settings, opening);
+    const key = JSON.stringify(settings);
+    const known = this.#opened.get(key) ?? this.#open(settings);
+    this.#opened.delete(key);
+    this.#opened.set(key, known);
     // A replica that could not be opened is tried again by the next call.
-    opening.catch(() => this.#opened.delete(settings));
-    return opening;
+    known.catch(() => this.#opened.delete(key));
+    this.#closeOldest();
+    return known;
+  }
+
+  /** Far more than are in use at once; what is asked for by chance must not pile up. */
+  #closeOldest(): void {
+    if (this.#opened.size <= MOST_OPEN) return;
+    const [oldest] = this.#opened;
+    if (oldest === undefined) return;
+    const [key, opening] = oldest;
+    this.#opened.delete(key);
+    opening.then((replica) => replica.close()).catch(() => {}); // nobody uses it any more
   }
 
   /** Everything the replica holds, all levels. */

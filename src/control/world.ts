@@ -3,6 +3,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { RunJob } from '../engine/jobs.ts';
+import type { DirectorySettings } from '../service/directories/options.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { ReplicationService } from '../service/service.ts';
 import { AllowedDirectories } from './allowed-directories.ts';
@@ -18,8 +19,10 @@ export interface WorldParts {
   readonly version: string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Every configured database; the running service holds the same ones. */
+  /** Every configured database as of now; the running service holds the same ones. */
   readonly entries: readonly DatabaseEntry[];
+  /** Directories whose members come and go; one that is gone may still have a backup. Default none. */
+  readonly directories?: readonly DirectorySettings[];
   /** Absent offline. */
   readonly service: ReplicationService | undefined;
   readonly gate: RestoreGateSettings;
@@ -51,6 +54,10 @@ export function makeWorld(parts: WorldParts): World {
   const { clock, gate } = parts;
   return {
     ...parts,
+    // Members of directories come and go.
+    get entries() {
+      return parts.entries;
+    },
     jobs: new Jobs({ clock, limits: JOB_LIMITS }),
     plans: new Plans({ clock, ttlMs: gate.planTTLMs }),
     proofs: new Proofs(),

@@ -23,14 +23,15 @@ interface Told {
 }
 
 export class Observer {
-  readonly #databases: readonly DatabaseHandle[];
+  readonly #service: { readonly databases: readonly DatabaseHandle[] };
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #told = new Map<DatabaseHandle, Told>();
+  readonly #told = new WeakMap<DatabaseHandle, Told>();
   readonly #stopping = new AbortController();
 
-  constructor(databases: readonly DatabaseHandle[], clock: Clock, log: Logger) {
-    this.#databases = databases;
+  /** @param service whatever databases it has at the time are looked at. */
+  constructor(service: { readonly databases: readonly DatabaseHandle[] }, clock: Clock, log: Logger) {
+    this.#service = service;
     this.#clock = clock;
     this.#log = log;
   }
@@ -48,7 +49,7 @@ export class Observer {
   async #run(): Promise<void> {
     for (;;) {
       await this.#clock.sleep(INTERVAL, { signal: this.#stopping.signal, unref: true });
-      await Promise.all(this.#databases.map((database) => this.#look(database)));
+      await Promise.all(this.#service.databases.map((database) => this.#look(database)));
     }
   }
 

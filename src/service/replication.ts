@@ -8,13 +8,14 @@ import type { RunJob } from '../engine/jobs.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { CompanionCount, MakeCompanion } from './companion.ts';
+import { Claims } from './directories/claims.ts';
 import type { OpenEngine } from './engine-keeper.ts';
 import { ManagedDatabase, type Unreplicated } from './managed-database.ts';
 import { ManagedReplica } from './managed-replica.ts';
 import { Observer } from './observer.ts';
 import type { DatabaseEntry } from './options.ts';
 import type { Scheduler } from './scheduler.ts';
-import type { DatabaseStatus, ReplicationService } from './service.ts';
+import type { DatabaseStatus, DirectoryStatus, ReplicationService } from './service.ts';
 import type { StopLimits } from './stop-limits.ts';
 
 export interface ReplicationOptions {
@@ -30,25 +31,52 @@ export interface ReplicationOptions {
   readonly runJob: RunJob;
   readonly companions: readonly MakeCompanion[];
   readonly onCount: (path: string, replica: string, what: CompanionCount, amount: number) => void;
+  /** A database has been let go: nothing is said about it any more. */
+  readonly onRemoved?: (path: string) => void;
 }
+
+/** How long an addition may take to look at its database before the next one begins, ms. */
+const ADD_PATIENCE = 5000;
 
 export class Replication implements ReplicationService {
   readonly startedAt: number;
-  readonly databases: readonly ManagedDatabase[];
+  readonly #options: ReplicationOptions;
   readonly #clock: Clock;
   readonly #observer: Observer;
+  readonly #claims = new Claims();
+  /** Replaced by another list at every change, so that whoever goes through one is not disturbed. */
+  #managed: readonly Managed[] = [];
+  readonly #leaving = new Map<string, Promise<Unreplicated[]>>();
+  /** Where `directories` come from; set by who watches them. */
+  watched: (() => readonly DirectoryStatus[]) | undefined;
+  #isStopping = false;
 
-  private constructor(databases: readonly ManagedDatabase[], clock: Clock, log: Logger) {
-    this.databases = databases;
-    this.#clock = clock;
-    this.#observer = new Observer(databases, clock, log);
-    this.startedAt = clock.now();
+  private constructor(managed: readonly Managed[], options: ReplicationOptions) {
+    this.#options = options;
+    this.#managed = managed;
+    for (const { entry } of managed) this.#claims.claim(entry);
+    this.#clock = options.clock;
+    this.#observer = new Observer(this, options.clock, options.log);
+    this.startedAt = options.clock.now();
+  }
+
+  get databases(): readonly ManagedDatabase[] {
+    return this.#managed.map(({ database }) => database);
+  }
+
+  /** What the databases were made from, in the same order. */
+  get entries(): readonly DatabaseEntry[] {
+    return this.#managed.map(({ entry }) => entry);
+  }
+
+  get directories(): readonly DirectoryStatus[] {
+    return this.watched?.() ?? [];
   }
 
   /** Makes everything; nothing is contacted or opened before `start`. */
   static async create(entries: readonly DatabaseEntry[], options: ReplicationOptions): Promise<Replication> {
-    const databases = await Promise.all(entries.map((entry) => makeDatabase(entry, options)));
-    return new Replication(databases, options.clock, options.log);
+    const managed = await Promise.all(entries.map(async (entry) => ({ entry, database: await makeDatabase(entry, options) })));
+    return new Replication(managed, options);
   }
 
   start(): void {
@@ -69,21 +97,88 @@ export class Replication implements ReplicationService {
         ({ state, engine }) => state === 'failing' && engine.error !== undefined && isRefusal(engine.error.code),
       );
       const [first] = refused;
-      if (first?.engine.error !== undefined && refused.length === states.length) {
+      // A directory may get other members.
+      const isOpenEnded = this.#managed.some(({ entry }) => entry.memberOf !== undefined);
+      if (first?.engine.error !== undefined && refused.length === states.length && !isOpenEnded) {
         const { code, message, ...rest } = first.engine.error;
         throw new LitestreamError(code, message, { ...rest });
       }
       if (!states.some(isOpening) || this.#clock.monotonic() > deadline) return;
-      await this.#clock.sleep(20, { signal });
+      // Each look costs something for every database.
+      await this.#clock.sleep(Math.max(20, states.length), { signal });
     }
+  }
+
+  /** The database at this path, under whatever spelling, has its place here. */
+  has(path: string): boolean {
+    return this.#claims.has(path);
+  }
+
+  isNameTaken(name: string): boolean {
+    return this.#claims.isNameTaken(name);
+  }
+
+  /**
+   * Takes one more database in and starts it; resolves when it has been looked at for the first time, or is taking its time. CONFIG_INVALID
+   * when its file, local state or destination belongs to another one, SHUTTING_DOWN when it is too late.
+   */
+  async add(entry: DatabaseEntry): Promise<void> {
+    this.#refuseWhileStopping();
+    const { path } = entry.settings;
+    this.#claims.claim(entry);
+    let database: ManagedDatabase;
+    try {
+      database = await makeDatabase(entry, this.#options);
+      this.#refuseWhileStopping();
+    } catch (error) {
+      this.#claims.release(path);
+      throw error;
+    }
+    this.#managed = [...this.#managed, { entry, database }];
+    database.start();
+    const deadline = this.#clock.monotonic() + ADD_PATIENCE;
+    while (!this.#isStopping && this.#clock.monotonic() < deadline && isOpening(await database.status()))
+      await this.#clock.sleep(20, { unref: true });
+  }
+
+  /**
+   * Final sync and upload of one database, then lets it go; what is at its replicas stays. DB_NOT_FOUND when there is none at this path.
+   * @returns what did not reach a replica.
+   */
+  remove(path: string, limits: StopLimits): Promise<Unreplicated[]> {
+    const under = this.#leaving.get(path);
+    if (under !== undefined) return under;
+    const found = this.#managed.find(({ entry }) => entry.settings.path === path);
+    if (found === undefined) return Promise.reject(new LitestreamError('DB_NOT_FOUND', `no database ${path} is replicated here`));
+    const leaving = found.database.stop(limits).finally(() => {
+      this.#managed = this.#managed.filter((one) => one !== found);
+      this.#claims.release(path);
+      this.#leaving.delete(path);
+      this.#options.onRemoved?.(path);
+    });
+    this.#leaving.set(path, leaving);
+    return leaving;
+  }
+
+  #refuseWhileStopping(): void {
+    if (this.#isStopping) throw new LitestreamError('SHUTTING_DOWN', 'replication is being stopped');
   }
 
   /** Stops all at once, each with the same deadline; the limits' signal skips what is still waiting. */
   async stop(limits: StopLimits): Promise<Unreplicated[]> {
+    this.#isStopping = true;
     this.#observer.stop();
-    const left = await Promise.all(this.databases.map((database) => database.stop(limits)));
+    const left = await Promise.all([
+      ...this.#leaving.values(),
+      ...this.#managed.filter(({ entry }) => !this.#leaving.has(entry.settings.path)).map(({ database }) => database.stop(limits)),
+    ]);
     return left.flat();
   }
+}
+
+interface Managed {
+  readonly entry: DatabaseEntry;
+  readonly database: ManagedDatabase;
 }
 
 async function makeDatabase(entry: DatabaseEntry, options: ReplicationOptions): Promise<ManagedDatabase> {

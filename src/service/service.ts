@@ -105,5 +105,20 @@ export interface DatabaseHandle {
 export interface ReplicationService {
   /** ms since the epoch. */
   readonly startedAt: number;
+  /** As of now: members of directories come and go. */
   readonly databases: readonly DatabaseHandle[];
+  /** How the watched directories are doing; absent or empty without any. */
+  readonly directories?: readonly DirectoryStatus[];
+}
+
+/** A watched directory of databases. */
+export interface DirectoryStatus {
+  readonly dir: string;
+  readonly pattern: string;
+  /** `waiting`: it does not exist yet. `degraded`: it is looked through once in a while, or a file in it cannot be replicated. */
+  readonly state: 'starting' | 'watching' | 'waiting' | 'degraded' | 'stopped';
+  /** Databases of it that are replicated now. */
+  readonly members: number;
+  /** What stands in the way, newest first. */
+  readonly problems: readonly { readonly path: string; readonly error: ErrorData; readonly since: number }[];
 }

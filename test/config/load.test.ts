@@ -358,7 +358,7 @@ describe('errors', () => {
       DB.replace('/srv/app.db', 's3://b/x'),
       /"s3:\/\/b\/x" is a URL, where the path of a database file is expected$/,
     ],
-    ['a database without a path', 'dbs:\n  - replica: {path: /b}\n', 'c.yml:2:5: dbs[0]: a database needs a path'],
+    ['a database without a path', 'dbs:\n  - replica: {path: /b}\n', 'c.yml:2:5: dbs[0]: a database needs a path, or a dir and a pattern'],
     ['a database without a replica', 'dbs:\n  - path: /a.db\n', 'c.yml:2:5: dbs[0]: a database needs a replica: nothing would be saved'],
     [
       'both replica forms',
@@ -586,7 +586,7 @@ describe('files', () => {
     );
     const missing = keys.filter((key) => !new RegExp(`^[ #-]*${key}:`, 'm').test(text));
     // Shown in another form, or a refusal.
-    expect(missing.toSorted()).toEqual(['age', 'age', 'replicas', 'socket', 'url']);
+    expect(missing.toSorted()).toEqual(['age', 'age', 'dir', 'meta-dir', 'pattern', 'recursive', 'replicas', 'socket', 'url', 'watch']);
   });
 
   test('every commented key of the shipped configuration shows its true default', async () => {

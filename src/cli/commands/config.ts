@@ -46,9 +46,10 @@ const check = defineCommand({
     if (positionals.length > 0)
       throw new LitestreamError('USAGE', `too many arguments: ${positionals.join(' ')}`, { hint: 'litestream config check -config FILE' });
     const { settings, findings, error } = await examine(door, values);
+    const isUsable = error === undefined && findings.every(({ severity }) => severity !== 'error');
     if (values.json === true) {
       const resolved = values.print === true && settings !== undefined ? { settings: visible(settings) } : {};
-      door.stdout.write(formatJSON({ ok: error === undefined, findings, ...resolved }));
+      door.stdout.write(formatJSON({ ok: isUsable, findings, ...resolved }));
     } else {
       for (const finding of findings) door.stdout.write(`${finding.severity}: ${formatFinding(finding)}\n`);
       if (settings !== undefined) {
@@ -56,7 +57,7 @@ const check = defineCommand({
         if (values.print === true) door.stdout.write((await import('../../config/describe.ts')).describeSettings(settings));
       }
     }
-    return error === undefined ? EXIT.ok : EXIT.config;
+    return isUsable ? EXIT.ok : EXIT.config;
   },
 });
 

@@ -1,0 +1,101 @@
+/** Looks through a directory for members, by names and by the first bytes of each file. */
+
+import type { BigIntStats, Dirent } from 'node:fs';
+import { lstat, open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LitestreamError } from '../../base/errors.ts';
+import { isMemberName, isOwnDirectory, rootsOf } from './member.ts';
+import type { DirectorySettings } from './options.ts';
+
+const MAGIC = Buffer.from('SQLite format 3\0', 'latin1');
+
+/** What lies in one directory and may matter. */
+export interface Listing {
+  /** File names that fit the pattern; whether they are databases is not known. */
+  readonly files: readonly string[];
+  /** Directories to look into; none unless recursive. */
+  readonly directories: readonly string[];
+}
+
+/** Lists one directory of a configured one; symbolic links are not followed. Throws DB_NOT_FOUND when it is not there, ACCESS_DENIED or STORAGE_UNAVAILABLE when it cannot be read. */
+export async function listDirectory(settings: DirectorySettings, path: string): Promise<Listing> {
+  const { pattern, recursive, template } = settings;
+  const roots = rootsOf(template, settings);
+  const files: string[] = [];
+  const directories: string[] = [];
+  for (const entry of await readEntries(path)) {
+    const kind = await kindOf(path, entry);
+    if (kind === 'file' && isMemberName(pattern, entry.name) && !roots.includes(join(path, entry.name))) files.push(entry.name);
+    if (kind === 'directory' && recursive && !isOwnDirectory(entry.name) && !roots.includes(join(path, entry.name)))
+      directories.push(entry.name);
+  }
+  return { files, directories };
+}
+
+async function readEntries(path: string): Promise<Dirent[]> {
+  try {
+    return await readdir(path, { withFileTypes: true });
+  } catch (cause) {
+    const code = systemCode(cause);
+    if (isAbsence(code)) throw new LitestreamError('DB_NOT_FOUND', `there is no directory ${path}`, { cause });
+    if (code === 'EACCES' || code === 'EPERM')
+      throw new LitestreamError('ACCESS_DENIED', `reading the directory ${path}`, {
+        cause,
+        hint: 'Make it readable for the user that litestream runs as.',
+      });
+    throw new LitestreamError('STORAGE_UNAVAILABLE', `reading the directory ${path}`, { cause });
+  }
+}
+
+/** Some file systems do not tell the type with the name. */
+async function kindOf(directory: string, entry: Dirent): Promise<'file' | 'directory' | 'other'> {
+  if (entry.isFile()) return 'file';
+  if (entry.isDirectory()) return 'directory';
+  if (entry.isSymbolicLink() || entry.isFIFO() || entry.isSocket() || entry.isBlockDevice() || entry.isCharacterDevice()) return 'other';
+  const facts = await lookAt(join(directory, entry.name));
+  return facts?.isFile() ? 'file' : facts?.isDirectory() ? 'directory' : 'other';
+}
+
+/** What is at `path`, links not followed; undefined when nothing is. */
+export async function lookAt(path: string): Promise<BigIntStats | undefined> {
+  try {
+    return await lstat(path, { bigint: true });
+  } catch (error) {
+    if (isAbsence(systemCode(error))) return undefined;
+    throw error;
+  }
+}
+
+/** True when the file begins like a database. Only for files that no SQLite of this process has open (decision 9). */
+export async function isDatabaseFile(path: string): Promise<boolean> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    if (isAbsence(systemCode(error))) return undefined;
+    throw error;
+  });
+  if (file === undefined) return false;
+  try {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(MAGIC.length), 0, MAGIC.length, 0);
+    return bytesRead === MAGIC.length && buffer.equals(MAGIC);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Paths below the directory of every file that is a database now, and the directories that could not be read. For a process that has none of them open. */
+export async function findMembers(settings: DirectorySettings): Promise<{ readonly members: string[]; readonly problems: unknown[] }> {
+  const members: string[] = [];
+  const problems: unknown[] = [];
+  const visit = async (below: string): Promise<void> => {
+    const { files, directories } = await listDirectory(settings, join(settings.dir, below));
+    for (const name of files.toSorted()) if (await isDatabaseFile(join(settings.dir, below, name))) members.push(join(below, name));
+    for (const name of directories.toSorted()) await visit(join(below, name)).catch((error: unknown) => problems.push(error));
+  };
+  await visit('').catch((error: unknown) => problems.push(error));
+  return { members, problems };
+}
+
+function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
+
+const isAbsence = (code: string | undefined): boolean => code === 'ENOENT' || code === 'ENOTDIR';

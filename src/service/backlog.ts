@@ -75,6 +75,7 @@ export interface BacklogOptions {
 export class Backlog {
   readonly #options: BacklogOptions;
   #running: Promise<void> | undefined;
+  #isAskedAgain = false;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: BacklogOptions) {
@@ -84,17 +85,26 @@ export class Backlog {
   /** Begins to remove what is beyond the bound, if anything is. Cheap otherwise: called with every local file. */
   check(): void {
     const { bound, replicas, log } = this.#options;
-    if (bound === undefined || this.#running !== undefined || !this.#isDue(bound)) return;
+    if (bound === undefined) return;
+    if (this.#running !== undefined) {
+      this.#isAskedAgain = true;
+      return;
+    }
+    if (!this.#isDue(bound)) return;
     this.#running = this.#cut(bound, replicas)
       .catch((thrown: unknown) => log.log('warn', 'removing local files beyond the bound failed', { error: errorToData(thrown) }))
       .finally(() => {
         this.#running = undefined;
+        if (this.#isAskedAgain) {
+          this.#isAskedAgain = false;
+          this.check();
+        }
       });
   }
 
   /** Resolves when nothing is being removed. */
   async settled(): Promise<void> {
-    await this.#running;
+    while (this.#running !== undefined) await this.#running;
   }
 
   #isDue({ bytes }: BacklogSettings): boolean {

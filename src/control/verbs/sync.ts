@@ -1,10 +1,12 @@
 /** `sync`: pushes pending changes now; its status compares with the replica. */
 
 import { z } from 'zod';
-import { LitestreamError } from '../../base/errors.ts';
+import { errorToData, LitestreamError } from '../../base/errors.ts';
+import { redact } from '../../base/redact.ts';
 import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
-import type { DatabaseHandle } from '../../service/service.ts';
-import { count, envelope, path, txidOut, waitSeconds } from '../fields.ts';
+import { decisive } from '../../service/roles.ts';
+import type { DatabaseHandle, ReplicaHandle } from '../../service/service.ts';
+import { count, envelope, path, txidOut, type Warning, waitSeconds } from '../fields.ts';
 import { findDatabase, handleOf } from '../lookup.ts';
 import { formatInstant } from '../moment.ts';
 import { type CallContext, defineVerb } from '../verb.ts';
@@ -58,23 +60,47 @@ async function push(world: World, handle: DatabaseHandle, { wait, snapshot }: In
   const start = world.clock.monotonic();
   const before = positions(handle);
   const { after } = await handle.sync({ wait, signal });
-  if (snapshot) for (const replica of handle.replicas) await handle.snapshot(replica, signal);
+  const warnings = snapshot ? await snapshotAll(handle, signal) : [];
   const now = positions(handle);
   return {
     as_of: formatInstant(world.clock.now()),
+    ...(warnings.length === 0 ? {} : { warnings }),
     mode: 'done',
     database: handle.settings.name,
     status: statusOf(after, before, now, snapshot),
     txid: formatTXID(after),
-    replicas: [...now].map(([name, txid]) => ({ name, ...(txid === undefined ? {} : { txid: formatTXID(txid) }) })),
+    replicas: [...positions(handle, handle.replicas)].map(([name, txid]) => ({
+      name,
+      ...(txid === undefined ? {} : { txid: formatTXID(txid) }),
+    })),
     duration_ms: Math.round(world.clock.monotonic() - start),
   };
 }
 
 type Positions = ReadonlyMap<string, TXID | undefined>;
 
-const positions = (handle: DatabaseHandle): Positions =>
-  new Map(handle.replicas.map((replica) => [replica.settings.name, replica.status().txid]));
+const positions = (handle: DatabaseHandle, replicas = required(handle)): Positions =>
+  new Map(replicas.map((replica) => [replica.settings.name, replica.status().txid]));
+
+const required = ({ replicas }: DatabaseHandle): readonly ReplicaHandle[] => decisive(replicas, ({ settings }) => settings.role);
+
+/** A best-effort replica that does not take one is a warning. */
+async function snapshotAll(handle: DatabaseHandle, signal: AbortSignal): Promise<Warning[]> {
+  const warnings: Warning[] = [];
+  for (const replica of handle.replicas) {
+    const isRequired = required(handle).includes(replica);
+    const { name } = replica.settings;
+    try {
+      if (!isRequired && replica.status().state === 'failing') warnings.push({ code: 'REPLICA_SKIPPED', message: `replica ${name} fails` });
+      else await handle.snapshot(replica, signal);
+    } catch (error) {
+      if (isRequired || signal.aborted) throw error;
+      const { code, message } = errorToData(error);
+      warnings.push({ code: 'REPLICA_SKIPPED', message: redact(`replica ${name} has not taken the snapshot (${code}): ${message}`) });
+    }
+  }
+  return warnings;
+}
 
 /** Judged at the replicas: local progress alone protects nobody. */
 function statusOf(txid: TXID, before: Positions, now: Positions, snapshot: boolean): Output['status'] {

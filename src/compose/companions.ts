@@ -1,6 +1,7 @@
 /** What accompanies each replica of a running daemon. */
 
 import type { MakeCompanion } from '../service/companion.ts';
+import { makeMaintenance } from '../service/maintenance/maintenance.ts';
 
 /** In this order they are made; each decides by the replica's settings whether it is needed. */
-export const COMPANIONS: readonly MakeCompanion[] = [];
+export const COMPANIONS: readonly MakeCompanion[] = [makeMaintenance];

@@ -12,12 +12,15 @@ export interface JobArguments {
   readonly restore: RestoreRequest & { readonly store: StoreSpec };
   readonly restoreLegacy: LegacyRestoreRequest & { readonly store: StoreSpec };
   readonly verify: VerifyRequest & { readonly store: StoreSpec };
+  /** Works on local files alone. */
+  readonly merge: MergeRequest;
 }
 
 export interface JobResults {
   readonly restore: RestoreResult;
   readonly restoreLegacy: LegacyRestoreResult;
   readonly verify: VerifyResult;
+  readonly merge: MergeResult;
 }
 
 export type JobKind = keyof JobArguments;

@@ -1,7 +1,9 @@
 /** Composition root of the jobs: gives each kind its tools and runs it in this thread. */
 
+import { dirname } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { hasCode, LitestreamError } from '../base/errors.ts';
+import { mergeFiles } from '../engine/compaction/merge-job.ts';
 import type { JobArguments, JobKind, JobResults } from '../engine/jobs.ts';
 import { restoreLegacy } from '../engine/legacy/restore.ts';
 import { nodeDisk } from '../engine/restore/disk.ts';
@@ -25,6 +27,7 @@ const RUN: { readonly [K in JobKind]: (args: JobArguments[K], tools: JobTools) =
   restore: (args, tools) => restoreDatabase(args, { ...tools, disk: nodeDisk, guard: targetGuard }),
   restoreLegacy: (args, tools) => restoreLegacy(args, { ...tools, source: tools.source.store, disk: nodeDisk, guard: targetGuard }),
   verify: (args, tools) => verifyReplica(args, tools),
+  merge: (args, { signal }) => mergeFiles(args, { signal }),
 };
 
 /** Runs a job here. It blocks the thread for long stretches: `runJob` gives it one of its own. */
@@ -33,7 +36,8 @@ export async function runJobHere<K extends JobKind>(
   args: JobArguments[K],
   { signal = new AbortController().signal, onProgress }: JobOptions = {},
 ): Promise<JobResults[K]> {
-  const source = await openReplica(args.store);
+  // Opening contacts nothing, and a job on local files never does.
+  const source = await openReplica('store' in args ? args.store : { type: 'file', path: dirname(args.output) });
   try {
     return await RUN[kind](args, {
       source,

@@ -7,6 +7,7 @@ import { compareRanges, isContiguous } from './filename.ts';
 import { describeRange, type LTXHeaderInit } from './header.ts';
 import { MergeInput, type MergeSource } from './merge-input.ts';
 import { threadKernel } from './thread-kernel.ts';
+import type { TXID } from './txid.ts';
 
 export type { MergeSource } from './merge-input.ts';
 
@@ -15,6 +16,8 @@ const TOTAL_WINDOW = 8 * 1024 * 1024;
 const LARGEST_WINDOW = 1024 * 1024;
 
 export interface MergeOptions extends Omit<LTXEncoderOptions, 'required'> {
+  /** First TXID of the output, where the first file holds every page; default: that of the first file. With 1 every page has to come. */
+  readonly minTXID?: TXID;
   /** Called after every megabyte or so with the bytes read so far; what it throws ends the merge (cancellation). */
   readonly onProgress?: (bytesRead: number) => void;
 }
@@ -48,7 +51,7 @@ export function mergeLTX(sources: readonly MergeSource[], sink: ChunkSink, optio
   try {
     for (const source of sources) inputs.push(new MergeInput(source, { windowBytes, kernel }));
     inputs.sort((a, b) => compareRanges(a.header, b.header));
-    using encoder = new LTXEncoder(sink, mergedHeader(inputs), { ...options, kernel });
+    using encoder = new LTXEncoder(sink, mergedHeader(inputs, options), { ...options, kernel });
     mergePages(inputs, encoder, options);
     for (const input of inputs) input.end();
     return encoder.finish();
@@ -58,7 +61,7 @@ export function mergeLTX(sources: readonly MergeSource[], sink: ChunkSink, optio
 }
 
 /** The header of the merge of files in order. LTX_GAP, LTX_INVALID when they cannot be merged. */
-function mergedHeader(inputs: readonly MergeInput[]): LTXHeaderInit {
+function mergedHeader(inputs: readonly MergeInput[], options: MergeOptions): LTXHeaderInit {
   const [first, last] = [inputs[0], inputs.at(-1)];
   if (first === undefined || last === undefined) throw new LitestreamError('INTERNAL', 'merging LTX files: there are none');
   let previous: MergeInput | undefined;
@@ -66,7 +69,8 @@ function mergedHeader(inputs: readonly MergeInput[]): LTXHeaderInit {
     if (previous !== undefined) expectNeighbours(previous, input);
     previous = input;
   }
-  const { pageSize, minTXID } = first.header;
+  const { pageSize } = first.header;
+  const { minTXID = first.header.minTXID } = options;
   const { commit, maxTXID, timestamp } = last.header;
   return { pageSize, commit, minTXID, maxTXID, timestamp };
 }

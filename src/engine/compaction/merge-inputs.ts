@@ -1,0 +1,99 @@
+/** Brings the inputs of a merge to where a thread can read them: in place where they are local, else into a staging directory. */
+
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { hasCode, LitestreamError } from '../../base/errors.ts';
+import { Semaphore } from '../../base/semaphore.ts';
+import { formatLTXName } from '../../formats/ltx/filename.ts';
+import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
+import { isSameFile } from '../../replica/collision.ts';
+import type { FileInfo } from '../../replica/file-info.ts';
+import type { Replica } from '../../replica/replica.ts';
+import { readAll } from '../../storage/body.ts';
+import { fileError } from '../db/publish-fs.ts';
+import { describeFile } from '../restore/plan.ts';
+import type { LocalLog } from '../upload/local-log.ts';
+import type { MergeInputFile } from './merge-job.ts';
+
+/** Files that are fetched at the same time. */
+const PARALLEL = 8;
+
+export interface InputTools {
+  readonly replica: Replica;
+  /** Local level-0 files; absent: everything comes from the replica. */
+  readonly local?: LocalLog | undefined;
+  /** For what has to be downloaded. */
+  readonly directory: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Paths of `files`, in their order. A file of the local log is used when it is the very file that the replica has: equal size, equal trailer.
+ *
+ * What opening and reading throw; OBJECT_NOT_FOUND for a file that is listed and not served; READ_TRUNCATED for one that is shorter or longer than listed.
+ */
+export async function bringInputs(files: readonly FileInfo[], tools: InputTools): Promise<MergeInputFile[]> {
+  const places = new Semaphore(PARALLEL);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([tools.signal, failed.signal]);
+  const bring = async (file: FileInfo): Promise<MergeInputFile> => {
+    try {
+      return await places.run(async () => ({ ...rangeOf(file), path: await pathOf(file, { ...tools, signal }) }), signal);
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    }
+  };
+  const ends = await Promise.allSettled(files.map(bring));
+  if (failed.signal.aborted) throw failed.signal.reason;
+  return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
+}
+
+const rangeOf = ({ minTXID, maxTXID }: FileInfo) => ({ minTXID, maxTXID });
+
+async function pathOf(file: FileInfo, tools: InputTools): Promise<string> {
+  return tools.replica.localPath(file) ?? (await localCopy(file, tools)) ?? (await download(file, tools));
+}
+
+/** The file in the local log that is this one, if there is one. OBJECT_NOT_FOUND when the replica does not serve it. */
+export async function localCopy(file: FileInfo, { replica, local, signal }: InputTools): Promise<string | undefined> {
+  if (local === undefined || file.level !== 0 || file.minTXID !== file.maxTXID) return undefined;
+  try {
+    const ours = await local.fingerprint(file.maxTXID);
+    if (ours.size !== file.size) return undefined;
+    const trailer = await readAll(await replica.open(file, { offset: file.size - LTX_TRAILER_SIZE, signal }));
+    return isSameFile(ours, { size: file.size, trailer }) ? local.path(file.maxTXID) : undefined;
+  } catch (error) {
+    if (hasCode(error, 'LTX_MISSING')) return undefined;
+    throw error;
+  }
+}
+
+async function download(file: FileInfo, { replica, directory, signal }: InputTools): Promise<string> {
+  const path = join(directory, `${file.level}-${formatLTXName(file)}`);
+  const opened = await replica.open(file, { signal });
+  try {
+    const sink = createWriteStream(path, { mode: 0o600, highWaterMark: 1024 * 1024 });
+    sink.on('error', () => {}); // reported by the pipeline
+    const source = Readable.from(countTo(file, opened.body), { objectMode: true, highWaterMark: 1 });
+    await pipeline(source, sink, { signal }).catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw error instanceof LitestreamError ? error : fileError(error, `staging ${describeFile(file)} in ${directory}`);
+    });
+    return path;
+  } finally {
+    await opened.close();
+  }
+}
+
+async function* countTo(file: FileInfo, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.byteLength;
+    yield chunk;
+  }
+  if (size === file.size) return;
+  throw new LitestreamError('READ_TRUNCATED', `reading ${describeFile(file)}: ${size} bytes came, ${file.size} were listed`);
+}

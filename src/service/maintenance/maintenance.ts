@@ -1,0 +1,277 @@
+/** Companion: keeps one replica merged, snapshotted and free of what has outlived its use (docs/engine.md, Levels, Compaction, Retention). */
+
+import { LitestreamError } from '../../base/errors.ts';
+import { Semaphore } from '../../base/semaphore.ts';
+import { checkLevels, type Inconsistency } from '../../engine/compaction/level-check.ts';
+import type { Protections } from '../../engine/compaction/retention-plan.ts';
+import type { MaintenanceSettings } from '../../engine/options.ts';
+import { describeRange } from '../../formats/ltx/header.ts';
+import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
+import { LEVELS, type Level, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
+import type { Companion, CompanionContext, MakeCompanion } from '../companion.ts';
+import type { Budget, ScheduledTask } from '../scheduler.ts';
+import type { CompanionFacts, ReplicaHandle } from '../service.ts';
+import { Compactor } from './compactor.ts';
+import { Keeper } from './keeper.ts';
+import { Troubles } from './troubles.ts';
+
+/** One kind of work on the replica; the order of the list is the order in which they profit from each other. */
+interface Work {
+  /** For names and troubles. */
+  readonly of: string;
+  readonly intervalMs: number;
+  readonly budget: Budget;
+  run(isForced: boolean, signal: AbortSignal): Promise<void>;
+}
+
+const companions = new WeakMap<ReplicaHandle, Maintenance>();
+
+/** The maintenance of a running replica; undefined when its settings ask for none. */
+export const maintenanceOf = (replica: ReplicaHandle): Maintenance | undefined => companions.get(replica);
+
+export const makeMaintenance: MakeCompanion = (context) => {
+  const settings = context.replica.settings.maintenance;
+  return settings === undefined ? undefined : new Maintenance(context, settings);
+};
+
+export class Maintenance implements Companion {
+  readonly #context: CompanionContext;
+  readonly #settings: MaintenanceSettings;
+  readonly #compactor: Compactor;
+  readonly #keeper: Keeper;
+  readonly #troubles: Troubles;
+  readonly #works: readonly Work[];
+  readonly #tasks: ScheduledTask[] = [];
+  /** Works of one replica follow each other: they read what the others write. */
+  readonly #turn = new Semaphore(1);
+  /** Came while the replica had not said where it is. */
+  readonly #owed = new Set<Work>();
+  readonly #holds = new Set<{ readonly maxTXID: TXID }>();
+  readonly #compactedAt: Record<number, number> = {};
+  readonly #toldInconsistencies = new Set<string>();
+  #snapshotAt: number | undefined;
+  #retentionAt: number | undefined;
+  #validated = '';
+  /** Files that this process has added or deleted. */
+  #changes = 0;
+
+  constructor(context: CompanionContext, settings: MaintenanceSettings) {
+    this.#context = context;
+    this.#settings = settings;
+    this.#troubles = new Troubles(context.clock, context.log);
+    this.#compactor = new Compactor(context, settings, {
+      onFile: (level) => {
+        this.#changes += 1;
+        if (level > 1) this.#keeper.forgetUpper();
+      },
+      onChecked: (level, found) => this.#checked(level, found),
+    });
+    this.#keeper = new Keeper({
+      replica: context.replica.replica,
+      settings,
+      clock: context.clock,
+      protections: () => this.#protections(),
+      onDeleted: (files) => {
+        this.#changes += files;
+        if (files > 0) context.count('retention_deleted_files', files);
+      },
+    });
+    this.#works = this.#plan();
+    companions.set(context.replica, this);
+  }
+
+  start(): void {
+    const { scheduler, database, replica } = this.#context;
+    for (const work of this.#works) {
+      const name = `${work.of} of ${database.settings.name}/${replica.settings.name}`;
+      const { intervalMs, budget } = work;
+      this.#tasks.push(scheduler.every({ name, intervalMs, budget, atStart: true, run: (signal) => this.#tick(work, signal) }));
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#tasks.splice(0).map((task) => task.stop()));
+    companions.delete(this.#context.replica);
+  }
+
+  facts(): CompanionFacts {
+    const troubles = this.#troubles.all;
+    return {
+      maintenance: {
+        compactedAt: { ...this.#compactedAt },
+        ...(this.#snapshotAt === undefined ? {} : { snapshotAt: this.#snapshotAt }),
+        ...(this.#retentionAt === undefined ? {} : { retentionAt: this.#retentionAt }),
+      },
+      ...(troubles.length === 0 ? {} : { troubles }),
+    };
+  }
+
+  /** Until the returned function is called, nothing is deleted that a chain to `maxTXID` may consist of: for a restore or a verification of this process. */
+  hold(maxTXID: TXID): () => void {
+    const hold = { maxTXID };
+    this.#holds.add(hold);
+    return () => void this.#holds.delete(hold);
+  }
+
+  /** Does everything that may be done now, whatever the schedule says. Rejects with the first failure, after everything was tried. */
+  async runAll(signal: AbortSignal): Promise<void> {
+    this.#expectReady();
+    const failures: unknown[] = [];
+    for (const work of this.#works) {
+      await this.#turn.run(() => this.#attempt(work, true, signal), signal).catch((error: unknown) => failures.push(error));
+      signal.throwIfAborted();
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #plan(): Work[] {
+    const { levels, snapshotIntervalMs, retentionCheckMs, level0CheckMs, level0RetentionMs, deletes, validationMs } = this.#settings;
+    const works: Work[] = levels.map((settings) => ({
+      of: `compaction of level ${settings.level}`,
+      intervalMs: settings.intervalMs,
+      budget: 'compaction',
+      run: (isForced, signal) => this.#compact(settings, isForced, signal),
+    }));
+    works.push({
+      of: 'snapshot',
+      intervalMs: snapshotIntervalMs,
+      budget: 'snapshot',
+      run: (isForced, signal) => this.#snapshot(isForced, signal),
+    });
+    if (deletes && levels.length > 0 && level0RetentionMs > 0) {
+      works.push({ of: 'level-0 retention', intervalMs: level0CheckMs, budget: 'listing', run: (_, signal) => this.#retainLevel0(signal) });
+    }
+    if (deletes) {
+      const intervalMs = retentionCheckMs ?? snapshotIntervalMs;
+      works.push({ of: 'retention', intervalMs, budget: 'listing', run: (_, signal) => this.#retain(signal) });
+    }
+    if (validationMs !== undefined) {
+      works.push({
+        of: 'validation',
+        intervalMs: validationMs,
+        budget: 'listing',
+        run: (isForced, signal) => this.#validate(isForced, signal),
+      });
+    }
+    return works;
+  }
+
+  /** What the schedule asks for; failures are told and tried again with a later tick of whatever comes first. */
+  async #tick(work: Work, signal: AbortSignal): Promise<void> {
+    if (!this.#isReady()) {
+      this.#owed.add(work);
+      return;
+    }
+    const late = this.#works.filter((other) => other !== work && (this.#owed.has(other) || this.#troubles.isRetryDue(other.of)));
+    for (const due of [work, ...late]) {
+      this.#owed.delete(due);
+      // Told by `#attempt`.
+      await this.#turn.run(() => this.#attempt(due, false, signal), signal).catch(() => {});
+      if (signal.aborted || !this.#isReady()) return;
+    }
+  }
+
+  async #attempt(work: Work, isForced: boolean, signal: AbortSignal): Promise<void> {
+    try {
+      await work.run(isForced, signal);
+      this.#troubles.isOver(work.of);
+    } catch (error) {
+      signal.throwIfAborted();
+      // What was known may be why it failed.
+      this.#compactor.ledger.forget();
+      this.#keeper.forgetUpper();
+      this.#troubles.stands(work.of, error);
+      throw error;
+    }
+  }
+
+  /** While the uploads fail, or somebody else has what should be ours, the replica is left as it is. */
+  #isReady(): boolean {
+    const { replica } = this.#context;
+    return replica.position !== undefined && replica.status().lastError === undefined;
+  }
+
+  #expectReady(): void {
+    const { replica } = this.#context;
+    if (this.#isReady()) return;
+    const { lastError } = replica.status();
+    const reason = lastError === undefined ? 'it has not said where it is' : `${lastError.error.code}: ${lastError.error.message}`;
+    throw new LitestreamError(
+      'NOT_REPLICATED',
+      `maintaining ${replica.settings.name}: nothing is changed there while uploads do not work: ${reason}`,
+      {
+        hint: 'Look at `litestream status`.',
+      },
+    );
+  }
+
+  async #compact(settings: MaintenanceSettings['levels'][number], isForced: boolean, signal: AbortSignal): Promise<void> {
+    try {
+      const hasMerged = await this.#compactor.level(settings, isForced, signal);
+      this.#compactedAt[settings.level] = this.#context.clock.now();
+      if (hasMerged && settings.level === 1 && this.#works.some(({ of }) => of === 'level-0 retention')) await this.#retainLevel0(signal);
+    } catch (error) {
+      if (!signal.aborted) this.#context.count('compaction_failures');
+      throw error;
+    }
+  }
+
+  async #snapshot(isForced: boolean, signal: AbortSignal): Promise<void> {
+    if (await this.#compactor.snapshot(isForced, signal)) this.#snapshotAt = this.#context.clock.now();
+    if (this.#settings.deletes) await this.#retain(signal);
+  }
+
+  async #retainLevel0(signal: AbortSignal): Promise<void> {
+    await this.#keeper.pass('level 0', `${this.#compactor.ledger.end(1)} ${this.#heldUpTo()}`, signal);
+    this.#retentionAt = this.#context.clock.now();
+  }
+
+  async #retain(signal: AbortSignal): Promise<void> {
+    await this.#keeper.pass('snapshots', `${this.#compactor.ledger.end(SNAPSHOT_LEVEL)} ${this.#heldUpTo()}`, signal);
+    this.#retentionAt = this.#context.clock.now();
+  }
+
+  async #validate(isForced: boolean, signal: AbortSignal): Promise<void> {
+    const state = `${this.#context.replica.position} ${this.#changes}`;
+    if (!isForced && state === this.#validated) return;
+    const found = checkLevels(await this.#compactor.listAll(signal));
+    for (const level of LEVELS)
+      this.#checked(
+        level,
+        found.filter((one) => one.level === level),
+      );
+    this.#validated = state;
+  }
+
+  /** A gap stands as a trouble until it is gone; an overlap, which harms nothing, is told once. */
+  #checked(level: Level, found: readonly Inconsistency[]): void {
+    const { log, count } = this.#context;
+    for (const { kind, minTXID, maxTXID } of found) {
+      const key = `${level} ${kind} ${minTXID} ${maxTXID}`;
+      if (this.#toldInconsistencies.has(key)) continue;
+      this.#toldInconsistencies.add(key);
+      count('compaction_inconsistencies');
+      const range = { min_txid: formatTXID(minTXID), max_txid: formatTXID(maxTXID) };
+      log.log('warn', `the files of a level ${kind === 'gap' ? 'leave a gap' : 'overlap'}`, { level, ...range });
+    }
+    const gap = found.find(({ kind }) => kind === 'gap');
+    if (gap === undefined) this.#troubles.isOver(`check of level ${level}`);
+    else this.#troubles.stands(`check of level ${level}`, gapError(gap));
+  }
+
+  #protections(): Protections {
+    const { proof } = this.#context.replica.status();
+    const proven = [proof?.lastPassed?.txid, proof?.outcome === 'passed' ? proof.txid : undefined];
+    return { txids: proven.filter((txid) => txid !== undefined), heldUpTo: this.#heldUpTo() };
+  }
+
+  #heldUpTo(): TXID {
+    return [...this.#holds].reduce<TXID>((most, { maxTXID }) => (maxTXID > most ? maxTXID : most), NO_TXID);
+  }
+}
+
+const gapError = (gap: Inconsistency): LitestreamError =>
+  new LitestreamError('LTX_GAP', `checking the levels: transactions ${describeRange(gap)} are in no file of level ${gap.level}`, {
+    details: { level: gap.level, min_txid: formatTXID(gap.minTXID), max_txid: formatTXID(gap.maxTXID) },
+    hint: 'Moments inside may not be restorable from this replica; the next snapshot leads over them.',
+  });

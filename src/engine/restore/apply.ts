@@ -7,7 +7,7 @@ import type { Kernel } from '../../formats/kernel/kernel.ts';
 import { LTXDecoder } from '../../formats/ltx/decoder.ts';
 import type { LTXHeader } from '../../formats/ltx/header.ts';
 import type { FileInfo } from '../../replica/file-info.ts';
-import type { PageWriter } from './page-writer.ts';
+import type { PageSink } from './page-sink.ts';
 import { describeFile } from './plan.ts';
 import { Prefetch } from './prefetch.ts';
 import type { RestoreSource } from './source.ts';
@@ -18,12 +18,14 @@ const SLICE_MS = 20;
 
 export interface ApplyTools {
   readonly source: RestoreSource;
-  readonly writer: PageWriter;
+  readonly writer: PageSink;
   readonly kernel: Kernel;
   readonly stopwatch: Stopwatch;
   readonly signal: AbortSignal;
   /** Read and verify also the files none of whose pages can be wanted any more. */
   readonly readAll: boolean;
+  /** Before what was wrong with a file is thrown. */
+  readonly onFailed?: (file: FileInfo) => void;
   /** After each piece, with its bytes. */
   readonly onBytes: (bytes: number) => void;
   /** After the newest file was verified: the size of the result is known for certain. */
@@ -35,7 +37,7 @@ export interface Applied {
   readonly bytesRead: number;
 }
 
-/** Applies `files` (oldest first, as planned). The writer then holds every page they can give. */
+/** Applies `files` (oldest first, as planned), newest first. The writer then holds every page they can give. */
 export async function applyFiles(files: readonly FileInfo[], tools: ApplyTools): Promise<Applied> {
   const { source, signal, writer } = tools;
   const order = [...files].reverse();
@@ -59,6 +61,15 @@ export async function applyFiles(files: readonly FileInfo[], tools: ApplyTools):
 }
 
 async function applyFile(file: FileInfo, prefetch: Prefetch, tools: ApplyTools): Promise<number> {
+  try {
+    return await readFile(file, prefetch, tools);
+  } catch (error) {
+    tools.onFailed?.(file);
+    throw error;
+  }
+}
+
+async function readFile(file: FileInfo, prefetch: Prefetch, tools: ApplyTools): Promise<number> {
   const { writer, kernel } = tools;
   const name = describeFile(file);
   const onHeader = (header: LTXHeader) => {

@@ -2,6 +2,7 @@
 
 import type { StoreSpec } from '../storage/spec.ts';
 import type { MergeRequest, MergeResult } from './compaction/merge-job.ts';
+import type { FollowNote, FollowRequest } from './follow/request.ts';
 import type { LegacyRestoreRequest, LegacyRestoreResult } from './legacy/restore.ts';
 import type { RestoreProgress } from './restore/progress.ts';
 import type { RestoreRequest, RestoreResult } from './restore/restore.ts';
@@ -12,6 +13,8 @@ export interface JobArguments {
   readonly restore: RestoreRequest & { readonly store: StoreSpec };
   readonly restoreLegacy: LegacyRestoreRequest & { readonly store: StoreSpec };
   readonly verify: VerifyRequest & { readonly store: StoreSpec };
+  /** Runs until aborted, or until only a person can help. */
+  readonly follow: FollowRequest & { readonly store: StoreSpec };
   /** Works on local files alone. */
   readonly merge: MergeRequest;
 }
@@ -20,14 +23,22 @@ export interface JobResults {
   readonly restore: RestoreResult;
   readonly restoreLegacy: LegacyRestoreResult;
   readonly verify: VerifyResult;
+  readonly follow: undefined;
   readonly merge: MergeResult;
 }
 
 export type JobKind = keyof JobArguments;
 
+/** What a job says on its way, besides progress. */
+export type JobNote = FollowNote;
+
 /** Rejects with the signal's reason within 250 ms of an abort, unless the work was done before. */
 export type RunJob = <K extends JobKind>(
   kind: K,
   args: JobArguments[K],
-  options?: { readonly signal?: AbortSignal; readonly onProgress?: (progress: RestoreProgress) => void },
+  options?: {
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (progress: RestoreProgress) => void;
+    readonly onNote?: (note: JobNote) => void;
+  },
 ) => Promise<JobResults[K]>;

@@ -17,7 +17,11 @@ port.on('message', (message: ToJob) => {
 
 const { kind, args } = workerData as JobStart;
 try {
-  const result = await runJobHere(kind, args, { signal: abort.signal, onProgress: (progress) => post({ type: 'progress', progress }) });
+  const result = await runJobHere(kind, args, {
+    signal: abort.signal,
+    onProgress: (progress) => post({ type: 'progress', progress }),
+    onNote: (note) => post({ type: 'note', note }),
+  });
   post({ type: 'result', result });
 } catch (error) {
   if (abort.signal.aborted && error === abort.signal.reason) post({ type: 'cancelled' });

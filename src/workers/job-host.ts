@@ -19,7 +19,7 @@ const CANCEL_GRACE_MS = 200;
  * is returned. A thread that is inside SQLite cannot be interrupted; it is ended as soon as it returns. In every case what it made is removed.
  */
 export async function runJob<K extends JobKind>(kind: K, args: JobArguments[K], options: JobOptions = {}): Promise<JobResults[K]> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress, onNote } = options;
   signal?.throwIfAborted();
   const token = args.token ?? workspaceToken();
   const start: JobStart<K> = { kind, args: { ...args, token } };
@@ -32,6 +32,9 @@ export async function runJob<K extends JobKind>(kind: K, args: JobArguments[K], 
     switch (message.type) {
       case 'progress':
         onProgress?.(message.progress);
+        return;
+      case 'note':
+        onNote?.(message.note);
         return;
       case 'result':
         settled.resolve(message.result as JobResults[K]);

@@ -4,6 +4,8 @@ import { dirname } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { hasCode, LitestreamError } from '../base/errors.ts';
 import { mergeFiles } from '../engine/compaction/merge-job.ts';
+import { followDisk } from '../engine/follow/disk.ts';
+import { followReplica } from '../engine/follow/follow.ts';
 import type { JobArguments, JobKind, JobResults } from '../engine/jobs.ts';
 import { restoreLegacy } from '../engine/legacy/restore.ts';
 import { nodeDisk } from '../engine/restore/disk.ts';
@@ -21,12 +23,14 @@ interface JobTools {
   readonly checkIntegrity: RestoreTools['checkIntegrity'];
   readonly signal: AbortSignal;
   readonly onProgress?: JobOptions['onProgress'] & {};
+  readonly onNote: JobOptions['onNote'] & {};
 }
 
 const RUN: { readonly [K in JobKind]: (args: JobArguments[K], tools: JobTools) => Promise<JobResults[K]> } = {
   restore: (args, tools) => restoreDatabase(args, { ...tools, disk: nodeDisk, guard: targetGuard }),
   restoreLegacy: (args, tools) => restoreLegacy(args, { ...tools, source: tools.source.store, disk: nodeDisk, guard: targetGuard }),
   verify: (args, tools) => verifyReplica(args, tools),
+  follow: (args, tools) => followReplica(args, { ...tools, disk: followDisk, guard: targetGuard }),
   merge: (args, { signal }) => mergeFiles(args, { signal }),
 };
 
@@ -34,7 +38,7 @@ const RUN: { readonly [K in JobKind]: (args: JobArguments[K], tools: JobTools) =
 export async function runJobHere<K extends JobKind>(
   kind: K,
   args: JobArguments[K],
-  { signal = new AbortController().signal, onProgress }: JobOptions = {},
+  { signal = new AbortController().signal, onProgress, onNote = () => {} }: JobOptions = {},
 ): Promise<JobResults[K]> {
   // Opening contacts nothing, and a job on local files never does.
   const source = await openReplica('store' in args ? args.store : { type: 'file', path: dirname(args.output) });
@@ -44,6 +48,7 @@ export async function runJobHere<K extends JobKind>(
       clock: systemClock,
       checkIntegrity: requireIntegrity,
       signal,
+      onNote,
       ...(onProgress === undefined ? {} : { onProgress }),
     });
   } finally {

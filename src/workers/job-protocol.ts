@@ -1,7 +1,7 @@
 /** Jobs that read a replica in a thread of their own: their kinds, and what crosses between the threads. Only plain data does. */
 
 import type { ErrorData } from '../base/errors.ts';
-import type { JobArguments, JobKind, JobResults } from '../engine/jobs.ts';
+import type { JobArguments, JobKind, JobNote, JobResults } from '../engine/jobs.ts';
 import type { RestoreProgress } from '../engine/restore/progress.ts';
 
 /** A few times a second at most. */
@@ -10,6 +10,7 @@ export type JobProgress = RestoreProgress;
 export interface JobOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: JobProgress) => void;
+  readonly onNote?: (note: JobNote) => void;
 }
 
 /** What a thread is started with. */
@@ -22,6 +23,7 @@ export type ToJob = { readonly type: 'cancel' };
 
 export type FromJob =
   | { readonly type: 'progress'; readonly progress: JobProgress }
+  | { readonly type: 'note'; readonly note: JobNote }
   | { readonly type: 'result'; readonly result: JobResults[JobKind] }
   | { readonly type: 'failure'; readonly error: ErrorData }
   /** Ended because of `cancel`, with nothing left behind. */

@@ -61,6 +61,8 @@ export const ERROR_CODES = {
   LTX_GAP: entry('reset'),
   PAGE_MISSING: entry('reset'),
   SECOND_WRITER: entry('fatal'),
+  LEASE_HELD: entry('refuse'),
+  LEASE_LOST: entry('refuse'),
   REPLICA_NOT_FOUND: entry('refuse', EXIT.nothing),
   NOT_REPLICATED: entry('retry', EXIT.unreplicated),
   BACKLOG_EXCEEDED: entry('retry'),

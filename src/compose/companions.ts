@@ -1,7 +1,8 @@
 /** What accompanies each replica of a running daemon. */
 
 import type { MakeCompanion } from '../service/companion.ts';
+import { leaseCompanion } from '../service/lease-companion.ts';
 import { makeMaintenance } from '../service/maintenance/maintenance.ts';
 
 /** In this order they are made; each decides by the replica's settings whether it is needed. */
-export const COMPANIONS: readonly MakeCompanion[] = [makeMaintenance];
+export const COMPANIONS: readonly MakeCompanion[] = [leaseCompanion, makeMaintenance];

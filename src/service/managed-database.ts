@@ -14,6 +14,7 @@ import { ProblemLog } from '../engine/upload/failures.ts';
 import { LocalLog } from '../engine/upload/local-log.ts';
 import type { TXID } from '../formats/ltx/txid.ts';
 import type { FileInfo } from '../replica/file-info.ts';
+import { Aside } from './aside.ts';
 import { Backlog } from './backlog.ts';
 import { CaptureCheck } from './capture-check.ts';
 import type { CompanionCount, MakeCompanion } from './companion.ts';
@@ -78,6 +79,7 @@ export class ManagedDatabase implements DatabaseHandle {
   readonly #staging: Staging;
   readonly #local: LocalLog;
   readonly #backlog: Backlog;
+  readonly #aside: Aside;
   #starting: Promise<void> | undefined;
   readonly #restores: ProblemLog;
   readonly #prunes: ProblemLog;
@@ -123,6 +125,7 @@ export class ManagedDatabase implements DatabaseHandle {
       clock,
       log: this.#log,
     });
+    this.#aside = new Aside({ settings, clock, log: this.#log, local: this.#local, snapshot: (to) => this.#keeper.running.snapshot(to) });
     for (const replica of replicas) this.#accompany(replica);
   }
 
@@ -181,6 +184,7 @@ export class ManagedDatabase implements DatabaseHandle {
       // Last: where nothing could be captured because of a replica, the replica's problem is the one to solve.
       report('-', uncaptured);
       await this.#backlog.settled();
+      await this.#aside.settled();
       return left;
     } finally {
       deadline.release();
@@ -243,6 +247,7 @@ export class ManagedDatabase implements DatabaseHandle {
       },
       bridge: (signal) => this.#snapshot(replica, signal),
       confirmed: () => this.#prune(),
+      displaced: () => this.#aside.keep(replica.settings.name),
     });
   }
 
@@ -265,6 +270,7 @@ export class ManagedDatabase implements DatabaseHandle {
     this.#with.onEngineEvent(this.settings.path, event);
     if (event.type === 'synced') {
       for (const replica of this.replicas) replica.notify(event);
+      this.#aside.add(event.txid);
       this.#backlog.check();
     }
     if (event.type === 'state' && event.state === 'replicating' && !this.#isSwept) this.#sweep();

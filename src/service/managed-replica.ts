@@ -18,6 +18,7 @@ import { type FileInfo, SNAPSHOT_LEVEL } from '../replica/file-info.ts';
 import type { Replica } from '../replica/replica.ts';
 import { ReplicaBacklog } from './backlog.ts';
 import type { Companion } from './companion.ts';
+import { advised, isDisplaced } from './displaced.ts';
 import { limited } from './limited.ts';
 import type { CompanionFacts, ReplicaHandle, ReplicaStatus } from './service.ts';
 import type { StopLimits } from './stop-limits.ts';
@@ -41,6 +42,8 @@ export interface ReplicaNeeds {
   bridge(signal: AbortSignal): Promise<FileInfo>;
   /** The replica has confirmed another file. */
   confirmed(): void;
+  /** Another process writes there; resolves with what to do about what it does not have, a sentence. */
+  displaced?(): Promise<string>;
 }
 
 const BRIDGE_RETRY = { initialMs: 1000, capMs: 300_000, jitter: 0.1 };
@@ -66,6 +69,9 @@ export class ManagedReplica implements ReplicaHandle {
   /** Before the next snapshot, ms. */
   #bridgePauseMs = 0;
   #isRefusing = false;
+  /** What to do about what another writer's replica does not have. */
+  #advice: string | undefined;
+  #keeping: Promise<void> | undefined;
 
   constructor(options: ManagedReplicaOptions) {
     const { database, settings, replica, clock, log } = options;
@@ -132,8 +138,8 @@ export class ManagedReplica implements ReplicaHandle {
     for (const companion of this.#companions) companion.start();
   }
 
-  retryNow(): void {
-    this.#uploader.retryNow();
+  retryNow(options?: { readonly othersWrote?: boolean }): void {
+    this.#uploader.retryNow(options);
   }
 
   /** A local file is durable. */
@@ -176,7 +182,7 @@ export class ManagedReplica implements ReplicaHandle {
       destination: this.replica.store.destination,
       state: behind ? 'degraded' : state,
       ...facts,
-      ...(lastError === undefined ? {} : { lastError }),
+      ...(lastError === undefined ? {} : { lastError: advised(lastError, this.#advice) }),
     };
   }
 
@@ -244,6 +250,7 @@ export class ManagedReplica implements ReplicaHandle {
       await limited({ clock, ms: RELEASE_LIMIT, what: `closing ${this.replica.store.destination}` }, async () => {
         await this.#uploader.close();
         await this.#bridging;
+        await this.#keeping;
         await this.#stopCompanions(false);
         await this.replica.close();
       });
@@ -255,6 +262,8 @@ export class ManagedReplica implements ReplicaHandle {
   #onEvent(event: UploadEvent): void {
     switch (event.type) {
       case 'uploaded':
+        this.#advice = undefined;
+        this.#keeping = undefined;
         this.#bridgeBackoff.reset();
         this.#bridgePauseMs = 0;
         this.#bridges.succeeded();
@@ -271,10 +280,19 @@ export class ManagedReplica implements ReplicaHandle {
         return;
       case 'failed':
         this.#options.onUploadFailed(event.error.code);
+        if (isDisplaced(event.error)) this.#onDisplaced(event.error);
         return;
       case 'recovered':
         return;
     }
+  }
+
+  /** Nothing more is written or deleted by us, and what only we have is kept. */
+  #onDisplaced(error: ErrorData): void {
+    if (error.code === 'SECOND_WRITER') this.replica.endWrites(failureOf(error));
+    this.#keeping ??= this.#needs?.displaced?.().then((advice) => {
+      this.#advice = advice;
+    });
   }
 
   /**

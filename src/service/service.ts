@@ -87,8 +87,11 @@ export interface ReplicaHandle {
   status(): ReplicaStatus;
   /** Resolves when everything that is durable locally is there. */
   flush(signal?: AbortSignal): Promise<void>;
-  /** Asks the replica anew where it is and tries again at once, after somebody has removed the cause of a failure. */
-  retryNow(): void;
+  /**
+   * Asks the replica anew where it is and tries again at once, after somebody has removed the cause of a failure.
+   * `othersWrote`: files of another writer there are in order, because a lease was not ours for a while.
+   */
+  retryNow(options?: { readonly othersWrote?: boolean }): void;
 }
 
 export interface DatabaseHandle {

@@ -85,6 +85,13 @@ export class Setting {
   readonly #services: Replication[] = [];
   restoreMissing: ReplicationOptions['restoreMissing'] = async () => false;
   lagBudgetMs = 60_000;
+  /** From now on services reach the replicas without their faults. */
+  bypassFaults = false;
+  openReplica: ReplicationOptions['openReplica'] = async ({ name, store }) => {
+    const remote = this.#remotes.get(name)?.store;
+    const found = this.bypassFaults ? remote?.innermost : remote;
+    return new Replica(found ?? new FaultStore(new FileStore(store)), layoutFor('file'));
+  };
   openEngine: OpenEngine = (settings, { floor }, { onEvent }) =>
     openDatabaseEngine(settings, { clock: systemClock, log: this.log, onEvent, floor });
 
@@ -153,8 +160,7 @@ export class Setting {
       log: this.log,
       lagBudgetMs: this.lagBudgetMs,
       openEngine: (settings, facts, listener) => this.openEngine(settings, facts, listener),
-      openReplica: async ({ name, store }) =>
-        new Replica(this.#remotes.get(name)?.store ?? new FaultStore(new FileStore(store)), layoutFor('file')),
+      openReplica: (replica, database) => this.openReplica(replica, database),
       restoreMissing: (entry, signal) => this.restoreMissing(entry, signal),
       onEngineEvent: (path, event) => this.events.push({ path, event }),
       onUploadFailed: (_path, _replica, code) => this.uploadFailures.push(code),

@@ -14,6 +14,7 @@ import type { UploadEvent } from './events.ts';
 import { type Failure, Failures } from './failures.ts';
 import { type Continuity, compareAt, fellBack, isFullFile, otherHistory } from './history.ts';
 import { type LocalFile, LocalLog, missingLocalFile } from './local-log.ts';
+import { OwnWrites } from './own-writes.ts';
 import { type ProgressFacts, UploadProgress } from './progress.ts';
 import { UploadMark } from './upload-mark.ts';
 import { UploadQueue } from './upload-queue.ts';
@@ -55,6 +56,7 @@ export class Uploader {
   readonly #failures: Failures;
   readonly #progress: UploadProgress;
   readonly #mark: UploadMark;
+  readonly #own = new OwnWrites();
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -123,11 +125,16 @@ export class Uploader {
   /** A local file is durable; an engine's `synced` event can be handed over as it is. */
   notify(file: LocalFile): void {
     this.#queue.push(file);
+    this.#own.captured(file.txid);
     this.#wake.resolve();
   }
 
-  /** Computes the position anew and tries again at once, for whoever has removed the cause of a failure: a snapshot was written, a disk mounted. */
-  retryNow(): void {
+  /**
+   * Computes the position anew and tries again at once, for whoever has removed the cause of a failure: a snapshot was written, a disk mounted.
+   * `othersWrote`: files of another writer there are in order.
+   */
+  retryNow({ othersWrote = false }: { readonly othersWrote?: boolean } = {}): void {
+    if (othersWrote) this.#own.forget();
     this.#position = undefined;
     this.#retryAsked = true;
     this.#expedite(0);
@@ -222,6 +229,8 @@ export class Uploader {
   /** Where the replica is, after making sure that it is our history that ends there. */
   async #locate(): Promise<TXID> {
     const signal = this.#closing.signal;
+    // Where others may write, what is there now says nothing about where we go on.
+    await this.#replica.mayWrite();
     if (this.#progress.least === undefined) {
       this.#progress.remember(await this.#mark.read());
       this.#proven ??= this.#mark.proven;
@@ -229,7 +238,9 @@ export class Uploader {
     const least = this.#progress.least;
     this.#queue.replace(await this.#local.list());
     if (least !== undefined) this.#queue.drop(least);
+    this.#own.captured(this.#queue.newest);
     const position = await this.#replica.maxTXID(signal);
+    this.#own.check(this.#replica, position);
     if (least !== undefined && position < least) throw fellBack(this.#replica, { least, position, mark: this.#mark.path });
     const newest = this.#queue.newest;
     const continuity = await this.#continuityAt(position, newest);
@@ -281,6 +292,7 @@ export class Uploader {
     const { size } = await this.#replica.write(0, txid, txid, body, { createdAt: timestamp, signal });
     this.#position = txid;
     this.#needsFull = false;
+    this.#own.written();
     this.#prove(txid);
     const at = this.#progress.uploaded(txid);
     this.#onEvent({ type: 'uploaded', txid, size, durationMs: this.#clock.monotonic() - started, at });

@@ -3,6 +3,7 @@
 import { userInfo } from 'node:os';
 import type { Door } from './cli/door.ts';
 import type { Stdio } from './cli/lazy-door.ts';
+import { announcedDirectories } from './compose/announced.ts';
 import { loadSettings, settingsForArguments } from './config/load.ts';
 import type { Settings } from './config/settings.ts';
 import { type Caller, SCOPES } from './control/caller.ts';
@@ -10,9 +11,10 @@ import type { Control } from './control/control.ts';
 import { VERSION } from './version.ts';
 
 export function createDoor(env: Door['env'], stdio: Stdio): Door {
-  const attach: Door['attach'] = async ({ databases }) => {
+  const attach: Door['attach'] = async (settings) => {
     const { findDaemon } = await import('./http/socket-discovery.ts');
-    return findDaemon(databases, env.LITESTREAM_MCP_TOKEN === undefined ? {} : { token: env.LITESTREAM_MCP_TOKEN });
+    const token = env.LITESTREAM_MCP_TOKEN;
+    return findDaemon(settings.databases, { directories: announcedDirectories(settings), ...(token === undefined ? {} : { token }) });
   };
   const offline = async (settings: Settings, models = false): Promise<Control> => {
     const { createLocalControl } = await import('./control/local-control.ts');

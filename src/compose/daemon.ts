@@ -16,6 +16,7 @@ import { type SocketServer, serveSocket } from '../http/socket-server.ts';
 import { Tokens } from '../mcp/tokens.ts';
 import { openReplica } from '../replica/open.ts';
 import { checkHealth, isReady } from '../service/health.ts';
+import { WatchedDirectories } from '../service/directories/watched-directories.ts';
 import { limited } from '../service/limited.ts';
 import { Metrics } from '../service/metrics.ts';
 import { Replication } from '../service/replication.ts';
@@ -23,9 +24,11 @@ import { WheelScheduler } from '../service/wheel-scheduler.ts';
 import { VERSION } from '../version.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
 import { runJob } from '../workers/job-host.ts';
+import { announcedDirectories } from './announced.ts';
 import { auditLogOf } from './audit-log.ts';
 import { COMPANIONS } from './companions.ts';
 import { likeDatabase } from './file-modes.ts';
+import { withLostMembers } from './lost-members.ts';
 import { restoreMissing } from './restore-missing.ts';
 import { worldFrom } from './world.ts';
 
@@ -55,7 +58,7 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   const pool = new EnginePool(log);
   undo.push(() => pool.close());
   const socketPath = makeSocketPath();
-  const replication = await Replication.create(settings.databases, replicationOptions(settings, log, metrics, pool, socketPath));
+  const replication = await Replication.create(await withLostMembers(settings, log), replicationOptions(settings, log, metrics, pool, socketPath));
   const now = AbortSignal.abort(new LitestreamError('CANCELLED', 'start-up was interrupted'));
   undo.push(() => replication.stop({ deadlineMs: 0, retryMs: 0, signal: now }));
   const control = createLocalControl(worldFrom(settings, log, replication, true));
@@ -66,18 +69,25 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   if (metricsServer !== undefined) undo.push(() => metricsServer.close());
   const mcp = await startMCP(settings, control, log, metrics);
   if (mcp !== undefined) undo.push(() => mcp.close());
-  const socket = await startSocket(settings, socketPath, control, log, undo);
-
-  replication.start();
-  await replication.settle(SETTLE_PATIENCE, signal);
+  const socket = await startSocket(settings, socketPath, control, log, replication, undo);
 
   const { timeoutMs, intervalMs } = settings.shutdown;
   const skip = new AbortController();
+  const limits = { deadlineMs: timeoutMs, retryMs: intervalMs, signal: skip.signal };
+  const directories = new WatchedDirectories(settings.directories, { clock: systemClock, log, service: replication, limits });
+  undo.push(async () => directories.stop());
+  replication.watched = () => directories.status();
+
+  replication.start();
+  await replication.settle(SETTLE_PATIENCE, signal);
+  directories.start();
+
   let stopping: ReturnType<Daemon['stop']> | undefined;
   const stop = async () => {
     // No door that fails to close, or takes its time, may come between the last commits and the replica.
     const doors = close(log, [mcp, metricsServer]);
-    const left = await replication.stop({ deadlineMs: timeoutMs, retryMs: intervalMs, signal: skip.signal });
+    directories.stop();
+    const left = await replication.stop(limits);
     await doors;
     for (const part of [socket, control, pool]) await close(log, [part]);
     return left;
@@ -110,8 +120,9 @@ async function close(log: Logger, parts: readonly ({ close(): Promise<unknown> }
 }
 
 /** A forced restore that was cut between moving the old file away and linking the new one is undone before anyone opens the database. */
-function sweepInterruptedRestores({ databases }: Settings, log: Logger): void {
-  for (const directory of new Set(databases.map(({ settings }) => dirname(settings.path)))) {
+function sweepInterruptedRestores({ databases, directories }: Settings, log: Logger): void {
+  const places = [...databases.map(({ settings }) => dirname(settings.path)), ...directories.map(({ dir }) => dir)];
+  for (const directory of new Set(places)) {
     try {
       sweepRestores(nodeDisk, directory);
     } catch (error) {
@@ -145,14 +156,24 @@ function replicationOptions(
 }
 
 /** The private socket. A stdio MCP server that attaches here has the rights of its token, as over HTTP. */
-async function startSocket({ mcp, databases }: Settings, path: string, control: Control, log: Logger, undo: Undo[]): Promise<SocketServer> {
+async function startSocket(
+  settings: Settings,
+  path: string,
+  control: Control,
+  log: Logger,
+  replication: Replication,
+  undo: Undo[],
+): Promise<SocketServer> {
+  const { mcp } = settings;
   const tokens = new Tokens(mcp, systemClock, log);
   await tokens.open(() => {});
   const server = await serveSocket({
     path,
     control,
     version: VERSION,
-    directories: databases.map(({ settings }) => settings.metaPath),
+    get directories() {
+      return [...replication.entries.map(({ settings: { metaPath } }) => metaPath), ...announcedDirectories(settings)];
+    },
     log,
     rules: { readOnly: mcp.readOnly, authenticate: (token) => tokens.find(token) },
   });
@@ -164,13 +185,13 @@ async function startSocket({ mcp, databases }: Settings, path: string, control: 
   return { path, close };
 }
 
-async function startMetrics({ address }: Settings, metrics: Metrics, { databases }: Replication) {
+async function startMetrics({ address }: Settings, metrics: Metrics, service: Replication) {
   if (address === undefined) return undefined;
   return startMetricsServer(address, {
     contentType: metrics.contentType,
-    render: () => metrics.render(databases),
-    health: () => checkHealth(databases),
-    ready: () => isReady(databases),
+    render: () => metrics.render(service.databases),
+    health: () => checkHealth(service.databases, service.directories),
+    ready: () => isReady(service.databases),
   });
 }
 

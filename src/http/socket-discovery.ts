@@ -22,6 +22,8 @@ export interface FindOptions extends AttachOptions {
   readonly probe?: () => Promise<OwnerProbe>;
   /** How long a daemon may take to answer, ms. */
   readonly timeoutMs?: number;
+  /** Directories of databases, as a daemon that watches them announces them; their members may not be known yet. */
+  readonly directories?: readonly string[];
   /** Where to look for daemons that own nothing yet. */
   readonly sockets?: () => readonly string[];
 }
@@ -54,15 +56,15 @@ export async function findDaemon(entries: readonly DatabaseEntry[], options: Fin
 async function findWaiting(
   wanted: readonly string[],
   attach: (socket: string) => Control,
-  { timeoutMs = TIMEOUT_MS, sockets = livingSockets }: FindOptions,
+  { timeoutMs = TIMEOUT_MS, sockets = livingSockets, directories = [] }: FindOptions,
 ): Promise<Control | undefined> {
-  if (wanted.length === 0) return undefined;
+  if (wanted.length + directories.length === 0) return undefined;
   for (const socket of sockets()) {
     const found = await pingSocket(socket, timeoutMs).catch((error: unknown) => {
       if (hasCode(error, 'DAEMON_UNREACHABLE')) return undefined; // ended meanwhile, or of another version
       throw error;
     });
-    if (found?.directories.some((directory) => wanted.includes(directory))) return attach(socket);
+    if (found?.directories.some((directory) => wanted.includes(directory) || directories.includes(directory))) return attach(socket);
   }
   return undefined;
 }

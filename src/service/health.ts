@@ -1,7 +1,7 @@
 /** The verdict over all databases: what is alive, ready and protected. */
 
 import { formatTXID } from '../formats/ltx/txid.ts';
-import type { DatabaseHandle, DatabaseState } from './service.ts';
+import type { DatabaseHandle, DatabaseState, DirectoryStatus } from './service.ts';
 
 export interface Health {
   /** `ok` when nothing is failing or behind its budget. */
@@ -21,6 +21,14 @@ export interface Health {
       readonly code?: string;
     }[];
   }[];
+  /** Watched directories of databases; absent without any. */
+  readonly directories?: readonly {
+    readonly dir: string;
+    readonly state: DirectoryStatus['state'];
+    readonly members: number;
+    /** Of what stands in the way. */
+    readonly code?: string;
+  }[];
 }
 
 const UNHEALTHY: ReadonlySet<DatabaseState> = new Set(['degraded', 'failing', 'stopped']);
@@ -28,10 +36,15 @@ const UNHEALTHY: ReadonlySet<DatabaseState> = new Set(['degraded', 'failing', 's
 /** True for states in which changes are not protected as configured. */
 export const isUnhealthy = (state: DatabaseState): boolean => UNHEALTHY.has(state);
 
-/** Everything, with a verdict that is `failing` as soon as one database or replica is. */
-export async function checkHealth(databases: readonly DatabaseHandle[]): Promise<Health> {
+/** Everything, with a verdict that is `failing` as soon as one database, replica or watched directory is. */
+export async function checkHealth(databases: readonly DatabaseHandle[], watched: readonly DirectoryStatus[] = []): Promise<Health> {
   const checked = await Promise.all(databases.map(checkDatabase));
-  return { status: checked.some(({ state }) => isUnhealthy(state)) ? 'failing' : 'ok', databases: checked };
+  const directories = watched.map(({ dir, state, members, problems }) => {
+    const code = problems[0]?.error.code;
+    return { dir, state, members, ...(code === undefined ? {} : { code }) };
+  });
+  const isFailing = checked.some(({ state }) => isUnhealthy(state)) || directories.some(({ state }) => state === 'degraded');
+  return { status: isFailing ? 'failing' : 'ok', databases: checked, ...(directories.length === 0 ? {} : { directories }) };
 }
 
 /** True once no database is still starting; waiting for a file that does not exist yet counts as ready. */

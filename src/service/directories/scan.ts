@@ -1,7 +1,7 @@
 /** Looks through a directory for members, by names and by the first bytes of each file. */
 
 import type { BigIntStats, Dirent } from 'node:fs';
-import { lstat, open, readdir } from 'node:fs/promises';
+import { lstat, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
 import { isMemberName, isOwnDirectory, rootsOf } from './member.ts';
@@ -56,10 +56,10 @@ async function kindOf(directory: string, entry: Dirent): Promise<'file' | 'direc
   return facts?.isFile() ? 'file' : facts?.isDirectory() ? 'directory' : 'other';
 }
 
-/** What is at `path`, links not followed; undefined when nothing is. */
-export async function lookAt(path: string): Promise<BigIntStats | undefined> {
+/** What is at `path`, links not followed unless asked for; undefined when nothing is. */
+export async function lookAt(path: string, { follow = false } = {}): Promise<BigIntStats | undefined> {
   try {
-    return await lstat(path, { bigint: true });
+    return await (follow ? stat : lstat)(path, { bigint: true });
   } catch (error) {
     if (isAbsence(systemCode(error))) return undefined;
     throw error;

@@ -2,6 +2,7 @@
 
 import type { ErrorData } from '../base/errors.ts';
 import type { TXID } from '../formats/ltx/txid.ts';
+import type { ColdPlace } from './cold/fingerprint.ts';
 import type { EngineState } from './events.ts';
 
 export interface SyncResult {
@@ -62,6 +63,11 @@ export interface DatabaseEngine {
   /** A replica is further than we are: the next file is a full one at `floor` + 1 (docs/engine.md, Positions and repair). */
   raise(floor: TXID): Promise<void>;
   status(): Promise<EngineStatus>;
+  /**
+   * As `close`, if nothing is pending and nobody has written lately; undefined when it stays open. From then on `sharedLock` (absolute path),
+   * which this process must hold, keeps other processes away instead of the owner lock.
+   */
+  closeIfIdle(sharedLock: string): Promise<ColdPlace | undefined>;
   /** Final sync, then releases everything; safe to call twice. Rejects with the final sync's error after having released. */
   close(): Promise<void>;
 }

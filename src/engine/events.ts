@@ -11,6 +11,8 @@ export type EngineState =
   | 'replicating'
   /** The last pass failed; retried with back-off. */
   | 'failing'
+  /** Closed while nobody writes (docs/engine.md, Cold databases). */
+  | 'cold'
   | 'stopped';
 
 export type EngineEvent =

@@ -1,5 +1,6 @@
 /** Settings of one database's replication, as the engine uses them: every field present, nothing left to parse. */
 
+import type { Secret } from '../base/secret.ts';
 import type { Level } from '../replica/file-info.ts';
 import type { StoreSpec } from '../storage/spec.ts';
 
@@ -31,6 +32,8 @@ export interface DatabaseSettings {
   readonly autoRecover?: boolean;
   /** After this long without a change the database is closed until its next change, ms; absent: never. */
   readonly coldAfterMs?: number;
+  /** Absolute path of a directory above the metadata directory, where one lock covers all cold databases below; default: its parent. */
+  readonly lockRoot?: string;
 }
 
 /** Bound of the local files that wait for a replica; what is beyond it is replaced by a snapshot there (decision 26). */
@@ -59,6 +62,8 @@ export interface ReplicaSettings {
   readonly lease?: LeaseSettings;
   /** Absolute path of a plain copy of the database that is kept up to date from this replica. */
   readonly mirror?: string;
+  /** What opens data of version 0.3 that is encrypted with age: `AGE-SECRET-KEY-…`, or absolute paths of files that hold them. */
+  readonly ageIdentities?: readonly Secret[];
   /** The destination changes with the date; `store` is where it was when the configuration was read. */
   readonly dated?: DatedDestination;
 }

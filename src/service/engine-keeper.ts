@@ -6,6 +6,7 @@ import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { type ErrorData, errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { ColdPlace } from '../engine/cold/fingerprint.ts';
 import type { DatabaseEngine } from '../engine/database-engine.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import type { DatabaseSettings } from '../engine/options.ts';
@@ -112,6 +113,19 @@ export class EngineKeeper {
     } catch (thrown) {
       const error = errorToData(thrown);
       this.#raises.failed(error.code, { error });
+    }
+  }
+
+  /** Closes the engine until `open` if it is idle; see DatabaseEngine.closeIfIdle. One that fails at it is opened anew. */
+  async cool(sharedLock: string): Promise<ColdPlace | undefined> {
+    const engine = this.#engine;
+    try {
+      const place = await engine?.closeIfIdle(sharedLock);
+      if (place !== undefined && this.#engine === engine) this.#engine = undefined;
+      return place;
+    } catch (error) {
+      if (this.#engine === engine) this.#lost(error);
+      throw error;
     }
   }
 

@@ -29,9 +29,10 @@ export class EngineView {
   observe(event: EngineEvent): void {
     if (event.type === 'synced') this.#last = { ...this.#last, txid: event.txid, txidAt: event.at };
     if (event.type !== 'state') return;
-    const { error: _, ...rest } = this.#last;
+    const { error: _, pendingSince, ...rest } = this.#last;
+    const pending = event.state === 'cold' ? { pendingWALBytes: 0 } : pendingSince === undefined ? {} : { pendingSince };
     const since = event.state === this.#last.state ? this.#last.since : this.#clock.now();
-    this.#last = { ...rest, state: event.state, since, ...(event.error === undefined ? {} : { error: event.error }) };
+    this.#last = { ...rest, ...pending, state: event.state, since, ...(event.error === undefined ? {} : { error: event.error }) };
   }
 
   /** The engine could not be brought up or ended. */
@@ -53,7 +54,9 @@ export class EngineView {
     if (this.#asking?.engine === engine) return this.#asking.answered;
     const answered = engine.status().then(
       (status) => {
-        if (this.#asking?.engine === engine) this.#last = status;
+        // An engine that was woken is as it was until it has looked.
+        const isWaking = this.#last.state === 'cold' && status.state === 'starting';
+        if (this.#asking?.engine === engine && !isWaking) this.#last = status;
       },
       () => {}, // the engine thread is gone or the database is being closed: the last answer stands
     );

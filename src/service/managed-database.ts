@@ -17,6 +17,8 @@ import type { FileInfo } from '../replica/file-info.ts';
 import { Aside } from './aside.ts';
 import { Backlog } from './backlog.ts';
 import { CaptureCheck } from './capture-check.ts';
+import { EngineLife } from './cold/engine-life.ts';
+import type { ColdSupport } from './cold/support.ts';
 import type { CompanionCount, MakeCompanion } from './companion.ts';
 import { EngineKeeper, type OpenEngine } from './engine-keeper.ts';
 import { Floors } from './floors.ts';
@@ -43,6 +45,8 @@ export interface ManagedDatabaseCollaborators {
   /** What may accompany each replica. */
   readonly companions: readonly MakeCompanion[];
   readonly onCount: (replica: string, what: CompanionCount, amount: number) => void;
+  /** Undefined: no database is closed while it is idle. */
+  readonly cold?: ColdSupport | undefined;
 }
 
 /** What a stopped database leaves behind. */
@@ -74,6 +78,7 @@ export class ManagedDatabase implements DatabaseHandle {
   /** Those that waits and the exit depend on. */
   readonly #decisive: readonly ManagedReplica[];
   readonly #keeper: EngineKeeper;
+  readonly #life: EngineLife;
   readonly #check: CaptureCheck;
   readonly #verdict: Verdict;
   readonly #staging: Staging;
@@ -114,6 +119,16 @@ export class ManagedDatabase implements DatabaseHandle {
       openEngine,
       onEvent: (event) => this.#onEvent(event),
     });
+    this.#life = new EngineLife({
+      settings,
+      keeper: this.#keeper,
+      clock,
+      log: this.#log,
+      scheduler: collaborators.scheduler,
+      support: collaborators.cold,
+      isReplicated: () => this.#isReplicated(),
+      signal: this.#stopping.signal,
+    });
     this.#check = new CaptureCheck(settings.path, clock);
     this.#verdict = new Verdict(clock, lagBudgetMs);
     this.#staging = new Staging(settings.metaPath);
@@ -125,7 +140,13 @@ export class ManagedDatabase implements DatabaseHandle {
       clock,
       log: this.#log,
     });
-    this.#aside = new Aside({ settings, clock, log: this.#log, local: this.#local, snapshot: (to) => this.#keeper.running.snapshot(to) });
+    this.#aside = new Aside({
+      settings,
+      clock,
+      log: this.#log,
+      local: this.#local,
+      snapshot: (to) => this.#life.use((engine) => engine.snapshot(to)),
+    });
     for (const replica of replicas) this.#accompany(replica);
   }
 
@@ -137,7 +158,7 @@ export class ManagedDatabase implements DatabaseHandle {
   }
 
   async sync({ wait, signal }: { readonly wait: boolean; readonly signal?: AbortSignal }): Promise<SyncResult> {
-    const result = await this.#keeper.running.sync();
+    const result = await this.#life.use((engine) => engine.sync());
     if (wait) await this.#flush(signal);
     return result;
   }
@@ -156,13 +177,17 @@ export class ManagedDatabase implements DatabaseHandle {
   }
 
   pageSums(directory: string): Promise<PageSums> {
-    return this.#keeper.running.pageSums(directory);
+    return this.#life.use((engine) => engine.pageSums(directory));
   }
 
   async status(): Promise<DatabaseStatus> {
-    const [engine, unseenSeconds] = await Promise.all([this.#keeper.view.read(this.#keeper.current), this.#check.unseenSeconds()]);
+    const [engine, unseenSeconds] = await Promise.all([
+      this.#keeper.view.read(this.#keeper.current),
+      this.#check.unseenSeconds(this.#life.isCold),
+    ]);
     const replicas = this.replicas.map((replica) => replica.status());
-    return this.#verdict.over(engine, replicas, unseenSeconds);
+    const cold = this.#life.facts;
+    return { ...this.#verdict.over(engine, replicas, unseenSeconds), ...(cold === undefined ? {} : { cold }) };
   }
 
   /**
@@ -179,6 +204,7 @@ export class ManagedDatabase implements DatabaseHandle {
     try {
       await this.#starting;
       await this.#lastQuestion(deadline);
+      await this.#life.stop(deadline.signal);
       const uncaptured = await this.#keeper.close(deadline.signal);
       await Promise.all(this.replicas.map((replica) => this.#finish(replica, deadline.rest(), report)));
       // Last: where nothing could be captured because of a replica, the replica's problem is the one to solve.
@@ -218,10 +244,12 @@ export class ManagedDatabase implements DatabaseHandle {
   async #begin(): Promise<void> {
     const signal = this.#stopping.signal;
     if (this.#entry.restoreIfMissing) await this.#restoreMissing(signal);
-    await this.#floors.ask(signal);
+    await this.#with.scheduler.withBudget('asking', () => this.#floors.ask(signal), signal);
     signal.throwIfAborted();
-    this.#keeper.open();
-    for (const replica of this.replicas) this.#startReplica(replica);
+    await this.#life.begin(async () => {
+      this.#keeper.open();
+      for (const replica of this.replicas) this.#startReplica(replica);
+    });
     if (!this.#floors.areKnown) void this.#findFloors(signal);
   }
 
@@ -243,7 +271,7 @@ export class ManagedDatabase implements DatabaseHandle {
     replica.start({
       raise: (floor) => {
         this.#floors.note(floor);
-        return this.#keeper.tellFloor();
+        return this.#life.isCold ? this.#life.wake() : this.#keeper.tellFloor();
       },
       bridge: (signal) => this.#snapshot(replica, signal),
       confirmed: () => this.#prune(),
@@ -262,11 +290,19 @@ export class ManagedDatabase implements DatabaseHandle {
   }
 
   #snapshot(replica: ManagedReplica, signal: AbortSignal | undefined): Promise<FileInfo> {
-    return this.#staging.with(async (directory) => replica.putSnapshot(await this.#keeper.running.snapshot(directory), signal));
+    return this.#staging.with(async (directory) =>
+      replica.putSnapshot(await this.#life.use((engine) => engine.snapshot(directory)), signal),
+    );
+  }
+
+  #isReplicated(): boolean {
+    const { state, txid } = this.#keeper.view.last;
+    return state === 'waiting' || this.#decisive.every(({ position }) => position === txid);
   }
 
   #onEvent(event: EngineEvent): void {
     this.#check.observe(event);
+    this.#life.observe(event);
     this.#with.onEngineEvent(this.settings.path, event);
     if (event.type === 'synced') {
       for (const replica of this.replicas) replica.notify(event);

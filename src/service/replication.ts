@@ -7,6 +7,7 @@ import type { EngineEvent } from '../engine/events.ts';
 import type { RunJob } from '../engine/jobs.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { ColdSupport } from './cold/support.ts';
 import type { CompanionCount, MakeCompanion } from './companion.ts';
 import { Claims } from './directories/claims.ts';
 import type { OpenEngine } from './engine-keeper.ts';
@@ -30,6 +31,7 @@ export interface ReplicationOptions {
   readonly scheduler: Scheduler;
   readonly runJob: RunJob;
   readonly companions: readonly MakeCompanion[];
+  readonly cold?: ColdSupport | undefined;
   readonly onCount: (path: string, replica: string, what: CompanionCount, amount: number) => void;
   /** A database has been let go: nothing is said about it any more. */
   readonly onRemoved?: (path: string) => void;
@@ -190,7 +192,7 @@ async function makeDatabase(entry: DatabaseEntry, options: ReplicationOptions): 
       return new ManagedReplica({ database: entry.settings, settings, replica, clock, log, lagBudgetMs, onUploadFailed });
     }),
   );
-  const { openEngine, restoreMissing, onEngineEvent, scheduler, runJob, companions } = options;
+  const { openEngine, restoreMissing, onEngineEvent, scheduler, runJob, companions, cold } = options;
   return new ManagedDatabase(entry, replicas, {
     clock,
     log,
@@ -201,6 +203,7 @@ async function makeDatabase(entry: DatabaseEntry, options: ReplicationOptions): 
     scheduler,
     runJob,
     companions,
+    cold,
     onCount: (replica, what, amount) => options.onCount(entry.settings.path, replica, what, amount),
   });
 }

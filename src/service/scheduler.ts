@@ -6,7 +6,8 @@ export type Budget =
   | 'compaction'
   | 'snapshot'
   | 'proof'
-  /** Databases that are brought up at the start, and cold ones that are woken. */
+  /** Databases whose replicas are asked at the start, that are brought up then, and cold ones that are woken. */
+  | 'asking'
   | 'opening'
   | 'waking';
 

@@ -45,7 +45,7 @@ export interface ProofFacts {
   readonly at: number;
   /** Whole sentences; empty when passed. */
   readonly reasons: readonly string[];
-  /** The newest verification that passed, when that is another one. */
+  /** The newest verification that passed, which may be this one. */
   readonly lastPassed?: { readonly txid: TXID; readonly at: number };
 }
 
@@ -77,6 +77,17 @@ export interface DatabaseStatus {
   readonly replicas: readonly ReplicaStatus[];
   /** Age of the oldest change confirmed at no replica, seconds. */
   readonly unprotectedSeconds: number;
+  /** Absent when its settings do not allow that it is closed. */
+  readonly cold?: ColdFacts;
+}
+
+/** What the closing and waking of a database has come to in this process. */
+export interface ColdFacts {
+  readonly wakes: number;
+  /** Wakes that had to write a full file, because what had happened meanwhile could not be proven. */
+  readonly fullFileWakes: number;
+  /** How long it has to be idle now before it is closed, ms. */
+  readonly patienceMs: number;
 }
 
 export interface ReplicaHandle {

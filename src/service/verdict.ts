@@ -50,6 +50,7 @@ export class Verdict {
       case 'waiting':
         // There is nothing to protect but what an earlier database left behind.
         return troubled(replicas.filter(({ pendingBytes }) => pendingBytes > 0)) ?? 'waiting';
+      case 'cold':
       case 'replicating':
         return troubled(replicas) ?? (isLate ? 'degraded' : 'replicating');
     }

@@ -7,7 +7,7 @@ import { Task, type TaskNeeds } from './scheduled-task.ts';
 import type { Budget, ScheduledTask, ScheduledWork, Scheduler } from './scheduler.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
-const PLACES: Readonly<Record<Budget, number>> = { listing: 8, compaction: 2, snapshot: 1, proof: 1, opening: 16, waking: 16 };
+const PLACES: Readonly<Record<Budget, number>> = { listing: 8, compaction: 2, snapshot: 1, proof: 1, asking: 64, opening: 16, waking: 16 };
 
 export class WheelScheduler implements Scheduler {
   readonly #needs: TaskNeeds;

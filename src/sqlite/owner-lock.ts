@@ -115,6 +115,9 @@ export function uncover(directory: string, sharedId: string): void {
   if (isOurs(readOwner(directory), sharedId)) rmSync(join(directory, OWNER_FILE_NAME), { force: true });
 }
 
+/** The record says that the shared lock of `sharedId` covers the directory. */
+export const isCoveredBy = (directory: string, sharedId: string): boolean => isOurs(readOwner(directory), sharedId);
+
 const isOurs = (owner: OwnerInfo | undefined, sharedId: string | undefined): boolean =>
   owner?.shared !== undefined && sharedId !== undefined && basename(owner.shared) === sharedLockName(sharedId);
 

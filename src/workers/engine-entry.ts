@@ -31,6 +31,7 @@ function open({ database, settings, facts }: Extract<ToEngine, { kind: 'open' }>
       log: logger({ database }),
       onEvent: (event) => post({ kind: 'event', database, event }),
       floor: facts.floor,
+      sharedId: facts.sharedId,
       ...(facts.socketPath === undefined ? {} : { socketPath: facts.socketPath }),
     });
     engines.set(database, engine);
@@ -46,7 +47,7 @@ async function answer(call: Extract<ToEngine, { kind: 'call' }>): Promise<void> 
     if (engine === undefined) throw new LitestreamError('DB_NOT_OPEN', `database ${call.database} is not open in this engine thread`);
     const verb = engine[call.verb] as (...values: readonly unknown[]) => Promise<unknown>;
     const result = await verb.apply(engine, [...call.arguments]);
-    if (call.verb === 'close') engines.delete(call.database);
+    if (call.verb === 'close' || (call.verb === 'closeIfIdle' && result !== undefined)) engines.delete(call.database);
     post({ kind: 'answer', id: call.id, result });
   } catch (error) {
     if (call.verb === 'close') engines.delete(call.database);

@@ -13,6 +13,8 @@ export interface OpenFacts {
   readonly floor: TXID | undefined;
   /** Path of the daemon's private socket, recorded beside the owner lock. */
   readonly socketPath: string | undefined;
+  /** Names the shared locks of this process, which cover its cold databases. */
+  readonly sharedId?: string | undefined;
 }
 
 type EngineVerb = keyof DatabaseEngine;

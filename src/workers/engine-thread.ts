@@ -55,6 +55,9 @@ export class EngineThread {
     this.#listeners.set(database, listener);
     this.#send({ kind: 'open', database, settings, facts });
     let closing: Promise<void> | undefined;
+    const forget = (): void => {
+      if (this.#listeners.get(database) === listener) this.#listeners.delete(database);
+    };
     const call = <V extends keyof DatabaseEngine>(verb: V, ...values: EngineArguments<V>) => this.#call(database, verb, values);
     return {
       sync: () => call('sync'),
@@ -63,10 +66,13 @@ export class EngineThread {
       pageSums: (directory) => call('pageSums', directory),
       raise: (floor) => call('raise', floor),
       status: () => call('status'),
+      closeIfIdle: async (sharedLock) => {
+        const place = await call('closeIfIdle', sharedLock);
+        if (place !== undefined) forget();
+        return place;
+      },
       close: () => {
-        closing ??= call('close').finally(() => {
-          if (this.#listeners.get(database) === listener) this.#listeners.delete(database);
-        });
+        closing ??= call('close').finally(forget);
         return closing;
       },
     };

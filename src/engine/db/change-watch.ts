@@ -33,6 +33,11 @@ export class ChangeWatch {
     this.#place = place;
   }
 
+  /** False when the directory cannot be watched. */
+  get isArmed(): boolean {
+    return this.#stop !== undefined;
+  }
+
   disarm(): void {
     this.#stop?.();
     this.#stop = undefined;

@@ -5,6 +5,7 @@ import type { Clock } from '../../base/clock.ts';
 import { hasCode } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
+import { type ColdPlace, fingerprintOf, modifiedAt } from '../cold/fingerprint.ts';
 import type { DatabaseEngine, EngineStatus, PageSums, StagedFile, SyncResult } from '../database-engine.ts';
 import type { EngineEvent } from '../events.ts';
 import type { DatabaseSettings } from '../options.ts';
@@ -31,12 +32,17 @@ export interface DatabaseEngineDeps {
   readonly floor: TXID | undefined;
   /** Recorded beside the owner lock. */
   readonly socketPath?: string;
+  /** Names the shared locks of this process (sqlite/shared-lock.ts). */
+  readonly sharedId?: string | undefined;
   /** Default: the real one. */
   readonly fs?: PublishFS;
 }
 
 /** From this many full-disk failures in a row on, leftovers of interrupted writes are removed. */
 const DISK_FULL_SWEEP = 3;
+
+/** A database whose files were modified less than this ago is not idle, ms: file times tell two writes apart only when some time lies between. */
+const STILLNESS_MS = 1000;
 
 /** Starts at once and returns at once; what comes of it is told by events and status. */
 export function openDatabaseEngine(settings: DatabaseSettings, deps: DatabaseEngineDeps): DatabaseEngine {
@@ -59,7 +65,7 @@ class LiveEngine implements DatabaseEngine, Monitored {
   #closing: Promise<void> | undefined;
 
   constructor(settings: DatabaseSettings, deps: DatabaseEngineDeps) {
-    const { clock, log, floor, socketPath, fs = nodePublishFS } = deps;
+    const { clock, log, floor, socketPath, sharedId, fs = nodePublishFS } = deps;
     this.#settings = settings;
     this.#clock = clock;
     this.#fs = fs;
@@ -71,7 +77,12 @@ class LiveEngine implements DatabaseEngine, Monitored {
       if (event.type === 'synced' && !this.#capturingBump) this.#monitor.published();
       deps.onEvent(event);
     };
-    this.#holder = new SessionHolder(settings, { clock, socketPath }, { clock, log, fs, localLog: this.#localLog, onEvent }, floor);
+    this.#holder = new SessionHolder(
+      settings,
+      { clock, socketPath, sharedId },
+      { clock, log, fs, localLog: this.#localLog, onEvent },
+      floor,
+    );
   }
 
   start(): void {
@@ -116,9 +127,33 @@ class LiveEngine implements DatabaseEngine, Monitored {
     return { ...summary, ...measured, ...pending };
   }
 
+  async closeIfIdle(sharedLock: string): Promise<ColdPlace | undefined> {
+    const place = await this.#placeIfIdle(sharedLock);
+    if (place === undefined || this.#closing !== undefined) return undefined;
+    this.#closing = this.#close('cold');
+    await this.#closing;
+    return place;
+  }
+
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#close('stopped');
     return this.#closing;
+  }
+
+  /** The fingerprint comes before the look that finds nothing, and so before all that is done until everything is closed. */
+  async #placeIfIdle(sharedLock: string): Promise<ColdPlace | undefined> {
+    const { path } = this.#settings;
+    const walPath = `${this.#holder.current?.db.path ?? path}-wal`;
+    const place = { path, walPath, fingerprint: fingerprintOf(path, walPath) };
+    const written = modifiedAt(path, walPath);
+    if (this.#report.summary.state === 'waiting' && written === undefined) return place;
+    if (written === undefined || Math.abs(this.#clock.now() - written) < STILLNESS_MS || this.#holder.current === undefined)
+      return undefined;
+    return this.#holder.run(async (session) => {
+      if (!session.glance(0).idle || `${session.db.path}-wal` !== walPath) return undefined;
+      session.db.owner.cover(sharedLock);
+      return place;
+    });
   }
 
   onChange(): void {
@@ -223,12 +258,14 @@ class LiveEngine implements DatabaseEngine, Monitored {
     }
   }
 
-  async #close(): Promise<void> {
+  async #close(as: 'stopped' | 'cold'): Promise<void> {
     await this.#monitor.stop();
+    let end: 'stopped' | 'cold' = 'stopped';
     try {
       await this.#holder.close(stoppedError(this.#settings.path), (session) => session.capture.passAll());
+      end = as;
     } finally {
-      if (this.#report.summary.state !== 'stopped') this.#report.state('stopped');
+      if (this.#report.summary.state !== 'stopped') this.#report.state(end);
     }
   }
 

@@ -22,6 +22,7 @@ import { WALFile } from './wal-file.ts';
 export interface OpenDeps {
   readonly clock: Clock;
   readonly socketPath?: string | undefined;
+  readonly sharedId?: string | undefined;
 }
 
 type Closer = () => void;
@@ -140,7 +141,7 @@ function openParts(settings: DatabaseSettings, deps: OpenDeps, stat: Stats, clos
   const parent = statSync(dirname(path));
   stage('mkdir', metaPath, () => mkdirSync(metaPath, { recursive: true, mode: parent.mode & 0o777 }));
   const socket = deps.socketPath === undefined ? {} : { socket: deps.socketPath };
-  const owner = OwnerLock.acquire(metaPath, { pid: process.pid, ...socket, startedAt: deps.clock.now() });
+  const owner = OwnerLock.acquire(metaPath, { pid: process.pid, ...socket, startedAt: deps.clock.now() }, deps.sharedId);
   closers.push(() => owner.release());
   const file = DatabaseFile.open(path, settings.path);
   closers.push(() => file.close());

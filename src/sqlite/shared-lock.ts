@@ -1,6 +1,5 @@
 /** The lock with which a daemon covers all its cold databases below one directory, instead of one lock for each (decision 11). */
 
-import { randomBytes } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { LitestreamError } from '../base/errors.ts';
@@ -11,9 +10,7 @@ const PREFIX = '.litestream-cold-';
 const SUFFIX = '.lock';
 const ATTEMPTS = 5;
 
-/** A word that no other process has; it is part of the lock file's name. */
-export const newSharedId = (): string => randomBytes(8).toString('hex');
-
+/** @param id a word of 16 hex digits that no other process has. */
 export const sharedLockName = (id: string): string => `${PREFIX}${id}${SUFFIX}`;
 
 export class SharedLock {

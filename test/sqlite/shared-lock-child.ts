@@ -1,14 +1,15 @@
 /** A process that takes and leaves the locks of a metadata directory as it is told. */
 
+import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { LitestreamError } from '../../src/base/errors.ts';
 import { isOwned, OwnerLock } from '../../src/sqlite/owner-lock.ts';
-import { newSharedId, SharedLock } from '../../src/sqlite/shared-lock.ts';
+import { SharedLock } from '../../src/sqlite/shared-lock.ts';
 
 export type Order = 'acquire' | 'goCold' | 'wake' | 'release' | 'isOwned' | 'isIntact' | 'leave';
 
 const [, , directory = ''] = process.argv;
-const id = newSharedId();
+const id = randomBytes(8).toString('hex');
 let shared: SharedLock | undefined;
 let own: OwnerLock | undefined;
 

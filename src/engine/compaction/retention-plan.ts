@@ -37,7 +37,8 @@ export interface RetentionPlan {
 
 /**
  * Chooses the files to delete. Nothing is chosen by age alone: a level-0 file must be inside a file of level 1, a snapshot must have a successor that
- * is older than the retention, and what is below must end before the newest snapshot that goes.
+ * is older than the retention, and what is below must end before the newest snapshot that goes. States at which a remaining file ends, from the oldest
+ * remaining snapshot on, can be restored as before.
  *
  * INTERNAL when the chosen files turn out to be needed for the newest restorable state or for the oldest retained moment: a defect, and
  * nothing is deleted then.
@@ -57,17 +58,27 @@ interface Choice {
 
 const NOTHING: Choice = { doomed: new Set() };
 
-/** Walks level 0 upward up to the first file that is too young: files are only removed from the front. */
+/**
+ * Walks level 0 upward up to the first file that is too young. What is old goes as far as a file of level 1 ends: from there the states
+ * of the younger files are restored.
+ */
 function coveredLevel0({ files, settings, now }: RetentionFacts): Choice {
   const { levels, level0RetentionMs } = settings;
   if (levels.length === 0 || level0RetentionMs === 0) return NOTHING;
-  const covers = new Coverage(files.filter(({ level, size }) => level === 1 && size >= MIN_FILE_SIZE));
+  const merged = files.filter(({ level, size }) => level === 1 && size >= MIN_FILE_SIZE);
+  const covers = new Coverage(merged);
+  const ends = new Set(merged.map(({ maxTXID }) => maxTXID));
+  const walk = inTime(files, 0);
   const doomed = new Set<FileInfo>();
-  for (const { file, time } of inTime(files, 0).slice(0, -1)) {
+  let waiting: FileInfo[] = [];
+  for (const { file, time } of walk) {
     if (!covers.has(file)) continue;
     const due = time + level0RetentionMs;
     if (due >= now) return { doomed, nextAt: due };
-    doomed.add(file);
+    if (file !== walk.at(-1)?.file) waiting.push(file);
+    if (!ends.has(file.maxTXID)) continue;
+    for (const one of waiting) doomed.add(one);
+    waiting = [];
   }
   return { doomed };
 }
@@ -125,18 +136,18 @@ class Coverage {
   }
 }
 
-/** Takes out what the protections need. */
+/** Takes out what the protections need, and what the states need that are to stay: a file of a higher level may build on one of a lower. */
 function spare({ files, protections }: RetentionFacts, doomed: ReadonlySet<FileInfo>): Set<FileInfo> {
-  const kept = new Set([...doomed].filter((file) => file.maxTXID > protections.heldUpTo));
-  const needed = protections.txids.filter((txid) => txid > NO_TXID);
-  if (kept.size === 0 || needed.length === 0) return kept;
-  const now = buildChains(usable(files));
-  for (const txid of needed) {
-    const end = now.find((candidate) => candidate.txid === txid);
-    if (end === undefined || reaches(files, kept, txid)) continue;
-    for (const file of chainFiles(end)) kept.delete(file);
+  const going = new Set([...doomed].filter((file) => file.maxTXID > protections.heldUpTo));
+  const before = buildChains(usable(files));
+  for (;;) {
+    if (going.size === 0) return going;
+    const after = statesOf(without(files, going));
+    const needed = new Set([...protections.txids, ...mustStay(files, going, before)]);
+    const missing = before.filter(({ txid }) => needed.has(txid) && !after.has(txid));
+    if (missing.length === 0) return going;
+    for (const file of missing.flatMap(chainFiles)) going.delete(file);
   }
-  return kept;
 }
 
 const usable = (files: readonly FileInfo[]): FileInfo[] => files.filter(({ size }) => size >= MIN_FILE_SIZE);
@@ -144,14 +155,13 @@ const usable = (files: readonly FileInfo[]): FileInfo[] => files.filter(({ size 
 const without = (files: readonly FileInfo[], doomed: ReadonlySet<FileInfo>): FileInfo[] =>
   usable(files).filter((file) => !doomed.has(file));
 
-const reaches = (files: readonly FileInfo[], doomed: ReadonlySet<FileInfo>, txid: TXID): boolean =>
-  buildChains(without(files, doomed)).some((end) => end.txid === txid);
+const statesOf = (files: readonly FileInfo[]): Set<TXID> => new Set(buildChains(files).map(({ txid }) => txid));
 
 /** The last look before anything is lost: by the planner that a restore uses. */
 function prove(files: readonly FileInfo[], doomed: ReadonlySet<FileInfo>): void {
   if (doomed.size === 0) return;
   const before = buildChains(usable(files));
-  const after = new Set(buildChains(without(files, doomed)).map(({ txid }) => txid));
+  const after = statesOf(without(files, doomed));
   const missing = mustStay(files, doomed, before).find((txid) => !after.has(txid));
   if (missing === undefined) return;
   throw new LitestreamError(

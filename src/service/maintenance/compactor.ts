@@ -62,9 +62,8 @@ export class Compactor {
     if (source !== undefined && this.#isUpTo(level, source)) return false;
     if (!isForced && isRecent(newest, intervalMs, this.#context.clock.now())) return false;
     const first = await this.#compact(level, signal);
-    if (await this.#needsSnapshot(first, signal)) {
-      await this.#context.scheduler.withBudget('snapshot', () => this.#putSnapshot(signal), signal);
-    }
+    // In the place that the merge holds: whoever waits for another one here could wait for a snapshot that waits for us.
+    if (await this.#needsSnapshot(first, signal)) await this.#putSnapshot(signal);
     if (first.hole !== undefined || first.damage !== undefined) standsStill(level, await this.#compact(level, signal));
     if (this.#settings.verifyCompaction) await this.#verify(level, signal);
     return true;

@@ -41,11 +41,13 @@ export class Maintenance implements Companion {
   readonly #keeper: Keeper;
   readonly #troubles: Troubles;
   readonly #works: readonly Work[];
-  readonly #tasks: ScheduledTask[] = [];
+  readonly #tasks = new Map<Work, ScheduledTask>();
   /** Works of one replica follow each other: they read what the others write. */
   readonly #turn = new Semaphore(1);
   /** Came while the replica had not said where it is. */
   readonly #owed = new Set<Work>();
+  /** Begin as soon as their budgets allow. */
+  readonly #coming = new Set<Work>();
   readonly #holds = new Set<{ readonly maxTXID: TXID }>();
   readonly #compactedAt: Record<number, number> = {};
   readonly #toldInconsistencies = new Set<string>();
@@ -85,12 +87,14 @@ export class Maintenance implements Companion {
     for (const work of this.#works) {
       const name = `${work.of} of ${database.settings.name}/${replica.settings.name}`;
       const { intervalMs, budget } = work;
-      this.#tasks.push(scheduler.every({ name, intervalMs, budget, atStart: true, run: (signal) => this.#tick(work, signal) }));
+      this.#tasks.set(work, scheduler.every({ name, intervalMs, budget, atStart: true, run: (signal) => this.#tick(work, signal) }));
     }
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#tasks.splice(0).map((task) => task.stop()));
+    const tasks = [...this.#tasks.values()];
+    this.#tasks.clear();
+    await Promise.all(tasks.map((task) => task.stop()));
     companions.delete(this.#context.replica);
   }
 
@@ -156,18 +160,26 @@ export class Maintenance implements Companion {
     return works;
   }
 
-  /** What the schedule asks for; failures are told and tried again with a later tick of whatever comes first. */
+  /** What the schedule asks for; failures are told, and tried again when something else is due. */
   async #tick(work: Work, signal: AbortSignal): Promise<void> {
+    this.#coming.delete(work);
     if (!this.#isReady()) {
       this.#owed.add(work);
       return;
     }
-    const late = this.#works.filter((other) => other !== work && (this.#owed.has(other) || this.#troubles.isRetryDue(other.of)));
-    for (const due of [work, ...late]) {
-      this.#owed.delete(due);
-      // Told by `#attempt`.
-      await this.#turn.run(() => this.#attempt(due, false, signal), signal).catch(() => {});
-      if (signal.aborted || !this.#isReady()) return;
+    this.#owed.delete(work);
+    // Told by `#attempt`.
+    await this.#turn.run(() => this.#attempt(work, false, signal), signal).catch(() => {});
+    if (!signal.aborted) this.#bringForward(work);
+  }
+
+  /** What was put off, each within its own budget. */
+  #bringForward(done: Work): void {
+    for (const [work, task] of this.#tasks) {
+      if (work === done || this.#coming.has(work)) continue;
+      if (!this.#owed.has(work) && !this.#troubles.isRetryDue(work.of)) continue;
+      this.#coming.add(work);
+      void task.runNow();
     }
   }
 

@@ -36,6 +36,10 @@ export function createDoor(env: Door['env'], stdio: Stdio): Door {
       const { startDaemon } = await import('./compose/daemon.ts');
       return startDaemon(settings, await logger(settings, stdio.stdout), signal);
     },
+    follow: async (settings, wish, listener) => {
+      const { follow } = await import('./compose/follow.ts');
+      return follow(settings, wish, listener);
+    },
     serveMCPStdio: async (settings, { readOnly, scopes }) => {
       const { serveMCPStdio } = await import('./mcp/stdio.ts');
       const { auditLogOf } = await import('./compose/audit-log.ts');

@@ -2,6 +2,8 @@
 
 import type { Settings } from '../config/settings.ts';
 import type { Control } from '../control/control.ts';
+import type { FollowNote, FollowRequest } from '../engine/follow/request.ts';
+import type { OnRestoreProgress } from '../engine/restore/progress.ts';
 
 export interface ConfigChoice {
   /** `-config`; otherwise LITESTREAM_CONFIG, otherwise /etc/litestream.yml. */
@@ -20,6 +22,22 @@ export interface Daemon {
   stop(): Promise<readonly { readonly database: string; readonly replica: string; readonly error: string }[]>;
 }
 
+/** What `restore -f` asks for. */
+export interface FollowWish extends Pick<FollowRequest, 'output' | 'intervalMs' | 'integrity'> {
+  /** Of the configured database. */
+  readonly path: string;
+  /** Name of its replica; else the one that is furthest. */
+  readonly replica?: string;
+  /** Do nothing when the output exists. */
+  readonly ifAbsent: boolean;
+}
+
+export interface FollowListener {
+  readonly signal: AbortSignal;
+  readonly onNote: (note: FollowNote) => void;
+  readonly onProgress: OnRestoreProgress;
+}
+
 export interface Door {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdin: NodeJS.ReadStream;
@@ -33,6 +51,8 @@ export interface Door {
   /** Verbs without a daemon: replicas, metadata directories and configuration only. */
   offline(settings: Settings): Promise<Control>;
   startDaemon(settings: Settings, signal: AbortSignal): Promise<Daemon>;
+  /** Keeps a copy up to date; rejects with the signal's reason. `exists`: nothing was done, as wished. */
+  follow(settings: Settings, wish: FollowWish, listener: FollowListener): Promise<'exists'>;
   /** Serves MCP over stdin and stdout until stdin ends. */
   serveMCPStdio(settings: Settings, options: { readonly readOnly: boolean; readonly scopes: readonly string[] }): Promise<void>;
 }

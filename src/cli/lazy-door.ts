@@ -16,6 +16,7 @@ export function createLazyDoor(env: Door['env'], stdio: Stdio, load: () => Promi
     attach: async (settings) => (await inner()).attach(settings),
     offline: async (settings) => (await inner()).offline(settings),
     startDaemon: async (settings, signal) => (await inner()).startDaemon(settings, signal),
+    follow: async (settings, wish, listener) => (await inner()).follow(settings, wish, listener),
     serveMCPStdio: async (settings, options) => (await inner()).serveMCPStdio(settings, options),
   };
 }

@@ -3,6 +3,7 @@
 import type { MakeCompanion } from '../service/companion.ts';
 import { leaseCompanion } from '../service/lease-companion.ts';
 import { makeMaintenance } from '../service/maintenance/maintenance.ts';
+import { makeMirror } from '../service/mirror-companion.ts';
 
 /** In this order they are made; each decides by the replica's settings whether it is needed. */
-export const COMPANIONS: readonly MakeCompanion[] = [leaseCompanion, makeMaintenance];
+export const COMPANIONS: readonly MakeCompanion[] = [leaseCompanion, makeMaintenance, makeMirror];

@@ -1,7 +1,7 @@
 /** A door whose verbs are answered by a fixture, with everything written caught. */
 
 import { LitestreamError } from '../../src/base/errors.ts';
-import type { Daemon, Door } from '../../src/cli/door.ts';
+import type { Daemon, Door, FollowListener, FollowWish } from '../../src/cli/door.ts';
 import { runWith } from '../../src/cli/run.ts';
 import { settingsForArguments, settingsFromText } from '../../src/config/load.ts';
 import type { Settings } from '../../src/config/settings.ts';
@@ -17,6 +17,7 @@ export interface FakeOptions {
   readonly answers?: Answers;
   /** No daemon answers; `silent`: one is there and does not speak. */
   readonly daemon?: 'none' | 'silent';
+  readonly follow?: (wish: FollowWish, listener: FollowListener) => Promise<'exists'>;
   readonly start?: (settings: Settings, signal: AbortSignal, control: Control) => Promise<Daemon>;
 }
 
@@ -78,6 +79,12 @@ export class FakeDoor implements Door {
     const { start } = this.#options;
     if (start === undefined) throw new LitestreamError('INTERNAL', 'this test starts no daemon');
     return start(settings, signal, this.control('daemon'));
+  }
+
+  async follow(_settings: Settings, wish: FollowWish, listener: FollowListener): Promise<'exists'> {
+    const { follow } = this.#options;
+    if (follow === undefined) throw new LitestreamError('INTERNAL', 'this test follows nothing');
+    return follow(wish, listener);
   }
 
   async serveMCPStdio(settings: Settings, options: object): Promise<void> {

@@ -6,6 +6,7 @@ import type { CallContext } from '../../control/verb.ts';
 import { defineCommand, wordFlag } from '../command.ts';
 import { withControl } from '../connect.ts';
 import type { Door } from '../door.ts';
+import { runFollow } from '../follow.ts';
 import { formatJSON } from '../json.ts';
 import { createProgressLine } from '../progress.ts';
 import { planJSON, planText, type RestoreOutcome, resultJSON, resultText, summaryText } from '../restore-output.ts';
@@ -48,22 +49,30 @@ ${CONFIG_USAGE}
   -replica NAME     from this replica (default: the best one)
   -timestamp TIME   the state just before this moment, RFC 3339 or an age such as -15m
   -txid TXID        the state after this transaction, 1 to 16 hex digits
+  -generation ID    ltx, or a generation of version 0.3 (16 hex digits)
+  -index HEX        up to the end of this WAL of a generation
   -if-db-not-exists    do nothing, successfully, when the output exists
   -if-replica-exists   do nothing, successfully, when there is no backup
   -force            replace an existing output; it is kept as NAME.replaced-TIME
   -integrity-check KIND
                     none, quick or full (default: none; checksums are always compared)
   -dry-run          print the plan and write nothing
+  -f                follow: keep the output up to date, for reading only, until stopped by Ctrl-C
+  -follow-interval DURATION
+                    with -f: how often the replica is looked at (default: 1s)
   -json             print JSON
 
 Examples:
   litestream restore /srv/app/app.db
   litestream restore -o before.db -timestamp 2026-03-01T12:00:00Z /srv/app/app.db
   litestream restore -o copy.db file:///srv/backups/app
+  litestream restore -f -o copy.db file:///srv/backups/app
   litestream restore -config litestream.yml -if-db-not-exists
 `,
   flags: FLAGS,
   async run({ values, positionals }, door) {
+    if (values.f === true || values['follow-interval'] !== undefined)
+      return runFollow(values, readIntegrity(values) ?? 'none', positionals, door);
     const wishes = readWishes(values);
     if (values.parallelism !== undefined) door.stderr.write('Warning: -parallelism is deprecated and has no effect\n');
     const work = await restoreTargets(door, values, positionals);
@@ -78,14 +87,9 @@ Examples:
 });
 
 function readWishes(values: Flags): Wishes {
-  if (values.f === true || values['follow-interval'] !== undefined) {
-    throw new LitestreamError('NOT_SUPPORTED', 'following a replica (-f) is not available in this version', {
-      hint: 'Restore again, or run restore from a timer.',
-    });
-  }
   if (values.txid !== undefined && values.timestamp !== undefined)
     throw new LitestreamError('USAGE', '-txid and -timestamp exclude each other');
-  const check = wordFlag('integrity-check', values['integrity-check'], ['none', 'quick', 'full']);
+  const check = readIntegrity(values);
   return {
     ...(values.txid === undefined ? {} : { txid: values.txid }),
     ...(values.timestamp === undefined ? {} : { timestamp: values.timestamp }),
@@ -97,6 +101,8 @@ function readWishes(values: Flags): Wishes {
     ...(values.force === true ? { force: true } : {}),
   };
 }
+
+const readIntegrity = (values: Flags) => wordFlag('integrity-check', values['integrity-check'], ['none', 'quick', 'full']);
 
 /** Hex, as version 0.3 took it. */
 function parseIndex(text: string): number {

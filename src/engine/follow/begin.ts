@@ -67,7 +67,7 @@ function inspect(places: FollowPlaces): 'copy' | 'nothing' {
   }
   if (!there.isFile()) throw refused(copy, 'it is not a regular file', 'Name the copy itself, which must be a plain file.');
   if (cursor === 'absent') {
-    const hint = `${places.cursor} says where a copy stands, and it is missing. Delete ${copy} if it is not needed, or choose another output.`;
+    const hint = `${places.cursor}, which says where a copy stands, is missing. Choose another output with -o. Only if ${copy} is a copy that nobody needs: delete it first.`;
     throw refused(copy, 'there is a database, and it is not known which state it holds', hint);
   }
   if (cursor === 'invalid') throw refused(copy, `${places.cursor} does not hold a transaction id`, startOver(copy));

@@ -70,7 +70,8 @@ export class Primary {
     image[19] = 2;
     this.txid += 1;
     this.images.set(this.txid, image);
-    this.#times.set(this.txid, (this.#time += 1000));
+    this.#time += 1000;
+    this.#times.set(this.txid, this.#time);
     this.#put(0, this.txid, this.txid, changedPages(full ? Buffer.alloc(0) : before, image, this.pageSize), image);
     return this.txid;
   }

@@ -8,9 +8,18 @@ import type { RestoreProgress } from './restore/progress.ts';
 import type { RestoreRequest, RestoreResult } from './restore/restore.ts';
 import type { VerifyRequest, VerifyResult } from './verify/verify.ts';
 
+/** Other replicas of the same database, for what the chosen one lacks or has damaged (docs/engine.md, Several replicas). */
+export interface RestoreAlternates {
+  /** The chosen replica, for people. */
+  readonly name?: string;
+  readonly alternates?: readonly { readonly name: string; readonly store: StoreSpec }[];
+  /** The chosen one does not suffice: all are listed from the beginning. */
+  readonly combine?: boolean;
+}
+
 /** Settings, targets and file infos; the job opens its own client of the store. */
 export interface JobArguments {
-  readonly restore: RestoreRequest & { readonly store: StoreSpec };
+  readonly restore: RestoreRequest & { readonly store: StoreSpec } & RestoreAlternates;
   readonly restoreLegacy: LegacyRestoreRequest & { readonly store: StoreSpec };
   readonly verify: VerifyRequest & { readonly store: StoreSpec };
   /** Runs until aborted, or until only a person can help. */

@@ -9,6 +9,9 @@ import type { CallOptions } from '../storage/object-store.ts';
 import type { FileInfo } from './file-info.ts';
 import type { Replica } from './replica.ts';
 
+/** All that is needed of a replica here. */
+export type RangeReader = Pick<Replica, 'read'>;
+
 /** Header and page index of a remote file. */
 export interface RemoteIndex {
   readonly file: FileInfo;
@@ -21,7 +24,7 @@ export interface RemoteIndex {
  * Reads header and index of a file in one request for small files, two for most, three for a large index. LTX_TRUNCATED and LTX_INVALID for
  * a file that is shorter than listed or not the one its name says. The file checksum is not verified: that takes the whole file.
  */
-export async function readRemoteIndex(replica: Replica, file: FileInfo, { signal }: CallOptions = {}): Promise<RemoteIndex> {
+export async function readRemoteIndex(replica: RangeReader, file: FileInfo, { signal }: CallOptions = {}): Promise<RemoteIndex> {
   const { head, tail } = await readEnds(replica, file, signal);
   const header = decodeHeader(head);
   if (header.minTXID !== file.minTXID || header.maxTXID !== file.maxTXID) {
@@ -65,7 +68,7 @@ export async function readRemotePage(
   }
 }
 
-async function readEnds(replica: Replica, file: FileInfo, signal: AbortSignal | undefined) {
+async function readEnds(replica: RangeReader, file: FileInfo, signal: AbortSignal | undefined) {
   if (file.size <= LTX_HEADER_SIZE + PAGE_INDEX_TAIL_SIZE) {
     const bytes = await readExactly(replica, file, 0, file.size, signal);
     return { head: bytes, tail: bytes };
@@ -78,7 +81,7 @@ async function readEnds(replica: Replica, file: FileInfo, signal: AbortSignal | 
 }
 
 async function readExactly(
-  replica: Replica,
+  replica: RangeReader,
   file: FileInfo,
   offset: number,
   length: number,

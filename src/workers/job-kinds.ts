@@ -15,6 +15,7 @@ import { openReplica } from '../replica/open.ts';
 import type { Replica } from '../replica/replica.ts';
 import { checkIntegrity } from '../sqlite/integrity.ts';
 import type { JobOptions } from './job-protocol.ts';
+import { withSources } from './job-sources.ts';
 import { targetGuard } from './job-target-guard.ts';
 
 interface JobTools {
@@ -27,7 +28,11 @@ interface JobTools {
 }
 
 const RUN: { readonly [K in JobKind]: (args: JobArguments[K], tools: JobTools) => Promise<JobResults[K]> } = {
-  restore: (args, tools) => restoreDatabase(args, { ...tools, disk: nodeDisk, guard: targetGuard }),
+  restore: (args, tools) =>
+    withSources(args, tools.source, async (source) => {
+      const result = await restoreDatabase(args, { ...tools, source, disk: nodeDisk, guard: targetGuard });
+      return { ...result, sources: source.report(result.plan) };
+    }),
   restoreLegacy: (args, tools) => restoreLegacy(args, { ...tools, source: tools.source.store, disk: nodeDisk, guard: targetGuard }),
   verify: (args, tools) => verifyReplica(args, tools),
   follow: (args, tools) => followReplica(args, { ...tools, disk: followDisk, guard: targetGuard }),

@@ -4,11 +4,11 @@ import { hasCode } from '../../base/errors.ts';
 import { formatChecksum } from '../../formats/ltx/checksum.ts';
 import { threadKernel } from '../../formats/ltx/thread-kernel.ts';
 import { type Applied, applyFiles } from './apply.ts';
-import { listForTarget } from './catalogue.ts';
 import { diskError, type RestoreDisk } from './disk.ts';
 import { spillRoom } from './page-spill.ts';
 import { PageWriter } from './page-writer.ts';
-import { planRestore, type RestorePlan } from './plan.ts';
+import type { RestorePlan } from './plan.ts';
+import { PlanChoice } from './plan-choice.ts';
 import type { OnRestoreProgress } from './progress.ts';
 import type { RestoreSource } from './source.ts';
 import type { RestoreTarget } from './target.ts';
@@ -56,16 +56,18 @@ export async function rebuildDatabase(path: string, request: RebuildRequest, too
   try {
     let replans = 0;
     let room = (bytes: number): number => spillRoom(path, bytes);
+    const choice = new PlanChoice(request, tools);
+    let plan = await choice.next();
     while (true) {
-      const plan = await choosePlan(request, replans, tools);
       const writer = new PageWriter({ ...tools, fd, spillPath: `${path}-pages`, spillRoom: room, kernel: threadKernel() });
       try {
-        const rebuilt = await applyPlan(fd, plan, writer, request, tools);
-        return { ...rebuilt, replanned: replans > 0 };
+        const rebuilt = await applyPlan(fd, plan, writer, request, { ...tools, onFailed: choice.failed });
+        return { ...rebuilt, replanned: choice.isReplanned };
       } catch (error) {
         // A quota shows only when it is reached. The result alone may still fit.
         if (writer.spilled && hasCode(error, 'DISK_FULL')) room = () => 0;
-        else if (!hasCode(error, 'OBJECT_NOT_FOUND') || replans++ === MAX_REPLANS) throw error;
+        else if (!choice.canDoWithout(error) && (!hasCode(error, 'OBJECT_NOT_FOUND') || replans++ === MAX_REPLANS)) throw error;
+        else plan = await choice.next();
       }
       tools.disk.truncate(fd, 0);
     }
@@ -74,21 +76,12 @@ export async function rebuildDatabase(path: string, request: RebuildRequest, too
   }
 }
 
-async function choosePlan(request: RebuildRequest, replans: number, { source, signal, stopwatch }: RebuildTools): Promise<RestorePlan> {
-  if (replans === 0 && request.plan !== undefined) return request.plan;
-  const files = await stopwatch.measureAsync('read', () => listForTarget(source, request.target, signal));
-  const plan = planRestore(files, request.target);
-  const agreed = request.plan?.reached.txid;
-  if (agreed !== undefined && plan.reached.txid !== agreed) return planRestore(files, { type: 'txid', txid: agreed });
-  return plan;
-}
-
 async function applyPlan(
   fd: number,
   plan: RestorePlan,
   writer: PageWriter,
   request: RebuildRequest,
-  tools: RebuildTools,
+  tools: RebuildTools & { readonly onFailed: PlanChoice['failed'] },
 ): Promise<Omit<Rebuilt, 'replanned'>> {
   const { source, disk, stopwatch, signal, onSize } = tools;
   onSize?.(plan.files.reduce((largest, file) => Math.max(largest, file.size), 0));
@@ -109,6 +102,7 @@ async function applyPlan(
       stopwatch,
       signal,
       readAll: request.readAll ?? false,
+      onFailed: tools.onFailed,
       onBytes: (bytes) => {
         bytesRead += bytes;
         report('fetch');

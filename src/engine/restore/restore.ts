@@ -6,6 +6,7 @@ import type { RestorePlan } from './plan.ts';
 import { type OutputRequest, type OutputTools, produce } from './produce.ts';
 import { throttleProgress } from './progress.ts';
 import { rebuildDatabase } from './rebuild.ts';
+import type { SourceReport } from './several-sources.ts';
 import type { RestoreSource } from './source.ts';
 import type { RestoreTarget } from './target.ts';
 import type { TimeShares } from './time-shares.ts';
@@ -41,6 +42,8 @@ export interface RestoreResult {
   /** Database checksum (docs/formats/ltx.md, Checksums): XOR of the page checksums with bit 63 set, 16 hex digits. */
   readonly checksum: string;
   readonly integrity: 'ok' | 'skipped';
+  /** Where the files came from; absent when there was only one possibility. */
+  readonly sources?: SourceReport;
   /** Where the file that stood at the output is kept. */
   readonly replacedPath?: string;
   readonly shares: TimeShares;

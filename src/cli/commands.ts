@@ -10,6 +10,7 @@ export const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   status: async () => (await import('./commands/status.ts')).status,
   info: async () => (await import('./commands/info.ts')).info,
   ltx: async () => (await import('./commands/ltx.ts')).ltx,
+  wal: async () => (await import('./commands/wal.ts')).wal,
   generations: async () => (await import('./commands/generations.ts')).generations,
   snapshots: async () => (await import('./commands/snapshots.ts')).snapshots,
   sync: async () => (await import('./commands/sync.ts')).sync,

@@ -21,15 +21,18 @@ export function planText({ target, answer }: RestoreOutcome): string {
     ['source:', printable(target.source)],
     ['target:', printable(plan.output ?? target.output)],
     ['replica:', `${plan.replica_type ?? plan.replica} (${plan.replica})`],
-    ['txid range:', `${files[0]?.min_txid ?? '-'} - ${plan.reached.txid}`],
+    plan.reached.txid === undefined
+      ? ['generation:', `${plan.generation} (version 0.3), up to WAL ${plan.reached.wal_index ?? '-'}`]
+      : ['txid range:', `${files[0]?.min_txid ?? '-'} - ${plan.reached.txid}`],
+    ...(plan.format_reason === undefined ? [] : [['format:', `${plan.format}: ${plan.format_reason}`]]),
     ['reached:', plan.reached.time],
     ['read:', `${formatSIBytes(plan.bytes_to_read)} in ${plan.files} ${plan.files === 1 ? 'file' : 'files'}`],
   ];
   const lines = files.map((file) => [
-    String(file.level),
+    String(file.level ?? '-'),
     file.name,
-    file.min_txid,
-    file.max_txid,
+    file.min_txid ?? '-',
+    file.max_txid ?? '-',
     String(file.size),
     formatTime(file.timestamp),
   ]);
@@ -58,7 +61,7 @@ export function resultText(outcome: RestoreOutcome): string {
   const kept = restored.replaced === undefined ? '' : `The file that was there is kept as ${printable(restored.replaced)}\n`;
   const check = restored.integrity_check === 'ok' ? ', integrity check ok' : '';
   const size = `${restored.pages} ${restored.pages === 1 ? 'page' : 'pages'}, ${formatSIBytes(restored.size_bytes)}`;
-  return `Restored ${printable(restored.output)} to ${restored.txid} (${restored.time}): ${size} in ${formatDuration(restored.duration_ms)}${check}\n${kept}`;
+  return `Restored ${printable(restored.output)} to ${restored.txid ?? `WAL ${restored.wal_index ?? '-'} of generation ${restored.generation ?? '-'}`} (${restored.time}): ${size} in ${formatDuration(restored.duration_ms)}${check}\n${kept}`;
 }
 
 /** `check` is what was asked for with -integrity-check. */
@@ -88,7 +91,7 @@ function nothingText({ target, answer, error }: RestoreOutcome): string {
 export function summaryText(outcomes: readonly RestoreOutcome[]): string {
   const rows = outcomes.map((outcome) => {
     const { target, answer, error } = outcome;
-    const txid = answer?.restored?.txid ?? answer?.plan?.reached.txid ?? '-';
+    const txid = answer?.restored?.txid ?? answer?.plan?.reached.txid ?? answer?.restored?.generation ?? answer?.plan?.generation ?? '-';
     return [printable(target.output), outcomeWord(outcome), txid, printable(error?.message ?? answer?.reason ?? '')];
   });
   return formatTable([['database', 'result', 'txid', 'message'], ...rows]);

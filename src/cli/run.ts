@@ -6,9 +6,6 @@ import type { Command, Door } from './door.ts';
 import { createLazyDoor, type Stdio } from './lazy-door.ts';
 import { type CommandName, SUMMARIES } from './summaries.ts';
 
-/** Older names that still work, with a notice. */
-const ALIASES: Readonly<Record<string, CommandName>> = { wal: 'ltx' };
-
 const HELP_WORDS = new Set(['help', '-h', '-help', '--help']);
 
 /** Runs one command line; resolves with the exit status of decision 21 and never rejects. */
@@ -40,20 +37,17 @@ async function dispatch(args: readonly string[], door: Door): Promise<number> {
   }
   if (word.startsWith('-')) throw new LitestreamError('USAGE', `${word} stands where a command is expected`, { hint: 'litestream help' });
   const command = await find(word);
-  const renamed = Object.hasOwn(ALIASES, word) ? ALIASES[word] : undefined;
-  if (renamed !== undefined) door.stderr.write(`Warning: "litestream ${word}" is deprecated, use "litestream ${renamed}"\n`);
   return command.run(rest, door);
 }
 
-async function find(word: string): Promise<Command> {
-  const name = (Object.hasOwn(ALIASES, word) ? ALIASES[word] : word) ?? word;
+async function find(name: string): Promise<Command> {
   if (isCommandName(name)) {
     const { COMMANDS } = await import('./commands.ts');
     return COMMANDS[name]();
   }
   const { closest } = await import('../config/closest.ts');
-  const near = closest(word, Object.keys(SUMMARIES));
-  throw new LitestreamError('USAGE', `there is no command "${word}"`, {
+  const near = closest(name, Object.keys(SUMMARIES));
+  throw new LitestreamError('USAGE', `there is no command "${name}"`, {
     hint: near === undefined ? 'litestream help' : `litestream ${near}`,
   });
 }

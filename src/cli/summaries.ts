@@ -7,6 +7,7 @@ export const SUMMARIES = {
   status: 'Show positions, lag and errors',
   info: 'Show the running daemon',
   ltx: 'List the LTX files of a replica',
+  wal: 'List the WAL segments of version 0.3 at a replica',
   generations: 'List the restorable runs of a replica',
   snapshots: 'List the full images of a replica',
   sync: 'Push pending changes now',

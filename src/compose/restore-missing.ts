@@ -4,8 +4,12 @@ import { existsSync } from 'node:fs';
 import { systemClock } from '../base/clock.ts';
 import { hasCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { planLegacy } from '../engine/legacy/plan.ts';
+import type { ReplicaSettings } from '../engine/options.ts';
 import { LATEST } from '../engine/restore/target.ts';
-import { formatTXID } from '../formats/ltx/txid.ts';
+import { formatTXID, type TXID } from '../formats/ltx/txid.ts';
+import { legacyHex } from '../formats/v3/names.ts';
+import { type LegacyListing, listLegacy } from '../replica/legacy/listing.ts';
 import { openReplica } from '../replica/open.ts';
 import { limited } from '../service/limited.ts';
 import type { DatabaseEntry } from '../service/options.ts';
@@ -14,39 +18,65 @@ import { runJob } from '../workers/job-host.ts';
 /** How long a replica may take to say what it holds, ms. */
 const ANSWER_LIMIT = 60_000;
 
+/** What one replica could bring back. */
+interface Holding {
+  readonly replica: ReplicaSettings;
+  /** 0 without LTX files. */
+  readonly txid: TXID;
+  readonly legacy: LegacyListing;
+}
+
 /** False when the file is there or no replica holds anything. Rejects when a replica cannot be asked: starting empty beside a backup would begin a second history. */
 export async function restoreMissing({ settings, replicas }: DatabaseEntry, log: Logger, signal: AbortSignal): Promise<boolean> {
   if (existsSync(settings.path)) return false;
-  const positions = await Promise.all(
-    replicas.map(async ({ store }) => {
-      const replica = await openReplica(store);
-      try {
-        const what = `asking ${replica.store.destination} for its position`;
-        return await limited({ clock: systemClock, ms: ANSWER_LIMIT, what, signal }, (call) => replica.maxTXID(call));
-      } finally {
-        await replica.close();
-      }
-    }),
-  );
-  const best = positions.reduce((most, position, index) => (position > (positions[most] ?? 0n) ? index : most), 0);
-  const chosen = replicas[best];
-  if (chosen === undefined || (positions[best] ?? 0n) === 0n) return false;
+  const holdings = await Promise.all(replicas.map((replica) => askReplica(replica, signal)));
+  const best = holdings.reduce<Holding | undefined>((most, one) => (one.txid > (most?.txid ?? 0n) ? one : most), undefined);
   try {
-    const { txid, time } = await runJob(
-      'restore',
-      { store: chosen.store, target: LATEST, output: settings.path, integrity: 'quick' },
-      { signal },
-    );
-    log.log('info', 'restored the missing database', {
-      database: settings.name,
-      replica: chosen.name,
-      txid: formatTXID(txid),
-      time: new Date(time).toISOString(),
-    });
+    const found = best === undefined ? await fromLegacy(holdings, settings.path, signal) : await fromLTX(best, settings.path, signal);
+    if (found === undefined) return false;
+    log.log('info', 'restored the missing database', { database: settings.name, ...found });
     return true;
   } catch (error) {
     // The application made it meanwhile. Left-over side files of the missing one are another matter: beside them nothing may be restored.
     if (hasCode(error, 'OUTPUT_EXISTS') && existsSync(settings.path)) return false;
     throw error;
   }
+}
+
+async function askReplica(settings: ReplicaSettings, signal: AbortSignal): Promise<Holding> {
+  const replica = await openReplica(settings.store);
+  try {
+    const what = `asking ${replica.store.destination} for its position`;
+    return await limited({ clock: systemClock, ms: ANSWER_LIMIT, what, signal }, async (call) => {
+      const [txid, legacy] = await Promise.all([replica.maxTXID(call), listLegacy(replica.store, replica.prefix, { signal: call })]);
+      return { replica: settings, txid, legacy };
+    });
+  } finally {
+    await replica.close();
+  }
+}
+
+async function fromLTX({ replica }: Holding, output: string, signal: AbortSignal) {
+  const request = { store: replica.store, target: LATEST, output, integrity: 'quick' } as const;
+  const { txid, time } = await runJob('restore', request, { signal });
+  return { replica: replica.name, txid: formatTXID(txid), time: new Date(time).toISOString() };
+}
+
+/** Where no replica has LTX files yet: the newest state of version 0.3, from which replication then goes on. */
+async function fromLegacy(holdings: readonly Holding[], output: string, signal: AbortSignal) {
+  const plans = holdings
+    .filter(({ legacy }) => legacy.generations.length > 0)
+    .map(({ replica, legacy }) => ({ replica, plan: planLegacy(legacy, { type: 'latest' }) }));
+  const [best] = plans.sort((a, b) => b.plan.reached.time - a.plan.reached.time);
+  if (best === undefined) return undefined;
+  const { replica, plan } = best;
+  const identities = (replica.ageIdentities ?? []).map((secret) => secret.reveal());
+  const request = { store: replica.store, plan, output, integrity: 'quick', identities } as const;
+  const { time } = await runJob('restoreLegacy', request, { signal });
+  return {
+    replica: replica.name,
+    generation: plan.generation,
+    wal_index: legacyHex(plan.reached.index),
+    time: new Date(time).toISOString(),
+  };
 }

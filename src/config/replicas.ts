@@ -4,6 +4,7 @@ import { DateTemplate } from '../base/date-template.ts';
 import { errorToData, LitestreamError } from '../base/errors.ts';
 import type { DatedDestination, ReplicaSettings } from '../engine/options.ts';
 import type { FileStoreSpec, StoreSpec } from '../storage/spec.ts';
+import { resolveAge } from './age.ts';
 import type { MapNode } from './document.ts';
 import type { Environment } from './expand.ts';
 import type { Findings, Place } from './findings.ts';
@@ -36,14 +37,22 @@ export function resolveReplicas(
   const taken = new Set<string>();
   return nodes.flatMap((node) => {
     const values = readSection(node, REPLICA_KEYS, findings);
-    refuseAge(values.age ?? top.age, findings);
+    const ageIdentities = resolveAge(values.age ?? top.age, env, findings);
     const found = resolveDestination(values, top, node.at, env, findings);
     if (found === undefined) return [];
     const { store, dated } = found;
     const name = replicaName(values.name, store.type, taken, findings);
     const care = resolveCare({ replica: values, database, top }, env, findings);
     return [
-      { settings: { ...replicaSettings(name, store, values, top, env), ...care, ...(dated === undefined ? {} : { dated }) }, at: node.at },
+      {
+        settings: {
+          ...replicaSettings(name, store, values, top, env),
+          ...care,
+          ...(dated === undefined ? {} : { dated }),
+          ...(ageIdentities.length === 0 ? {} : { ageIdentities }),
+        },
+        at: node.at,
+      },
     ];
   });
 }
@@ -64,15 +73,6 @@ function replicaSettings(
     ...(values.required?.value === false ? { role: 'best-effort' } : {}),
     ...(values.mirror === undefined ? {} : { mirror: absolutePath(values.mirror.value, env) }),
   };
-}
-
-/** Accepting the key without encrypting would write plaintext. */
-function refuseAge(age: ReplicaValues['age'], findings: Findings): void {
-  const node = age?.value;
-  if (age === undefined || node === undefined || node.kind === 'null') return;
-  const lists = node.kind === 'map' ? [...node.entries.values()] : [node];
-  if (lists.every((list) => list.kind === 'null' || (list.kind === 'list' && list.items.length === 0))) return;
-  findings.error(age.at, 'age encryption is not available in this version; nothing is replicated rather than in plain text');
 }
 
 interface Destination {

@@ -3,7 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { LitestreamError } from '../base/errors.ts';
-import type { TXID } from '../formats/ltx/txid.ts';
+import type { LegacyMoment } from '../engine/legacy/plan.ts';
+import type { Moment } from '../engine/restore/plan.ts';
 import type { OutputTarget } from './output-path.ts';
 import type { PlanInput, PlanOut } from './verbs/restore-schema.ts';
 
@@ -14,9 +15,8 @@ export interface PlanBinding {
   readonly replica: string;
   /** Lineage inside the replica. */
   readonly generation: string;
-  readonly txid: TXID;
-  /** ms since the epoch. */
-  readonly time: number;
+  /** What is to be reached, in the lineage's own terms. */
+  readonly state: Moment | LegacyMoment;
   /** The new file, which did not exist; its parent's identity is part of it. */
   readonly output: OutputTarget;
   readonly integrityCheck: 'none' | 'quick' | 'full';

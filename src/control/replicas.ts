@@ -3,6 +3,7 @@
 import type { ReplicaSettings } from '../engine/options.ts';
 import { listCatalogue } from '../engine/restore/catalogue.ts';
 import type { FileInfo } from '../replica/file-info.ts';
+import { type LegacyListing, listLegacy } from '../replica/legacy/listing.ts';
 import { openReplica } from '../replica/open.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { DatabaseEntry } from '../service/options.ts';
@@ -55,6 +56,12 @@ export class ReplicaAccess {
     options: { readonly signal: AbortSignal; readonly exactTimes?: boolean },
   ): Promise<FileInfo[]> {
     return listCatalogue(await this.get(entry, settings), options);
+  }
+
+  /** What version 0.3 left there. */
+  async listLegacy(entry: DatabaseEntry, settings: ReplicaSettings, signal: AbortSignal): Promise<LegacyListing> {
+    const { store, prefix } = await this.get(entry, settings);
+    return listLegacy(store, prefix, { signal });
   }
 
   async close(): Promise<void> {

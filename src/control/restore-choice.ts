@@ -1,29 +1,32 @@
 /** Chooses what a restore would read: the target asked for, the replica that serves it best, the files. Reads listings only. */
 
 import { hasCode, LitestreamError } from '../base/errors.ts';
+import type { LegacyTarget } from '../engine/legacy/plan.ts';
 import type { ReplicaSettings } from '../engine/options.ts';
-import { planRestore, type RestorePlan } from '../engine/restore/plan.ts';
-import type { RestoreTarget } from '../engine/restore/target.ts';
+import { LATEST } from '../engine/restore/target.ts';
 import { formatTXID, parseTXID, type TXID, toTXID } from '../formats/ltx/txid.ts';
+import { isLegacyGeneration, legacyHex } from '../formats/v3/names.ts';
 import type { FileInfo } from '../replica/file-info.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { Warning } from './fields.ts';
 import { listReplicas } from './listings.ts';
 import { formatInstant, parseMoment } from './moment.ts';
+import { chooseFormat, type FormatPlan, type FormatQuestion } from './restore-formats.ts';
 import type { PlanInput, PlanOut } from './verbs/restore-schema.ts';
 import type { World } from './world.ts';
 
-export interface Asked {
-  readonly target: RestoreTarget;
+export interface Asked extends FormatQuestion {
   /** Repeated to the caller in absolute terms. */
   readonly shown: PlanOut['asked'];
 }
 
-export interface Choice {
+/** A replica, a format, and the plan in it. */
+export type Choice = ChoiceFacts & FormatPlan;
+
+interface ChoiceFacts {
   readonly entry: DatabaseEntry;
   readonly asked: Asked;
   readonly replica: ReplicaSettings;
-  readonly plan: RestorePlan;
   /** Newest TXID over all files of this replica. */
   readonly newest: TXID;
   /** Listing times are the transactions' own. */
@@ -31,13 +34,12 @@ export interface Choice {
   readonly warnings: readonly Warning[];
 }
 
-/** Lineages of 0.3 data are 16 hex digits. */
-const V3_GENERATION = /^[0-9a-f]{16}$/;
+const LATEST_LEGACY: LegacyTarget = { type: 'latest' };
 const DEFAULT_SHORTFALL_SECONDS = 60;
 
 /** What the arguments ask for. USAGE when they contradict each other. */
 export function askedFor(args: PlanInput, now: number): Asked {
-  refuseOtherLineages(args.generation);
+  const lineage = lineageOf(args.generation);
   const given = (['timestamp', 'txid', 'index'] as const).filter((name) => args[name] !== undefined);
   if (given.length > 1) {
     throw new LitestreamError('USAGE', `${given.join(', ')}: only one of them can say which moment is meant`, {
@@ -46,12 +48,26 @@ export function askedFor(args: PlanInput, now: number): Asked {
   }
   if (args.timestamp !== undefined) {
     const timestamp = parseMoment(args.timestamp, now, 'timestamp');
-    return { target: { type: 'timestamp', timestamp }, shown: { timestamp: formatInstant(timestamp) } };
+    const target = { type: 'timestamp', timestamp } as const;
+    return { ...lineage, target, legacyTarget: target, shown: { timestamp: formatInstant(timestamp) } };
   }
+  if (lineage.format === 'v3') return { ...lineage, target: LATEST, ...legacyAsked(args) };
   const txid = args.txid !== undefined ? parseTXID(args.txid) : args.index !== undefined ? toTXID(args.index) : undefined;
   return txid === undefined
-    ? { target: { type: 'latest' }, shown: {} }
-    : { target: { type: 'txid', txid }, shown: { txid: formatTXID(txid) } };
+    ? { ...lineage, target: LATEST, legacyTarget: LATEST_LEGACY, shown: {} }
+    : { format: 'ltx', target: { type: 'txid', txid }, legacyTarget: LATEST_LEGACY, shown: { txid: formatTXID(txid) } };
+}
+
+/** Data of version 0.3 knows no transactions; an index is the number of a WAL there. */
+function legacyAsked({ generation = '', txid, index }: PlanInput): Pick<Asked, 'legacyTarget' | 'shown'> {
+  if (txid !== undefined) {
+    throw new LitestreamError('USAGE', `generation ${generation} is of version 0.3, which knows no transactions`, {
+      details: { argument: 'txid' },
+      hint: 'Give timestamp, or index, the number of a WAL.',
+    });
+  }
+  if (index === undefined) return { legacyTarget: LATEST_LEGACY, shown: {} };
+  return { legacyTarget: { type: 'index', index }, shown: { wal_index: legacyHex(index) } };
 }
 
 /** The replica that comes nearest to the target, the first configured one between equals. Throws what planning and listing throw. */
@@ -61,36 +77,45 @@ export async function chooseRestore(
   { args, asked, signal }: { readonly args: PlanInput; readonly asked: Asked; readonly signal: AbortSignal },
 ): Promise<Choice> {
   const exactTimes = asked.target.type === 'timestamp';
-  const { listings, warnings, failures } = await listReplicas(world, { entry, replica: args.replica, signal, exactTimes });
+  const { listings, warnings, failures } = await listReplicas(world, {
+    entry,
+    replica: args.replica,
+    signal,
+    exactTimes,
+    legacy: asked.format !== 'ltx',
+  });
   const choices: Choice[] = [];
   const problems: unknown[] = [];
-  for (const { replica, files } of listings) {
+  for (const { replica, files, legacy } of listings) {
     try {
-      choices.push({ entry, asked, replica, plan: planRestore(files, asked.target), newest: newestOf(files), exactTimes, warnings });
+      const facts = { entry, asked, replica, newest: newestOf(files), exactTimes, warnings };
+      choices.push({ ...facts, ...chooseFormat(files, legacy, asked) });
     } catch (error) {
       problems.push(error);
     }
   }
-  const best = choices.reduce<Choice | undefined>(
-    (a, b) => (a === undefined || b.plan.reached.txid > a.plan.reached.txid ? b : a),
-    undefined,
-  );
+  const best = choices.reduce<Choice | undefined>((a, b) => (a === undefined || reachesFurther(b, a) ? b : a), undefined);
   // A replica that could not be read may hold what the others lack: its error is the truer answer.
   if (best === undefined) throw failures[0] ?? worstProblem(problems);
   return { ...best, warnings: [...warnings, ...shortfallWarnings(best, args)] };
 }
 
+/** What an operator's restore checks unless told: LTX files prove themselves by their checksums, data of version 0.3 has none over the whole database. */
+export const defaultCheck = (format: Choice['format']): 'none' | 'quick' => (format === 'ltx' ? 'none' : 'quick');
+
 /** True when every replica is readable and empty: there has never been a backup. */
 export const isNoBackup = (error: unknown): boolean => hasCode(error, 'NO_SNAPSHOT') && error.details?.files === 0;
 
-function refuseOtherLineages(generation: string | undefined): void {
-  if (generation === undefined || generation === 'ltx') return;
-  if (V3_GENERATION.test(generation)) {
-    throw new LitestreamError('NOT_SUPPORTED', `generation ${generation}: restoring data of version 0.3 is not possible yet`, {
-      details: { argument: 'generation' },
-      hint: 'Leave generation out to restore LTX data.',
-    });
-  }
+/** Times of different formats are comparable, transactions only inside one history. */
+function reachesFurther(a: Choice, b: Choice): boolean {
+  if (a.format === 'ltx' && b.format === 'ltx') return a.plan.reached.txid > b.plan.reached.txid;
+  return a.plan.reached.time > b.plan.reached.time;
+}
+
+function lineageOf(generation: string | undefined): Pick<Asked, 'format' | 'generation'> {
+  if (generation === undefined) return { format: 'any' };
+  if (generation === 'ltx') return { format: 'ltx' };
+  if (isLegacyGeneration(generation)) return { format: 'v3', generation };
   throw new LitestreamError('NO_SNAPSHOT', `generation "${generation.slice(0, 40)}" is not one that can be restored`, {
     details: { argument: 'generation' },
     hint: 'Leave generation out, or take a restorable one from the list of generations.',
@@ -105,8 +130,8 @@ function shortfallWarnings({ plan, asked }: Choice, args: PlanInput): Warning[] 
   const message = `the nearest state is ${seconds} s before ${asked.shown.timestamp ?? 'the moment asked'}`;
   if (seconds > allowed && args.strict === true) {
     throw new LitestreamError('TIME_OUT_OF_RANGE', `${message}, more than the ${allowed} s that strict allows`, {
-      details: { reached: formatInstant(plan.reached.time), txid: formatTXID(plan.reached.txid) },
-      hint: 'Ask for that state by its txid, or without strict.',
+      details: { reached: formatInstant(plan.reached.time), ...('txid' in plan.reached ? { txid: formatTXID(plan.reached.txid) } : {}) },
+      hint: 'Ask for that state itself, or without strict.',
     });
   }
   return shortfall.cause === 'end' && seconds <= allowed ? [] : [{ code: 'TIME_SHORTFALL', message }];

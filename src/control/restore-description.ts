@@ -6,6 +6,7 @@ import { hasCode } from '../base/errors.ts';
 import { formatLTXName } from '../formats/ltx/filename.ts';
 import { decodeHeader, LTX_HEADER_SIZE } from '../formats/ltx/header.ts';
 import { formatTXID } from '../formats/ltx/txid.ts';
+import { legacyHex } from '../formats/v3/names.ts';
 import type { Caller } from './caller.ts';
 import { toCount } from './fields.ts';
 import { handleOf } from './lookup.ts';
@@ -38,8 +39,9 @@ export async function describePlan(
     database: entry.settings.path,
     replica: replica.name,
     replica_type: replica.store.type,
-    format: 'ltx',
-    generation: 'ltx',
+    format: choice.format,
+    generation: generationOf(choice),
+    ...(choice.formatReason === undefined ? {} : { format_reason: choice.formatReason }),
     asked: asked.shown,
     reached: momentOut(reached),
     ...(shortfall === undefined ? {} : { short_by_seconds: toSeconds(shortfall.ms) }),
@@ -66,7 +68,10 @@ export function describeExecution(world: World, caller: Caller, problem?: string
 }
 
 /** Bytes of the database that a plan yields, from the header of its newest file; undefined when that cannot be read now. */
-export async function resultSize(world: World, { entry, replica, plan }: Choice, signal: AbortSignal): Promise<number | undefined> {
+export async function resultSize(world: World, choice: Choice, signal: AbortSignal): Promise<number | undefined> {
+  // Version 0.3 says it nowhere.
+  if (choice.format === 'v3') return undefined;
+  const { entry, replica, plan } = choice;
   const newest = plan.files.at(-1);
   if (newest === undefined) return undefined;
   try {
@@ -92,7 +97,9 @@ export async function freeBytes(output: string | undefined): Promise<number | un
   }
 }
 
-async function leftOut(world: World, { entry, plan, newest }: Choice): Promise<PlanOut['leaves_out']> {
+async function leftOut(world: World, choice: Choice): Promise<PlanOut['leaves_out']> {
+  if (choice.format === 'v3') return undefined;
+  const { entry, plan, newest } = choice;
   const live = (await handleOf(world, entry)?.status())?.engine.txid ?? newest;
   const transactions = toCount((live > newest ? live : newest) - plan.reached.txid);
   if (transactions === 0) return undefined;
@@ -105,8 +112,12 @@ function proofOf(world: World, { entry, replica }: Choice): Pick<PlanOut, 'prove
   return { proven: { txid: formatTXID(proof.txid), at: formatInstant(proof.at) } };
 }
 
-function fileList({ plan }: Choice): PlanOut['file_list'] {
-  return plan.files.map((file) => ({
+function fileList(choice: Choice): PlanOut['file_list'] {
+  if (choice.format === 'v3') {
+    const { snapshot, segments } = choice.plan;
+    return [snapshot, ...segments].map(({ key, size, createdAt }) => ({ name: key, size, timestamp: formatInstant(createdAt) }));
+  }
+  return choice.plan.files.map((file) => ({
     level: file.level,
     name: formatLTXName(file),
     min_txid: formatTXID(file.minTXID),
@@ -116,4 +127,15 @@ function fileList({ plan }: Choice): PlanOut['file_list'] {
   }));
 }
 
-const momentOut = ({ txid, time }: Choice['plan']['reached']) => ({ txid: formatTXID(txid), time: formatInstant(time) });
+/** The lineage inside the replica, as `generations` lists it. */
+export const generationOf = (choice: Choice): string => (choice.format === 'ltx' ? 'ltx' : choice.plan.generation);
+
+/** A state in either format. */
+export function momentOut(moment: Choice['plan']['reached']): PlanOut['reached'] {
+  const time = formatInstant(moment.time);
+  if ('txid' in moment) return { txid: formatTXID(moment.txid), time };
+  return { wal_index: legacyHex(moment.index), ...(moment.offset === undefined ? {} : { wal_offset: legacyHex(moment.offset) }), time };
+}
+
+/** A state as one word for file names and messages. */
+export const stateName = ({ txid, wal_index }: PlanOut['reached']): string => txid ?? wal_index ?? '';

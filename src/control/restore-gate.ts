@@ -1,8 +1,10 @@
 /** The gate between a restore plan and its execution: every check in its order, then used, recorded, done (docs/mcp.md, A restore takes two calls). */
 
 import { hasCode, LitestreamError } from '../base/errors.ts';
+import { planLegacy } from '../engine/legacy/plan.ts';
 import { planRestore } from '../engine/restore/plan.ts';
-import { formatTXID } from '../formats/ltx/txid.ts';
+import { LATEST } from '../engine/restore/target.ts';
+import { NO_TXID } from '../formats/ltx/txid.ts';
 import { auditedBy, type Confirmation } from './audited.ts';
 import type { Job } from './job-work.ts';
 import { limitReached } from './jobs.ts';
@@ -11,7 +13,7 @@ import { formatInstant } from './moment.ts';
 import { type OutputTarget, recheckOutput } from './output-path.ts';
 import type { Plan } from './plans.ts';
 import type { Choice } from './restore-choice.ts';
-import { freeBytes } from './restore-description.ts';
+import { freeBytes, momentOut, stateName } from './restore-description.ts';
 import { outputArgument, rulesOf } from './restore-planning.ts';
 import { checkSpace, runPlanned } from './restore-run.ts';
 import { requireRights } from './rights.ts';
@@ -67,12 +69,12 @@ function begin(world: World, { plan, choice, target, confirmedBy, call }: Beginn
   world.plans.find(plan.principal, plan.id);
   checkLimits(world, plan);
   world.plans.use(plan);
-  const replanned = choice.plan.files.length !== plan.shown.files || choice.plan.totals.bytes !== plan.shown.bytes_to_read;
+  const replanned = choice.plan.totals.files !== plan.shown.files || choice.plan.totals.bytes !== plan.shown.bytes_to_read;
   const finish = auditedBy(world, call, {
     verb: 'restore',
     effect: 'destroy',
     database: choice.entry.settings.path,
-    args: { output: binding.output.path, txid: formatTXID(binding.txid), integrity_check: binding.integrityCheck },
+    args: { output: binding.output.path, ...stateArguments(binding), integrity_check: binding.integrityCheck },
     planId: plan.id,
     confirmedBy,
   });
@@ -85,6 +87,12 @@ function begin(world: World, { plan, choice, target, confirmedBy, call }: Beginn
   finish(job.outcome, (output) => output.restored?.size_bytes);
   return job;
 }
+
+/** What the audit log says of the state. */
+const stateArguments = ({ generation, state }: Plan['binding']) => {
+  const { txid, wal_index, wal_offset } = momentOut(state);
+  return txid === undefined ? { generation, wal_index, wal_offset } : { txid };
+};
 
 const slotOf = ({ binding: { database } }: Plan) => ({ verb: 'restore', database, lane: `restore ${database}`, heavy: true });
 
@@ -104,7 +112,7 @@ function checkArguments(plan: Plan, args: RestoreInput): void {
 function isBound({ binding }: Plan, name: string, value: unknown): boolean {
   if (name === 'path') return value === binding.database;
   if (name === 'replica') return value === binding.replica;
-  if (name === 'txid') return typeof value === 'string' && value.toLowerCase().padStart(16, '0') === formatTXID(binding.txid);
+  if (name === 'txid') return typeof value === 'string' && value.toLowerCase().padStart(16, '0') === momentOut(binding.state).txid;
   if (name === 'integrity_check') return value === binding.integrityCheck;
   return name === 'generation' && value === binding.generation;
 }
@@ -152,10 +160,13 @@ async function ask(world: World, plan: Plan, { confirm: askPerson, signal }: Cal
   }
 }
 
+const stateWords = ({ generation, reached }: Plan['shown']): string =>
+  reached.txid === undefined ? `WAL ${reached.wal_index ?? ''} of generation ${generation}, version 0.3` : `transaction ${reached.txid}`;
+
 function question({ shown }: Plan): string {
   const { short_by_seconds: short, leaves_out: left } = shown;
   return [
-    `Restore ${shown.database} as of ${shown.reached.time} (transaction ${shown.reached.txid})?`,
+    `Restore ${shown.database} as of ${shown.reached.time} (${stateWords(shown)})?`,
     ...(short === undefined ? [] : [`That is ${short} s before the moment asked for, ${shown.asked.timestamp ?? ''}.`]),
     `A new file is created: ${shown.output ?? ''}${shown.bytes_to_write === undefined ? '' : `, ${shown.bytes_to_write} bytes`}.`,
     ...(left === undefined ? [] : [`It leaves out ${left.transactions} later transactions.`]),
@@ -168,18 +179,43 @@ async function chooseAgain(world: World, plan: Plan, entry: Choice['entry'], sig
   const { binding } = plan;
   const [replica] = findReplicas(entry, binding.replica);
   if (replica === undefined) throw changed(`replica ${binding.replica} is gone`, 'replica');
-  const target = { type: 'txid', txid: binding.txid } as const;
+  if (!('txid' in binding.state)) return chooseLegacyAgain(world, plan, { entry, replica, signal });
+  const target = { type: 'txid', txid: binding.state.txid } as const;
   const exactTimes = plan.shown.asked.timestamp !== undefined;
   const files = await world.replicas.list(entry, replica, { signal, exactTimes });
   try {
     const again = planRestore(files, target);
     const timesAreExact = (await world.replicas.get(entry, replica)).store.capabilities.timestamps === 'listing';
-    if (timesAreExact && again.reached.time !== binding.time) throw changed('the state of that transaction has another time now', 'time');
-    const asked = { target, shown: plan.shown.asked };
-    return { entry, asked, replica, plan: again, newest: again.reached.txid, exactTimes, warnings: [] };
+    if (timesAreExact && again.reached.time !== binding.state.time)
+      throw changed('the state of that transaction has another time now', 'time');
+    const asked = { format: 'ltx', target, legacyTarget: { type: 'latest' }, shown: plan.shown.asked } as const;
+    return { entry, asked, replica, format: 'ltx', plan: again, newest: again.reached.txid, exactTimes, warnings: [] };
   } catch (cause) {
     if (hasCode(cause, 'TX_NOT_AVAILABLE') || hasCode(cause, 'NO_SNAPSHOT') || hasCode(cause, 'LTX_GAP')) {
-      throw changed(`transaction ${formatTXID(binding.txid)} can no longer be restored from ${binding.replica}`, 'txid', cause);
+      throw changed(`transaction ${stateName(momentOut(binding.state))} can no longer be restored from ${binding.replica}`, 'txid', cause);
+    }
+    throw cause;
+  }
+}
+
+/** Nothing adds to data of version 0.3; its program may still remove old files. */
+async function chooseLegacyAgain(
+  world: World,
+  { binding, shown }: Plan,
+  { entry, replica, signal }: Pick<Choice, 'entry' | 'replica'> & { readonly signal: AbortSignal },
+): Promise<Choice> {
+  const { generation, state } = binding;
+  if ('txid' in state) throw new LitestreamError('INTERNAL', 'a plan of LTX files taken for one of version 0.3');
+  const { index, offset, time } = state;
+  const legacyTarget = { type: 'segment', index, offset } as const;
+  try {
+    const again = planLegacy(await world.replicas.listLegacy(entry, replica, signal), legacyTarget, generation);
+    if (again.reached.time !== time) throw changed('the file that state ends with is another one now', 'time');
+    const asked = { format: 'v3', target: LATEST, legacyTarget, generation, shown: shown.asked } as const;
+    return { entry, asked, replica, format: 'v3', plan: again, newest: NO_TXID, exactTimes: false, warnings: [] };
+  } catch (cause) {
+    if (hasCode(cause, 'TX_NOT_AVAILABLE') || hasCode(cause, 'NO_SNAPSHOT') || hasCode(cause, 'LEGACY_INVALID')) {
+      throw changed(`that state of generation ${generation} can no longer be restored from ${binding.replica}`, 'wal_index', cause);
     }
     throw cause;
   }
@@ -195,9 +231,13 @@ function unavailable(): LitestreamError {
   });
 }
 
+/** On the command line an index is hex, as version 0.3 took it; inside a WAL the moment says how far. */
+const stateFlags = ({ generation, reached }: Plan['shown']): string =>
+  reached.txid === undefined ? `-generation ${generation} -timestamp ${reached.time}` : `-txid ${reached.txid}`;
+
 function approvalPending({ shown }: Plan): LitestreamError {
   return new LitestreamError('APPROVAL_PENDING', 'a person on the host has to carry this restore out', {
-    details: { plan_id: shown.plan_id, output: shown.output, txid: shown.reached.txid },
-    hint: `A person runs on the host: litestream restore -txid ${shown.reached.txid} -o ${shown.output ?? 'FILE'} ${shown.database}`,
+    details: { plan_id: shown.plan_id, output: shown.output, ...shown.reached },
+    hint: `A person runs on the host: litestream restore ${stateFlags(shown)} -o ${shown.output ?? 'FILE'} ${shown.database}`,
   });
 }

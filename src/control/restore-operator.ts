@@ -1,14 +1,14 @@
 /** A restore by a person at the machine: no plan, any output path, at once (docs/cli.md, restore). */
 
 import { LitestreamError } from '../base/errors.ts';
-import type { RestoreRequest } from '../engine/restore/restore.ts';
+import type { OutputRequest } from '../engine/restore/produce.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import { auditedBy } from './audited.ts';
 import { factsOf } from './file-identity.ts';
 import { findDatabase } from './lookup.ts';
 import { formatInstant } from './moment.ts';
 import { isProtected, readProtected } from './protected-paths.ts';
-import { askedFor, type Choice, chooseRestore, isNoBackup } from './restore-choice.ts';
+import { askedFor, type Choice, chooseRestore, defaultCheck, isNoBackup } from './restore-choice.ts';
 import { nothingToDo, outputArgument, planForCaller } from './restore-planning.ts';
 import { runForOperator } from './restore-run.ts';
 import { requireRights } from './rights.ts';
@@ -37,7 +37,7 @@ export async function restoreForOperator(world: World, args: RestoreInput, call:
 async function run(
   world: World,
   choice: Choice,
-  request: RestoreRequest,
+  request: OutputRequest,
   call: CallContext,
   waitSeconds: number | undefined,
 ): Promise<RestoreOutput> {
@@ -64,12 +64,10 @@ async function run(
   return result ?? { as_of: formatInstant(world.clock.now()), mode: 'running', job_id: job.id };
 }
 
-function requestOf(entry: DatabaseEntry, { asked, plan }: Choice, output: string, args: RestoreInput): RestoreRequest {
+function requestOf(entry: DatabaseEntry, { format }: Choice, output: string, args: RestoreInput): OutputRequest {
   return {
-    target: asked.target,
-    plan,
     output,
-    integrity: args.integrity_check ?? 'none',
+    integrity: args.integrity_check ?? defaultCheck(format),
     ...(args.force === true ? { force: true } : {}),
     ...(output === entry.settings.path ? { metaPath: entry.settings.metaPath } : {}),
   };

@@ -1,14 +1,13 @@
 /** Makes restore plans: for models with an id that can be carried out once, for operators as a preview (docs/mcp.md, A restore takes two calls). */
 
 import { hasCode, LitestreamError } from '../base/errors.ts';
-import { formatTXID } from '../formats/ltx/txid.ts';
 import { factsOf } from './file-identity.ts';
 import { findDatabase } from './lookup.ts';
 import { formatInstant } from './moment.ts';
 import { notAllowed } from './output-name.ts';
 import { type OutputRules, type OutputTarget, resolveOutput, suggestOutput } from './output-path.ts';
-import { askedFor, type Choice, chooseRestore, isNoBackup } from './restore-choice.ts';
-import { describeExecution, describePlan } from './restore-description.ts';
+import { askedFor, type Choice, chooseRestore, defaultCheck, isNoBackup } from './restore-choice.ts';
+import { describeExecution, describePlan, generationOf, momentOut, stateName } from './restore-description.ts';
 import { checkSpace } from './restore-run.ts';
 import type { CallContext } from './verb.ts';
 import type { PlanInput, RestoreOutput } from './verbs/restore-schema.ts';
@@ -63,9 +62,8 @@ async function keptPlan(world: World, choice: Choice, args: PlanInput, call: Cal
     {
       database: choice.entry.settings.path,
       replica: choice.replica.name,
-      generation: 'ltx',
-      txid: reached.txid,
-      time: reached.time,
+      generation: generationOf(choice),
+      state: reached,
       output: target,
       integrityCheck,
     },
@@ -78,7 +76,7 @@ async function keptPlan(world: World, choice: Choice, args: PlanInput, call: Cal
 async function preview(world: World, choice: Choice, args: PlanInput, { signal }: CallContext): Promise<RestoreOutput> {
   const plan = await describePlan(world, choice, {
     output: outputArgument(args) ?? choice.entry.settings.path,
-    integrityCheck: args.integrity_check ?? 'none',
+    integrityCheck: args.integrity_check ?? defaultCheck(choice.format),
     signal,
     withFiles: true,
   });
@@ -90,7 +88,7 @@ async function chooseOutput(world: World, choice: Choice, args: PlanInput): Prom
   const given = outputArgument(args);
   if (given !== undefined) return resolveOutput(given, rulesOf(world));
   if (world.gate.restoreDirs.length === 0) return undefined;
-  return suggestOutput(choice.entry.settings.name, formatTXID(choice.plan.reached.txid), rulesOf(world));
+  return suggestOutput(choice.entry.settings.name, stateName(momentOut(choice.plan.reached)), rulesOf(world));
 }
 
 /** Why `if_db_not_exists` leaves nothing to do. For a model only inside the allowed directories: elsewhere existence is not its business. */

@@ -1,16 +1,17 @@
 /** Carries restores out as jobs, for a plan into a private directory first, for an operator straight (docs/mcp.md, A restore takes two calls). */
 
 import { LitestreamError } from '../base/errors.ts';
+import type { LegacyRestoreResult } from '../engine/legacy/restore.ts';
+import type { OutputRequest } from '../engine/restore/produce.ts';
 import type { RestoreProgress } from '../engine/restore/progress.ts';
-import type { RestoreRequest, RestoreResult } from '../engine/restore/restore.ts';
-import { formatTXID } from '../formats/ltx/txid.ts';
+import type { RestoreResult } from '../engine/restore/restore.ts';
 import type { JobContext } from './job-work.ts';
 import { formatInstant } from './moment.ts';
 import type { OutputTarget } from './output-path.ts';
 import type { Progress } from './progress.ts';
 import { PrivateDirectory } from './publish.ts';
 import type { Choice } from './restore-choice.ts';
-import { freeBytes } from './restore-description.ts';
+import { freeBytes, generationOf, momentOut } from './restore-description.ts';
 import type { PlanOut, RestoreOutput } from './verbs/restore-schema.ts';
 import type { World } from './world.ts';
 
@@ -38,27 +39,30 @@ export async function runPlanned(
     target,
     integrity,
     replanned,
-  }: { readonly target: OutputTarget; readonly integrity: RestoreRequest['integrity']; readonly replanned: boolean },
+  }: { readonly target: OutputTarget; readonly integrity: OutputRequest['integrity']; readonly replanned: boolean },
   job: JobContext,
 ): Promise<RestoreOutput> {
   const directory = await PrivateDirectory.create(target);
   try {
-    const request = { target: choice.asked.target, plan: choice.plan, output: directory.file, integrity, mode: 0o600 };
-    const result = await runRestore(world, choice, request, job);
+    const result = await runRestore(world, choice, { output: directory.file, integrity, mode: 0o600 }, job);
     job.signal.throwIfAborted();
     await directory.publish();
-    return answer(world, choice, { ...result, output: target.path, replanned: result.replanned || replanned });
+    return answer(world, choice, { ...result, output: target.path, replanned: wasReplanned(result) || replanned });
   } finally {
     await directory.remove();
   }
 }
 
 /** Restores to any path an operator named; the engine itself refuses or keeps what is there. */
-export async function runForOperator(world: World, choice: Choice, request: RestoreRequest, job: JobContext): Promise<RestoreOutput> {
+export async function runForOperator(world: World, choice: Choice, request: OutputRequest, job: JobContext): Promise<RestoreOutput> {
   return answer(world, choice, await runRestore(world, choice, request, job));
 }
 
-async function runRestore(world: World, { replica }: Choice, request: RestoreRequest, job: JobContext): Promise<RestoreResult> {
+type AnyResult = RestoreResult | LegacyRestoreResult;
+
+const wasReplanned = (result: AnyResult): boolean => 'replanned' in result && result.replanned;
+
+async function runRestore(world: World, choice: Choice, request: OutputRequest, job: JobContext): Promise<AnyResult> {
   const full = new AbortController();
   let nextLook = 0;
   const onProgress = (progress: RestoreProgress) => {
@@ -69,7 +73,12 @@ async function runRestore(world: World, { replica }: Choice, request: RestoreReq
       if (free !== undefined && free < LEAST_FREE_BYTES) full.abort(diskFilled(request.output, free));
     });
   };
-  return world.runJob('restore', { ...request, store: replica.store }, { signal: AbortSignal.any([job.signal, full.signal]), onProgress });
+  const { asked, replica } = choice;
+  const options = { signal: AbortSignal.any([job.signal, full.signal]), onProgress };
+  const common = { ...request, store: replica.store };
+  if (choice.format === 'ltx') return world.runJob('restore', { ...common, target: asked.target, plan: choice.plan }, options);
+  const identities = (replica.ageIdentities ?? []).map((secret) => secret.reveal());
+  return world.runJob('restoreLegacy', { ...common, plan: choice.plan, identities }, options);
 }
 
 function diskFilled(output: string, free: number): LitestreamError {
@@ -85,7 +94,9 @@ export function toProgress({ phase, bytesRead, bytesTotal, pagesWritten, pagesTo
   return { phase, done: pagesWritten, ...(pagesTotal > 0 ? { total: pagesTotal } : {}), unit: 'pages', message };
 }
 
-function answer(world: World, { entry, replica, warnings }: Choice, result: RestoreResult): RestoreOutput {
+function answer(world: World, choice: Choice, result: AnyResult & { readonly replanned?: boolean }): RestoreOutput {
+  const { entry, replica, warnings } = choice;
+  const { txid, wal_index } = momentOut(result.plan.reached);
   return {
     as_of: formatInstant(world.clock.now()),
     ...(warnings.length === 0 ? {} : { warnings: [...warnings] }),
@@ -94,14 +105,15 @@ function answer(world: World, { entry, replica, warnings }: Choice, result: Rest
       output: result.output,
       database: entry.settings.path,
       replica: replica.name,
-      txid: formatTXID(result.txid),
+      ...(txid === undefined ? {} : { txid }),
+      ...(wal_index === undefined ? {} : { generation: generationOf(choice), wal_index }),
       time: formatInstant(result.time),
       size_bytes: result.sizeBytes,
       pages: result.pages,
       integrity_check: result.integrity,
-      checksum: result.checksum,
+      ...('checksum' in result ? { checksum: result.checksum } : {}),
       duration_ms: Math.round(result.durationMs),
-      replanned: result.replanned,
+      replanned: result.replanned === true,
       ...(result.replacedPath === undefined ? {} : { replaced: result.replacedPath }),
     },
     open_with: `sqlite3 -readonly ${shellWord(result.output)}`,

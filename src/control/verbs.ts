@@ -14,6 +14,7 @@ import { status } from './verbs/status.ts';
 import { sync } from './verbs/sync.ts';
 import { verify } from './verbs/verify.ts';
 import { version } from './verbs/version.ts';
+import { wal } from './verbs/wal.ts';
 
 export const VERBS = {
   info,
@@ -24,6 +25,7 @@ export const VERBS = {
   generations,
   snapshots,
   ltx,
+  wal,
   restore_plan: restorePlan,
   restore,
   verify,

@@ -302,8 +302,9 @@ describe('listings of a replica', () => {
     });
   });
 
-  test('wal is ltx with a notice on stderr', async () => {
-    expect(await run({ answers }, 'wal', 'app')).toMatchObject({
+  test('wal is ltx with a notice on stderr where there is no data of version 0.3', async () => {
+    const wal = () => ({ as_of: '2026-03-01T12:00:00.000Z', segments: [], page: { returned: 0 } });
+    expect(await run({ answers: { ...answers, wal } }, 'wal', 'app')).toMatchObject({
       status: 0,
       err: 'Warning: "litestream wal" is deprecated, use "litestream ltx"\n',
       out: expect.stringMatching(/^level {2}min_txid/),

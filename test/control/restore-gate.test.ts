@@ -433,7 +433,7 @@ describe('planning', () => {
     const gone = await refusal(ask(setting.control, 'restore_plan', { path: 'app', txid: '2' }));
     expect([gone.code, gone.details]).toMatchObject(['TX_NOT_AVAILABLE', { before: { txid: hex(1) }, after: { txid: hex(3) } }]);
     expect(await codeOf(ask(setting.control, 'restore_plan', { path: 'app', timestamp: '-1d' }))).toBe('TIME_OUT_OF_RANGE');
-    expect(await codeOf(ask(setting.control, 'restore_plan', { path: 'app', generation: '3c9ac1a1ff0d22b7' }))).toBe('NOT_SUPPORTED');
+    expect(await codeOf(ask(setting.control, 'restore_plan', { path: 'app', generation: '3c9ac1a1ff0d22b7' }))).toBe('NO_SNAPSHOT');
     expect((await ask(setting.control, 'restore_plan', { path: 'app', index: '4' })).plan?.reached.txid).toBe(hex(4));
   });
 

@@ -4,8 +4,10 @@ import { z } from 'zod';
 import { type Lineage, lineages } from '../../engine/restore/lineages.ts';
 import { coverage } from '../../engine/restore/points.ts';
 import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
+import { newestLegacyTime } from '../../replica/legacy/listing.ts';
 import type { DatabaseEntry } from '../../service/options.ts';
 import { count, envelope, instant, path, replica, seconds, txidOut } from '../fields.ts';
+import { legacyGenerations } from '../legacy-listings.ts';
 import { type Listing, listReplicas } from '../listings.ts';
 import { readLocalFacts } from '../local-files.ts';
 import { findDatabase, handleOf } from '../lookup.ts';
@@ -43,11 +45,16 @@ type Output = z.output<typeof output>;
 
 async function run(world: World, args: z.output<typeof input>, { caller, signal }: CallContext): Promise<Output> {
   const entry = findDatabase(world, caller, args.path);
-  const { listings, warnings } = await listReplicas(world, { entry, replica: args.replica, signal });
+  const { listings, warnings } = await listReplicas(world, { entry, replica: args.replica, signal, legacy: true });
   const generations: Output['generations'] = [];
   for (const listing of listings) {
     const found = lineages(listing.files);
     const lag = await lagOf(world, entry, listing);
+    const old = legacyGenerations(listing);
+    for (const facts of old) {
+      const behind = found.length === 0 && facts === old.at(-1) ? lag : undefined;
+      generations.push({ database: entry.settings.path, ...facts, ...(behind === undefined ? {} : { lag_seconds: roundSeconds(behind) }) });
+    }
     for (const lineage of found)
       generations.push(describe(entry, listing.replica.name, lineage, lineage === found.at(-1) ? lag : undefined));
   }
@@ -84,11 +91,13 @@ function describe(entry: DatabaseEntry, replica: string, lineage: Lineage, lag: 
 }
 
 /** Seconds the newest lineage is behind: as measured where replication runs, otherwise the last change of the files minus the newest file. */
-async function lagOf(world: World, entry: DatabaseEntry, { replica, files }: Listing): Promise<number | undefined> {
+async function lagOf(world: World, entry: DatabaseEntry, { replica, files, legacy }: Listing): Promise<number | undefined> {
   const running = handleOf(world, entry)?.replicas.find(({ settings }) => settings.name === replica.name);
-  if (running) return running.status().lagSeconds;
+  // Replication writes LTX files: what version 0.3 left does not get newer by it.
+  if (running && files.length > 0) return running.status().lagSeconds;
   const { changedAt } = await readLocalFacts(entry.settings);
-  if (changedAt === undefined || files.length === 0) return undefined;
-  const newest = files.reduce((time, file) => Math.max(time, file.createdAt), Number.NEGATIVE_INFINITY);
+  const old = legacy.generations.map(newestLegacyTime);
+  const newest = (files.length > 0 ? files.map((file) => file.createdAt) : old).reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  if (changedAt === undefined || newest === Number.NEGATIVE_INFINITY) return undefined;
   return Math.max(0, changedAt - newest) / 1000;
 }

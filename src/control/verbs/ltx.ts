@@ -40,7 +40,7 @@ async function run(world: World, args: Input, { caller, signal }: CallContext): 
   const entry = findDatabase(world, caller, args.path);
   const isWanted = filterOf(args, world.clock.now());
   const all = await listReplicas(world, { entry, replica: args.replica, signal });
-  const listings = all.listings.map(({ replica, files }) => ({ replica, files: files.filter(isWanted) }));
+  const listings = all.listings.map((listing) => ({ ...listing, files: listing.files.filter(isWanted) }));
   const files = listings.flatMap((listing) => listing.files.map((file) => ({ replica: listing.replica.name, file })));
   const { items, page } = pageOf(
     files,

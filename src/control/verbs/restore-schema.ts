@@ -49,6 +49,14 @@ export const restoreInput = z.strictObject({
   dry_run: z.boolean().describe('Plan only').optional(),
 });
 
+/** A state: of LTX data by its transaction, of version 0.3 by the WAL it ends in and where its last piece begins. */
+const moment = z.strictObject({
+  txid: txidOut.optional(),
+  wal_index: z.string().optional(),
+  wal_offset: z.string().optional(),
+  time: instant,
+});
+
 const planOut = z.strictObject({
   /** Absent where nothing can be executed by id, as for operators. */
   plan_id: z.string().optional(),
@@ -58,10 +66,12 @@ const planOut = z.strictObject({
   replica_type: z.string().optional(),
   format: z.enum(['ltx', 'v3']),
   generation: z.string(),
-  asked: z.strictObject({ timestamp: instant.optional(), txid: txidOut.optional() }),
-  reached: z.strictObject({ txid: txidOut, time: instant }),
+  /** Why this format, where the replica holds both. */
+  format_reason: z.string().optional(),
+  asked: z.strictObject({ timestamp: instant.optional(), txid: txidOut.optional(), wal_index: z.string().optional() }),
+  reached: moment,
   short_by_seconds: seconds.optional(),
-  next_point: z.strictObject({ txid: txidOut, time: instant }).optional(),
+  next_point: moment.optional(),
   output: z.string().optional(),
   files: count,
   bytes_to_read: count,
@@ -73,7 +83,16 @@ const planOut = z.strictObject({
   proven: z.strictObject({ txid: txidOut, at: instant }).optional(),
   /** Operators only. */
   file_list: z
-    .array(z.strictObject({ level: count, name: z.string(), min_txid: txidOut, max_txid: txidOut, size: count, timestamp: instant }))
+    .array(
+      z.strictObject({
+        level: count.optional(),
+        name: z.string(),
+        min_txid: txidOut.optional(),
+        max_txid: txidOut.optional(),
+        size: count,
+        timestamp: instant,
+      }),
+    )
     .optional(),
 });
 
@@ -81,7 +100,10 @@ const restoredOut = z.strictObject({
   output: z.string(),
   database: z.string(),
   replica: z.string(),
-  txid: txidOut,
+  txid: txidOut.optional(),
+  /** Where it came from version 0.3. */
+  generation: z.string().optional(),
+  wal_index: z.string().optional(),
   time: instant,
   size_bytes: count,
   pages: count,

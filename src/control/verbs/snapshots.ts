@@ -3,8 +3,9 @@
 import { z } from 'zod';
 import { snapshots as snapshotFiles } from '../../engine/restore/lineages.ts';
 import { formatTXID } from '../../formats/ltx/txid.ts';
+import type { FileInfo } from '../../replica/file-info.ts';
 import { count, envelope, generation, instant, pageOut, paging, path, replica, txidOut } from '../fields.ts';
-import { listReplicas } from '../listings.ts';
+import { type Listing, listReplicas } from '../listings.ts';
 import { findDatabase } from '../lookup.ts';
 import { formatInstant } from '../moment.ts';
 import { numberKey, pageOf } from '../paging.ts';
@@ -43,29 +44,50 @@ type Output = z.output<typeof output>;
 
 async function run(world: World, args: z.output<typeof input>, { caller, signal }: CallContext): Promise<Output> {
   const entry = findDatabase(world, caller, args.path);
-  const { listings, warnings } = await listReplicas(world, { entry, replica: args.replica, signal });
+  const { listings, warnings } = await listReplicas(world, { entry, replica: args.replica, signal, legacy: true });
+  const old = listings.flatMap((listing) => legacyRows(listing, args.generation));
   // Every file that starts at TXID 1 belongs to the one restorable lineage.
   const wanted = args.generation === undefined || args.generation === 'ltx' ? listings : [];
-  const found = wanted.flatMap(({ replica, files }) => snapshotFiles(files).map((file) => ({ replica: replica.name, file })));
-  const { items, page } = pageOf(
-    found,
-    ({ replica, file }) => [numberKey(file.createdAt), formatTXID(file.maxTXID), file.level, replica].join(' '),
-    { verb: 'snapshots', input: args },
-  );
+  const found = wanted.flatMap((listing) => snapshotFiles(listing.files).map((file) => ltxRow(listing, file)));
+  const { items, page } = pageOf([...old, ...found], ({ key }) => key, { verb: 'snapshots', input: args });
   return {
     as_of: formatInstant(world.clock.now()),
     ...(warnings.length === 0 ? {} : { warnings: [...warnings] }),
-    snapshots: items.map(({ replica, file }) => ({
-      database: entry.settings.path,
-      replica,
-      generation: 'ltx',
-      format: 'ltx',
-      index: file.maxTXID.toString(),
-      min_txid: formatTXID(file.minTXID),
-      max_txid: formatTXID(file.maxTXID),
-      size: file.size,
-      created: formatInstant(file.createdAt),
-    })),
+    snapshots: items.map(({ row }) => ({ database: entry.settings.path, ...row })),
     page,
   };
+}
+
+/** A row and what orders it: its time first. */
+interface Keyed {
+  readonly key: string;
+  readonly row: Omit<Output['snapshots'][number], 'database'>;
+}
+
+function ltxRow({ replica: { name } }: Listing, file: FileInfo): Keyed {
+  const { minTXID, maxTXID, level, size, createdAt } = file;
+  return {
+    key: [numberKey(createdAt), formatTXID(maxTXID), level, name].join(' '),
+    row: {
+      replica: name,
+      generation: 'ltx',
+      format: 'ltx',
+      index: maxTXID.toString(),
+      min_txid: formatTXID(minTXID),
+      max_txid: formatTXID(maxTXID),
+      size,
+      created: formatInstant(createdAt),
+    },
+  };
+}
+
+/** Snapshots of version 0.3; their index is the number of the WAL behind them, in decimal as that version printed it. */
+function legacyRows({ replica: { name }, legacy }: Listing, wanted: string | undefined): Keyed[] {
+  const generations = legacy.generations.filter(({ id }) => wanted === undefined || wanted === id);
+  return generations.flatMap(({ id, snapshots: files }) =>
+    files.map(({ index, size, createdAt }) => ({
+      key: [numberKey(Math.round(createdAt)), id, numberKey(index), name].join(' '),
+      row: { replica: name, generation: id, format: 'v3', index: String(index), size, created: formatInstant(createdAt) },
+    })),
+  );
 }

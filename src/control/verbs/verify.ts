@@ -91,6 +91,9 @@ async function run(world: World, args: Input, call: CallContext): Promise<Output
   return result ?? { ...running, database: entry.settings.name, replica: replica.name };
 }
 
+/** Data of version 0.3 cannot be compared with anything: what is verified is LTX files. */
+const ltxOnly = { format: 'ltx', legacyTarget: { type: 'latest' }, shown: {} } as const;
+
 /** The replica named, or the one that comes nearest to the target. That it is bad is for the verification to say. */
 async function chooseReplica(
   world: World,
@@ -100,7 +103,7 @@ async function chooseReplica(
   const [first, second] = findReplicas(entry, args.replica);
   if (first !== undefined && second === undefined) return first;
   try {
-    return (await chooseRestore(world, entry, { args: {}, asked: { target, shown: {} }, signal })).replica;
+    return (await chooseRestore(world, entry, { args: {}, asked: { ...ltxOnly, target }, signal })).replica;
   } catch (error) {
     if (first === undefined || !(error instanceof LitestreamError) || error.disposition === 'retry') throw error;
     return first;

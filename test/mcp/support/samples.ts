@@ -153,6 +153,22 @@ export const SAMPLES: { readonly [N in VerbName]: VerbOutput<N> } = {
     duration_ms: 2_210,
     recorded: false,
   },
+  wal: {
+    as_of,
+    segments: [
+      {
+        database: '/srv/app/app.db',
+        replica: 'file',
+        generation: 'fee51cbedde042a7',
+        index: 3,
+        offset: 4152,
+        name: '00000003_00001038',
+        size: 130_726,
+        created: time,
+      },
+    ],
+    page,
+  },
   sync: { as_of, mode: 'done', database: '/srv/app/app.db', status: 'synced', txid },
   job: { as_of, job },
   cancel: { as_of, job: { ...job, state: 'cancelled', ended_at: as_of }, already_ended: false },

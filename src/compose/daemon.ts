@@ -15,10 +15,12 @@ import { makeSocketPath } from '../http/socket-path.ts';
 import { type SocketServer, serveSocket } from '../http/socket-server.ts';
 import { Tokens } from '../mcp/tokens.ts';
 import { openReplica } from '../replica/open.ts';
-import { checkHealth, isReady } from '../service/health.ts';
 import { WatchedDirectories } from '../service/directories/watched-directories.ts';
+import { checkHealth, isReady } from '../service/health.ts';
 import { limited } from '../service/limited.ts';
 import { Metrics } from '../service/metrics.ts';
+import { proofCompanion } from '../service/proof/companion.ts';
+import { ProofLedgers } from '../service/proof/ledger.ts';
 import { Replication } from '../service/replication.ts';
 import { WheelScheduler } from '../service/wheel-scheduler.ts';
 import { VERSION } from '../version.ts';
@@ -26,6 +28,7 @@ import { EnginePool } from '../workers/engine-pool.ts';
 import { runJob } from '../workers/job-host.ts';
 import { announcedDirectories } from './announced.ts';
 import { auditLogOf } from './audit-log.ts';
+import { type Cold, makeCold } from './cold.ts';
 import { COMPANIONS } from './companions.ts';
 import { likeDatabase } from './file-modes.ts';
 import { withLostMembers } from './lost-members.ts';
@@ -57,11 +60,17 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   const metrics = new Metrics(VERSION);
   const pool = new EnginePool(log);
   undo.push(() => pool.close());
+  const cold = makeCold(log, metrics);
+  undo.push(() => cold.close());
   const socketPath = makeSocketPath();
-  const replication = await Replication.create(await withLostMembers(settings, log), replicationOptions(settings, log, metrics, pool, socketPath));
+  const proofs = new ProofLedgers(systemClock, log, VERSION);
+  const replication = await Replication.create(
+    await withLostMembers(settings, log),
+    replicationOptions(settings, log, metrics, pool, socketPath, proofs, cold),
+  );
   const now = AbortSignal.abort(new LitestreamError('CANCELLED', 'start-up was interrupted'));
   undo.push(() => replication.stop({ deadlineMs: 0, retryMs: 0, signal: now }));
-  const control = createLocalControl(worldFrom(settings, log, replication, true));
+  const control = createLocalControl(worldFrom(settings, log, replication, true, proofs));
   undo.push(() => control.close());
 
   // Listeners first: a taken port is found before anything is opened.
@@ -89,7 +98,7 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
     directories.stop();
     const left = await replication.stop(limits);
     await doors;
-    for (const part of [socket, control, pool]) await close(log, [part]);
+    for (const part of [socket, control, pool, cold]) await close(log, [part]);
     return left;
   };
   return {
@@ -137,12 +146,14 @@ function replicationOptions(
   metrics: Metrics,
   pool: EnginePool,
   socketPath: string,
+  proofs: ProofLedgers,
+  cold: Cold,
 ): Parameters<typeof Replication.create>[1] {
   return {
     clock: systemClock,
     log,
     lagBudgetMs: settings.lagBudgetMs,
-    openEngine: (database, { floor }, listener) => pool.pick().open(database, { floor, socketPath }, listener),
+    openEngine: (database, { floor }, listener) => pool.pick().open(database, { floor, socketPath, sharedId: cold.sharedId }, listener),
     openReplica: ({ store }, { path }) =>
       openReplica(likeDatabase(store, path), { meter: (operation) => metrics.storeOperation(operation) }),
     restoreMissing: (entry, abort) => restoreMissing(entry, log, abort),
@@ -150,8 +161,9 @@ function replicationOptions(
     onUploadFailed: (path, replica, code) => metrics.uploadFailed(path, replica, code),
     scheduler: new WheelScheduler(systemClock, log),
     runJob,
-    companions: COMPANIONS,
-    onCount: () => {},
+    cold: cold.support,
+    companions: [...COMPANIONS, proofCompanion(proofs)],
+    onCount: (path, replica, what, amount) => metrics.count(path, replica, what, amount),
   };
 }
 

@@ -7,6 +7,7 @@ import { AuditFile } from '../control/audit.ts';
 import { makeWorld, type World } from '../control/world.ts';
 import { openReplica } from '../replica/open.ts';
 import type { DatabaseEntry } from '../service/options.ts';
+import type { ProofLedgers } from '../service/proof/ledger.ts';
 import type { ReplicationService } from '../service/service.ts';
 import { sqliteVersion } from '../sqlite/library.ts';
 import { VERSION } from '../version.ts';
@@ -24,7 +25,7 @@ type RunningSet = ReplicationService & { readonly entries: readonly DatabaseEntr
  * @param models AI clients may call: then there is an audit log even if none is configured. A person who restores after a disaster must not
  * be stopped by a directory that is gone.
  */
-export function worldFrom(settings: Settings, log: Logger, service: RunningSet | undefined, models: boolean): World {
+export function worldFrom(settings: Settings, log: Logger, service: RunningSet | undefined, models: boolean, proofs?: ProofLedgers): World {
   const auditLog = models ? auditLogOf(settings).auditLog : settings.mcp.auditLog;
   return makeWorld({
     version: VERSION,
@@ -42,6 +43,7 @@ export function worldFrom(settings: Settings, log: Logger, service: RunningSet |
     openReplica: ({ store }) => openReplica(store),
     sqliteVersion: sqliteVersion(),
     protocol: PROTOCOL,
+    ...(proofs === undefined ? {} : { proofs }),
     ...(auditLog === undefined ? {} : { audit: new AuditFile(auditLog).write }),
   });
 }

@@ -5,9 +5,10 @@ import { errorToData, LitestreamError } from '../base/errors.ts';
 import { redact } from '../base/redact.ts';
 import { NO_TXID, type TXID } from '../formats/ltx/txid.ts';
 import type { DatabaseEntry } from '../service/options.ts';
-import type { DatabaseHandle, DatabaseState, ReplicaStatus } from '../service/service.ts';
+import type { DatabaseHandle, DatabaseState, ProofFacts, ReplicaStatus } from '../service/service.ts';
 import { fileTime, type LocalFacts, type LocalFile, readLocalFacts } from './local-files.ts';
 import { handleOf } from './lookup.ts';
+import { proofOf } from './proofs.ts';
 import type { World } from './world.ts';
 
 export interface ReplicaFacts {
@@ -28,6 +29,12 @@ export interface ReplicaFacts {
     readonly attempts: number;
     readonly nextTryAt?: number;
   };
+  readonly role?: ReplicaStatus['role'];
+  readonly proof?: ProofFacts;
+  readonly lease?: ReplicaStatus['lease'];
+  readonly mirror?: ReplicaStatus['mirror'];
+  readonly maintenance?: ReplicaStatus['maintenance'];
+  readonly troubles?: ReplicaStatus['troubles'];
 }
 
 export interface DatabaseFacts {
@@ -60,10 +67,10 @@ export async function readFacts(world: World, entries: readonly DatabaseEntry[],
 
 function factsOfOne(world: World, entry: DatabaseEntry, signal: AbortSignal): Promise<DatabaseFacts> {
   const handle = handleOf(world, entry);
-  return handle === undefined ? factsFromFiles(world, entry, signal) : factsFromService(entry, handle);
+  return handle === undefined ? factsFromFiles(world, entry, signal) : factsFromService(world, entry, handle);
 }
 
-async function factsFromService(entry: DatabaseEntry, handle: DatabaseHandle): Promise<DatabaseFacts> {
+async function factsFromService(world: World, entry: DatabaseEntry, handle: DatabaseHandle): Promise<DatabaseFacts> {
   const { state, since, error, engine, replicas, unprotectedSeconds } = await handle.status();
   const { lastCheckpoint } = engine;
   return {
@@ -78,8 +85,15 @@ async function factsFromService(entry: DatabaseEntry, handle: DatabaseHandle): P
       ...(lastCheckpoint === undefined ? {} : { lastAt: lastCheckpoint.at, mode: lastCheckpoint.mode }),
       worstWriteLockMs: engine.worstWriteLockMs,
     },
-    replicas: replicas.map(replicaFacts),
+    replicas: replicas.map((replica) => ({ ...proofFacts(world, handle, replica.name), ...replicaFacts(replica) })),
   };
+}
+
+/** What was verified on demand where nothing keeps the record of the replica. */
+function proofFacts(world: World, handle: DatabaseHandle, name: string): { readonly proof?: ProofFacts } {
+  const running = handle.replicas.find((one) => one.settings.name === name);
+  const proof = running && world.proofs.of(running.replica, name).facts(running.position).proof;
+  return proof === undefined ? {} : { proof };
 }
 
 function replicaFacts({ lastError, ...status }: ReplicaStatus): ReplicaFacts {
@@ -118,7 +132,14 @@ async function replicaFromListing(
     const identified = { ...identity, destination: redact(replica.store.destination) };
     const txid = await replica.maxTXID(AbortSignal.any([signal, AbortSignal.timeout(LISTING_TIMEOUT_MS)]));
     const pending = local.files.filter((file) => file.maxTXID > txid);
-    return { ...identified, state: 'stopped', ...(txid === NO_TXID ? {} : { txid }), ...(await lagOf(world, local.files, txid, pending)) };
+    const proof = await proofOf(world, entry, settings, signal);
+    return {
+      ...identified,
+      state: 'stopped',
+      ...(txid === NO_TXID ? {} : { txid }),
+      ...(await lagOf(world, local.files, txid, pending)),
+      ...(proof === undefined ? {} : { proof }),
+    };
   } catch (error) {
     signal.throwIfAborted();
     const { code, message } = errorToData(timeoutAsOurs(error, settings.name));

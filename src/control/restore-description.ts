@@ -11,6 +11,7 @@ import type { Caller } from './caller.ts';
 import { toCount } from './fields.ts';
 import { handleOf } from './lookup.ts';
 import { formatInstant, toSeconds } from './moment.ts';
+import { proofOf } from './proofs.ts';
 import type { Choice } from './restore-choice.ts';
 import type { PlanOut, RestoreOutput } from './verbs/restore-schema.ts';
 import type { World } from './world.ts';
@@ -54,7 +55,7 @@ export async function describePlan(
     estimated_seconds: Math.ceil(totals.bytes / READ_RATE + (size ?? totals.bytes) / WRITE_RATE),
     integrity_check: integrityCheck,
     ...(leavesOut === undefined ? {} : { leaves_out: leavesOut }),
-    ...proofOf(world, choice),
+    ...(await provenOf(world, choice, signal)),
     ...(withFiles ? { file_list: fileList(choice) } : {}),
   };
 }
@@ -106,9 +107,9 @@ async function leftOut(world: World, choice: Choice): Promise<PlanOut['leaves_ou
   return { transactions, ...(plan.nextPoint === undefined ? {} : { since: formatInstant(plan.nextPoint.time) }) };
 }
 
-function proofOf(world: World, { entry, replica }: Choice): Pick<PlanOut, 'proven'> {
-  const proof = world.proofs.of(entry.settings.path);
-  if (proof?.outcome !== 'passed' || proof.txid === undefined || proof.replica !== replica.name) return {};
+async function provenOf(world: World, { entry, replica }: Choice, signal: AbortSignal): Promise<Pick<PlanOut, 'proven'>> {
+  const proof = await proofOf(world, entry, replica, signal);
+  if (proof?.outcome !== 'passed' || proof.txid === undefined) return {};
   return { proven: { txid: formatTXID(proof.txid), at: formatInstant(proof.at) } };
 }
 

@@ -5,13 +5,13 @@ import type { Logger } from '../base/log.ts';
 import type { RunJob } from '../engine/jobs.ts';
 import type { DirectorySettings } from '../service/directories/options.ts';
 import type { DatabaseEntry } from '../service/options.ts';
+import { ProofLedgers } from '../service/proof/ledger.ts';
 import type { ReplicationService } from '../service/service.ts';
 import { AllowedDirectories } from './allowed-directories.ts';
 import type { AuditSink } from './audit.ts';
 import { JOB_LIMITS, Jobs } from './jobs.ts';
 import type { RestoreGateSettings } from './options.ts';
 import { Plans } from './plans.ts';
-import { Proofs } from './proofs.ts';
 import { type OpenReplica, ReplicaAccess } from './replicas.ts';
 
 /** What the composition root hands over. */
@@ -37,6 +37,8 @@ export interface WorldParts {
   readonly sqliteVersion?: string;
   /** Revisions the MCP doors speak. */
   readonly protocol?: { readonly modern: readonly string[]; readonly legacy: readonly string[] };
+  /** What verifications have shown; the running service holds the same ones. By default a world of its own. */
+  readonly proofs?: ProofLedgers;
   /** Takes a line before and after everything that acts or destroys; what it refuses does not happen. */
   readonly audit?: AuditSink;
 }
@@ -44,14 +46,14 @@ export interface WorldParts {
 export interface World extends WorldParts {
   readonly jobs: Jobs;
   readonly plans: Plans;
-  readonly proofs: Proofs;
+  readonly proofs: ProofLedgers;
   readonly replicas: ReplicaAccess;
   readonly allowed: AllowedDirectories;
 }
 
 /** Joins the parts with what control keeps for itself. Resolves the allowed restore directories from now on. */
 export function makeWorld(parts: WorldParts): World {
-  const { clock, gate } = parts;
+  const { clock, gate, log, version } = parts;
   return {
     ...parts,
     // Members of directories come and go.
@@ -60,7 +62,7 @@ export function makeWorld(parts: WorldParts): World {
     },
     jobs: new Jobs({ clock, limits: JOB_LIMITS }),
     plans: new Plans({ clock, ttlMs: gate.planTTLMs }),
-    proofs: new Proofs(),
+    proofs: parts.proofs ?? new ProofLedgers(clock, log, version),
     replicas: new ReplicaAccess(parts.service, parts.openReplica),
     allowed: new AllowedDirectories(gate.restoreDirs, { create: parts.service !== undefined }),
   };

@@ -69,6 +69,7 @@ const FIXES: Partial<Record<ErrorCode, string>> = {
   LTX_GAP: BAD_DATA,
   LTX_MISSING: BAD_DATA,
   INTEGRITY_FAILED: BAD_DATA,
+  PROOF_FAILED: BAD_DATA,
   DB_CORRUPT: 'The live database is damaged; the newest good moment is in litestream_points.',
 };
 

@@ -105,9 +105,7 @@ function toJSON({ outcome, txid, at, durationMs, reasons, pageSet, compared, too
     duration_ms: Math.round(durationMs),
     tool,
     compared,
-    ...(pageSet === undefined
-      ? {}
-      : { page_set: { checksum: pageSet.checksum, pages: pageSet.pages, page_size: pageSet.pageSize } }),
+    ...(pageSet === undefined ? {} : { page_set: { checksum: pageSet.checksum, pages: pageSet.pages, page_size: pageSet.pageSize } }),
     reasons: reasons.slice(0, MOST_REASONS).map((reason) => reason.slice(0, LONGEST_REASON)),
   };
 }

@@ -6,6 +6,9 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { EngineEvent } from '../engine/events.ts';
 import type { StoreOperation } from '../storage/wrap/meter.ts';
+import type { ColdCount } from './cold/support.ts';
+import type { CompanionCount } from './companion.ts';
+import { companionMetrics, observeCompanions } from './companion-metrics.ts';
 import type { DatabaseHandle, DatabaseState } from './service.ts';
 
 const STATES: readonly DatabaseState[] = ['waiting', 'starting', 'replicating', 'degraded', 'failing', 'stopped'];
@@ -15,6 +18,7 @@ export class Metrics {
   readonly #engine = engineMetrics(this.#registry);
   readonly #store = storeMetrics(this.#registry);
   readonly #service = serviceMetrics(this.#registry);
+  readonly #companions = companionMetrics(this.#registry);
   readonly #mcp = mcpMetrics(this.#registry);
 
   constructor(version: string) {
@@ -61,6 +65,11 @@ export class Metrics {
     }
   }
 
+  /** A closed database was woken, or what came of it. */
+  coldCount(db: string, what: ColdCount): void {
+    this.#service.cold[what].labels(db).inc();
+  }
+
   /** Listener to the metering wrapper of every store. */
   storeOperation({ replicaType, operation, bytes, durationMs, code }: StoreOperation): void {
     const m = this.#store;
@@ -73,6 +82,11 @@ export class Metrics {
   /** A round of uploads failed. */
   uploadFailed(db: string, replica: string, code: string): void {
     this.#service.uploadErrors.labels(db, replica, code).inc();
+  }
+
+  /** Something that accompanies a replica has happened. */
+  count(db: string, replica: string, what: CompanionCount, amount: number): void {
+    this.#companions.counters[what].labels(db, replica).inc(amount);
   }
 
   /** Listener to the MCP doors: one finished or refused call. */
@@ -103,11 +117,13 @@ export class Metrics {
     const status = await database.status();
     for (const state of STATES) m.state.labels(db, state).set(status.state === state ? 1 : 0);
     m.unprotected.labels(db).set(status.unprotectedSeconds);
+    if (status.cold !== undefined) m.isCold.labels(db).set(status.engine.state === 'cold' ? 1 : 0);
     for (const replica of status.replicas) {
       m.lag.labels(db, replica.name).set(replica.lagSeconds);
       m.pendingBytes.labels(db, replica.name).set(replica.pendingBytes);
       if (replica.txid !== undefined) m.replicaTXID.labels(db, replica.name).set(Number(replica.txid));
       if (replica.lastConfirmedAt !== undefined) m.lastReplicaTime.labels(db, replica.name).set(replica.lastConfirmedAt / 1000);
+      observeCompanions(this.#companions, db, replica);
     }
   }
 }
@@ -119,8 +135,7 @@ function labelled<T extends string>(registry: Registry, ...names: T[]): { labelN
 function engineMetrics(registry: Registry) {
   const db = labelled(registry, 'db');
   const mode = labelled(registry, 'db', 'mode');
-  // Counted by compaction and level-0 retention; the names are announced so that dashboards and alerts of the original load.
-  new Counter({ name: 'litestream_compaction_verify_error_count', help: 'Compactions whose result was found wrong.', ...db });
+  // Announced so that dashboards and alerts of the original load.
   new Gauge({
     name: 'litestream_l0_retention_files_total',
     help: 'Level-0 files by retention status.',
@@ -175,6 +190,28 @@ function serviceMetrics(registry: Registry) {
       help: 'Age of the oldest change confirmed at no replica.',
       ...labelled(registry, 'db'),
     }),
+    isCold: new Gauge({
+      name: 'litestream_db_cold',
+      help: '1 while the database is closed because nobody writes; absent where that is not allowed.',
+      ...labelled(registry, 'db'),
+    }),
+    cold: {
+      wakes: new Counter({
+        name: 'litestream_db_cold_wakes_total',
+        help: 'How often the closed database was opened again.',
+        ...labelled(registry, 'db'),
+      }),
+      full_files: new Counter({
+        name: 'litestream_db_cold_full_files_total',
+        help: 'Wakes that had to write a full file.',
+        ...labelled(registry, 'db'),
+      }),
+      missed: new Counter({
+        name: 'litestream_db_cold_missed_events_total',
+        help: 'Changes of the closed database that no file event told of.',
+        ...labelled(registry, 'db'),
+      }),
+    },
     lag: new Gauge({
       name: 'litestream_replica_lag_seconds',
       help: 'Age of the oldest local change that is not at the replica; 0 when in sync.',

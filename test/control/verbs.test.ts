@@ -164,7 +164,7 @@ describe.each([{ attached: true }, { attached: false }])('attached: $attached', 
   test('verify proves the replica and is remembered', async () => {
     const { control } = await makeSetting({ attached });
     const proof = await ask(control, 'verify', { path: 'app', compare: 'none' });
-    expect(proof).toMatchObject({ mode: 'done', outcome: 'passed', txid: hex(6), replica: 'file', recorded: false });
+    expect(proof).toMatchObject({ mode: 'done', outcome: 'passed', txid: hex(6), replica: 'file', recorded: true });
     expect((await ask(control, 'info', {})).proof).toMatchObject({ proven: 1, unproven: 0 });
     expect((await ask(control, 'restore_plan', { path: 'app' })).plan?.proven).toMatchObject({ txid: hex(6) });
   });

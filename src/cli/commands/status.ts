@@ -37,6 +37,7 @@ Examples:
     }
     const lines = databases.map((row) => [printable(row.path), localStatus(row), localTXID(row), walSize(row), row.state]);
     door.stdout.write(formatTable([['database', 'status', 'local txid', 'wal size', 'state'], ...lines]));
+    for (const line of databases.flatMap(companions)) door.stdout.write(`${line}\n`);
     for (const line of databases.flatMap(troubles)) door.stderr.write(`${line}\n`);
     return 0;
   },
@@ -65,12 +66,34 @@ function troubles(row: Row): readonly string[] {
     row.code === undefined
       ? []
       : [`${row.name}: ${row.state}: ${row.code}${row.message === undefined ? '' : `: ${printable(row.message)}`}`];
-  const replicas = row.replicas.flatMap(({ name, state, lag_seconds: lag, last_error: error }) => {
+  const replicas = row.replicas.flatMap(({ name, state, lag_seconds: lag, last_error: error, troubles: others = [] }) => {
     if (state !== 'failing' && state !== 'degraded') return [];
     const behind = lag === undefined ? '' : `, ${lag} s behind`;
+    const standing = others.map((trouble) => `${row.name}: replica ${name}: ${trouble.of}: ${trouble.code}: ${printable(trouble.message)}`);
     return [
       `${row.name}: replica ${name} is ${state}${behind}${error === undefined ? '' : `: ${error.code}: ${printable(error.message)}`}`,
+      ...standing,
     ];
   });
   return [...own, ...replicas];
+}
+
+/** One line for each replica that has more to tell than its uploads. */
+function companions(row: Row): readonly string[] {
+  return row.replicas.flatMap(({ name, role, proof, lease, mirror, maintenance }) => {
+    const parts = [
+      ...(role === undefined ? [] : [role]),
+      ...(proof === undefined ? [] : [proofInWords(proof)]),
+      ...(lease === undefined ? [] : [`lease ${lease.state}${lease.owner === undefined ? '' : ` (${printable(lease.owner)})`}`]),
+      ...(mirror === undefined ? [] : [`mirror ${printable(mirror.path)}${mirror.txid === undefined ? '' : ` at ${mirror.txid}`}`]),
+      ...(maintenance?.compacted_at === undefined ? [] : [`merged ${maintenance.compacted_at}`]),
+      ...(maintenance?.snapshot_at === undefined ? [] : [`snapshot ${maintenance.snapshot_at}`]),
+    ];
+    return parts.length === 0 ? [] : [`${printable(row.name)}/${printable(name)}: ${parts.join(', ')}`];
+  });
+}
+
+function proofInWords({ outcome, at, txid, last_passed: passed }: NonNullable<Row['replicas'][number]['proof']>): string {
+  if (outcome === 'passed') return `proven${txid === undefined ? '' : ` at ${txid}`} ${at}`;
+  return `verification ${outcome} ${at}${passed === undefined ? ', never proven' : `, last proven at ${passed.txid} ${passed.at}`}`;
 }

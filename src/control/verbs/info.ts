@@ -73,7 +73,7 @@ async function run(world: World, _input: z.output<typeof input>, { caller, signa
     },
     databases: countStates(facts),
     worst: worstOf(facts, world.service === undefined),
-    proof: proofFacts(world, facts),
+    proof: proofFacts(facts),
     jobs: { running: world.jobs.running, queued: world.jobs.queued },
   };
 }
@@ -118,11 +118,15 @@ function worstOf(facts: readonly DatabaseFacts[], offline: boolean): Output['wor
     });
 }
 
-/** Only what was verified since this process started counts as proven. */
-function proofFacts(world: World, facts: readonly DatabaseFacts[]): Output['proof'] {
-  const proofs = facts.map(({ entry }) => world.proofs.of(entry.settings.path));
-  const passed = proofs.flatMap((proof) => (proof?.outcome === 'passed' ? [proof.at] : []));
-  const failed = proofs.filter((proof) => proof?.outcome === 'failed').length;
+/** A database counts as proven when one of its replicas is and none has failed. */
+function proofFacts(facts: readonly DatabaseFacts[]): Output['proof'] {
+  const proofs = facts.map(({ replicas }) => {
+    if (replicas.some(({ proof }) => proof?.outcome === 'failed')) return 'failed';
+    const passed = replicas.flatMap(({ proof }) => (proof?.outcome === 'passed' ? [proof.at] : []));
+    return passed.length === 0 ? 'unproven' : Math.max(...passed);
+  });
+  const passed = proofs.filter((proof) => typeof proof === 'number');
+  const failed = proofs.filter((proof) => proof === 'failed').length;
   return {
     proven: passed.length,
     unproven: facts.length - passed.length - failed,

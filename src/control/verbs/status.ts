@@ -9,14 +9,28 @@ import { count, databaseState, envelope, instant, path, replicaState, seconds, t
 import { bestListing, listReplicas } from '../listings.ts';
 import { findDatabase, visibleEntries } from '../lookup.ts';
 import { formatInstant, roundSeconds } from '../moment.ts';
+import { databaseProof, proofOut } from '../proofs.ts';
+import { describeCompanions } from '../replica-facts.ts';
 import { type CallContext, defineVerb } from '../verb.ts';
 import type { World } from '../world.ts';
 
 const input = z.strictObject({ path: path.optional(), detail: z.boolean().optional() });
 
+const outcome = z.enum(['passed', 'failed', 'inconclusive']);
+const proofOfReplica = {
+  outcome,
+  txid: txidOut.optional(),
+  at: instant,
+  /** Why it did not pass. */
+  reasons: z.array(z.string()).optional(),
+  last_passed: z.strictObject({ txid: txidOut, at: instant }).optional(),
+};
+
 const replicaOut = z.strictObject({
   name: z.string(),
   type: z.string(),
+  /** Absent for a required one. */
+  role: z.enum(['best-effort']).optional(),
   state: replicaState,
   txid: txidOut.optional(),
   lag_txids: count.optional(),
@@ -26,6 +40,18 @@ const replicaOut = z.strictObject({
   last_confirmed_at: instant.optional(),
   last_error: z
     .strictObject({ code: z.string(), message: z.string(), at: instant, attempts: count, next_try_at: instant.optional() })
+    .optional(),
+  proof: z.strictObject(proofOfReplica).optional(),
+  lease: z
+    .strictObject({ state: z.enum(['waiting', 'held', 'lost']), owner: z.string().optional(), expires_at: instant.optional() })
+    .optional(),
+  mirror: z.strictObject({ path: z.string(), txid: txidOut.optional(), at: instant.optional() }).optional(),
+  maintenance: z
+    .strictObject({ compacted_at: instant.optional(), snapshot_at: instant.optional(), retention_at: instant.optional() })
+    .optional(),
+  /** What stands in the way of everything but the uploads. */
+  troubles: z
+    .array(z.strictObject({ of: z.string(), code: z.string(), message: z.string(), since: instant, hint: z.string().optional() }))
     .optional(),
 });
 
@@ -54,9 +80,7 @@ const output = z.strictObject({
           worst_write_lock_ms: z.number().optional(),
         })
         .optional(),
-      proof: z
-        .strictObject({ outcome: z.enum(['passed', 'failed', 'inconclusive']), txid: txidOut.optional(), at: instant, replica: z.string() })
-        .optional(),
+      proof: z.strictObject({ ...proofOfReplica, replica: z.string() }).optional(),
       retention: z.strictObject({ oldest_point: instant.optional(), snapshot_age_seconds: seconds.optional() }).optional(),
       activity: z.strictObject({ operation: z.string(), phase: z.string().optional(), since: instant }).optional(),
     }),
@@ -85,7 +109,7 @@ async function run(world: World, args: z.output<typeof input>, call: CallContext
 
 function describe(world: World, facts: DatabaseFacts): DatabaseOut {
   const { entry, position, wal, checkpoint } = facts;
-  const proof = world.proofs.of(entry.settings.path);
+  const proven = databaseProof(facts.replicas);
   return {
     name: entry.settings.name,
     path: entry.settings.path,
@@ -110,16 +134,7 @@ function describe(world: World, facts: DatabaseFacts): DatabaseOut {
             worst_write_lock_ms: Math.round(checkpoint.worstWriteLockMs * 1000) / 1000,
           },
         }),
-    ...(proof === undefined
-      ? {}
-      : {
-          proof: {
-            outcome: proof.outcome,
-            ...(proof.txid === undefined ? {} : { txid: formatTXID(proof.txid) }),
-            at: formatInstant(proof.at),
-            replica: proof.replica,
-          },
-        }),
+    ...(proven === undefined ? {} : { proof: { ...proofOut(proven.proof), replica: proven.replica } }),
   };
 }
 
@@ -128,6 +143,7 @@ function describeReplica(replica: ReplicaFacts): DatabaseOut['replicas'][number]
   return {
     name: replica.name,
     type: replica.type,
+    ...(replica.role === 'best-effort' ? { role: replica.role } : {}),
     state: replica.state,
     ...(replica.txid === undefined ? {} : { txid: formatTXID(replica.txid) }),
     ...(replica.lagTXIDs === undefined ? {} : { lag_txids: toCount(replica.lagTXIDs) }),
@@ -146,6 +162,7 @@ function describeReplica(replica: ReplicaFacts): DatabaseOut['replicas'][number]
             ...(lastError.nextTryAt === undefined ? {} : { next_try_at: formatInstant(lastError.nextTryAt) }),
           },
         }),
+    ...describeCompanions(replica),
   };
 }
 

@@ -4,16 +4,15 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import nodePath from 'node:path';
 import { z } from 'zod';
-import { errorToData, LitestreamError } from '../../base/errors.ts';
+import { LitestreamError } from '../../base/errors.ts';
 import { redact } from '../../base/redact.ts';
-import type { PageSums } from '../../engine/database-engine.ts';
 import type { ReplicaSettings } from '../../engine/options.ts';
 import type { RestoreTarget } from '../../engine/restore/target.ts';
-import type { VerifyResult } from '../../engine/verify/verify.ts';
 import { formatTXID } from '../../formats/ltx/txid.ts';
+import type { Proof } from '../../replica/proof-record.ts';
 import type { DatabaseEntry } from '../../service/options.ts';
-import type { DatabaseHandle } from '../../service/service.ts';
-import { count, envelope, path, replica, timestamp, txid, txidOut, type Warning, waitSeconds } from '../fields.ts';
+import { type ProveRequest, prove } from '../../service/proof/prove.ts';
+import { count, envelope, path, replica, timestamp, txid, txidOut, waitSeconds } from '../fields.ts';
 import { factsOf } from '../file-identity.ts';
 import type { JobContext } from '../job-work.ts';
 import { findDatabase, findReplicas, handleOf } from '../lookup.ts';
@@ -58,9 +57,6 @@ export const verify = defineVerb({ name: 'verify', input, output, effect: 'scrat
 type Input = z.output<typeof input>;
 type Output = z.output<typeof output>;
 
-/** How long a verification waits for the live state to reach the replicas, ms. */
-const REPLICA_WAIT_MS = 30_000;
-
 interface Request {
   readonly entry: DatabaseEntry;
   readonly replica: ReplicaSettings;
@@ -84,7 +80,7 @@ async function run(world: World, args: Input, call: CallContext): Promise<Output
     database: entry.settings.name,
     lane: `verify ${entry.settings.path}`,
     heavy: true,
-    run: (context) => prove(world, request, context),
+    run: (context) => proveAndKeep(world, request, call.caller.readOnly, context),
   });
   const result = await resultOf(world, job, { ms: patienceOf(args.wait_seconds, call), call });
   const running = { as_of: formatInstant(world.clock.now()), mode: 'running' as const, job_id: job.id };
@@ -110,25 +106,20 @@ async function chooseReplica(
   }
 }
 
-async function prove(world: World, { entry, replica, target, args }: Request, { signal, progress }: JobContext): Promise<Output> {
-  const start = world.clock.monotonic();
-  const warnings: Warning[] = [];
+async function proveAndKeep(world: World, request: Request, readOnly: boolean, { signal, progress }: JobContext): Promise<Output> {
+  const { entry, replica, target, args } = request;
+  const { clock, log, runJob, proofs } = world;
   const scratch = await makeScratch(world, entry);
   try {
-    const sums = await liveSums(world, entry, { target, compare: args.compare, scratch, signal, warnings });
-    const request = { target, scratch, integrity: args.check, store: replica.store, ...(sums === undefined ? {} : { sums }) };
-    const found = await world.runJob('verify', request, { signal, onProgress: (report) => progress(toProgress(report)) });
-    const result = args.compare === 'live' && sums === undefined ? unproven(found) : found;
-    const at = world.clock.now();
-    world.proofs.record(entry.settings.path, {
-      outcome: result.outcome,
-      replica: replica.name,
-      ...(result.txid === undefined ? {} : { txid: result.txid }),
-      at,
-    });
+    const live = liveSide(world, entry, replica);
+    const { result, proof, notCompared } = await prove(
+      { database: entry.settings, replica, ...live, target, integrity: args.check, compare: args.compare, scratch },
+      { clock, log, runJob, signal, onProgress: (report) => progress(toProgress(report)), tool: proofs.tool },
+    );
+    const recorded = await keep(world, request, proof, { readOnly, signal });
     return {
-      as_of: formatInstant(at),
-      ...(warnings.length === 0 ? {} : { warnings }),
+      as_of: formatInstant(proof.at),
+      ...(notCompared === undefined ? {} : { warnings: [{ code: 'NOT_COMPARED', message: redact(notCompared) }] }),
       mode: 'done',
       database: entry.settings.name,
       replica: replica.name,
@@ -137,8 +128,8 @@ async function prove(world: World, { entry, replica, target, args }: Request, { 
       checks: result.checks.map((check) => ({ ...check, detail: redact(check.detail) })),
       ...(result.pagesCompared === undefined ? {} : { pages_compared: result.pagesCompared }),
       bytes_read: result.bytesRead,
-      duration_ms: Math.round(world.clock.monotonic() - start),
-      recorded: false,
+      duration_ms: Math.round(proof.durationMs),
+      recorded,
       ...(result.reason === undefined ? {} : { reason: redact(result.reason) }),
     };
   } finally {
@@ -146,9 +137,22 @@ async function prove(world: World, { entry, replica, target, args }: Request, { 
   }
 }
 
-/** A comparison that was asked for and could not be made proves nothing, whatever else passed. */
-function unproven(found: VerifyResult): VerifyResult {
-  return found.outcome === 'passed' ? { ...found, outcome: 'inconclusive', reason: 'the live pages could not be compared' } : found;
+function liveSide(world: World, entry: DatabaseEntry, { name }: ReplicaSettings): Pick<ProveRequest, 'live'> {
+  const database = handleOf(world, entry);
+  const replica = database?.replicas.find(({ settings }) => settings.name === name);
+  return database === undefined || replica === undefined ? {} : { live: { database, replica } };
+}
+
+/** Only the newest state says something about the replica from now on; what was found about an earlier one is the answer and no more. */
+async function keep(
+  world: World,
+  { entry, replica, target }: Request,
+  proof: Proof,
+  { readOnly, signal }: { readonly readOnly: boolean; readonly signal: AbortSignal },
+): Promise<boolean> {
+  if (target.type !== 'latest') return false;
+  const ledger = world.proofs.of(await world.replicas.get(entry, replica), replica.name);
+  return ledger.add(proof, { keep: !readOnly, signal });
 }
 
 /** On the database's own disk where this process owns its metadata directory, so that a killed verification is cleared by the next; else temporary. */
@@ -160,55 +164,4 @@ async function makeScratch(world: World, entry: DatabaseEntry): Promise<string> 
   await rm(scratch, { recursive: true, force: true });
   await mkdir(scratch, { mode: 0o700 });
   return scratch;
-}
-
-interface LiveRequest {
-  readonly target: RestoreTarget;
-  readonly compare: Input['compare'];
-  readonly scratch: string;
-  readonly signal: AbortSignal;
-  readonly warnings: Warning[];
-}
-
-/** The live database's pages, once the replicas have its position; undefined where there is nothing to compare with. */
-async function liveSums(
-  world: World,
-  entry: DatabaseEntry,
-  { target, compare, scratch, signal, warnings }: LiveRequest,
-): Promise<PageSums | undefined> {
-  const handle = handleOf(world, entry);
-  if (compare === 'none' || (compare === 'auto' && target.type !== 'latest')) return undefined;
-  if (handle === undefined) {
-    if (compare === 'live')
-      warnings.push({ code: 'NOT_COMPARED', message: 'nothing replicates here, so there are no live pages to compare with' });
-    return undefined;
-  }
-  try {
-    const sums = await handle.pageSums(scratch);
-    await waitForReplicas(world, handle, signal);
-    return sums;
-  } catch (error) {
-    signal.throwIfAborted();
-    const { code, message } = errorToData(error);
-    warnings.push({ code: 'NOT_COMPARED', message: redact(`the live pages could not be read (${code}): ${message}`) });
-    return undefined;
-  }
-}
-
-/** A replica that lags is no reason to wait for ever: the verification then says that it ends before the live state. */
-async function waitForReplicas(world: World, handle: DatabaseHandle, signal: AbortSignal): Promise<void> {
-  const enough = new AbortController();
-  const onAbort = () => enough.abort(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  world.clock.sleep(REPLICA_WAIT_MS, { signal: enough.signal, unref: true }).then(onAbort, () => {});
-  try {
-    await handle.sync({ wait: true, signal: enough.signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    // Out of patience, or the upload failed: the status of the replica tells which.
-    world.log.log('debug', 'verifying without waiting for the replica', { error: errorToData(error).message });
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    enough.abort();
-  }
 }

@@ -213,11 +213,12 @@ class Verification {
   /** The same transaction has the same pages for ever. */
   #pagesKnown(rebuilt: Rebuilt, known: KnownPages): void {
     const { checksum, pages, pageSize } = pageSetOf(rebuilt);
-    if (checksum === known.checksum && pages === known.pages && pageSize === known.pageSize) {
-      this.#pagesCompared = pages - (lockPage(pageSize) <= pages ? 1 : 0);
-      return this.#checks.note('pages', 'passed', `the same ${pages} pages that an earlier verification compared with the live database`);
-    }
-    this.#checks.note('pages', 'failed', 'the pages are not those that an earlier verification of this transaction has compared');
+    const same = checksum === known.checksum && pages === known.pages && pageSize === known.pageSize;
+    if (same) this.#pagesCompared = pages - (lockPage(pageSize) <= pages ? 1 : 0);
+    const detail = same
+      ? `the same ${pages} pages that an earlier verification compared with the live database`
+      : 'the pages are not those that an earlier verification of this transaction has compared';
+    this.#checks.note('pages', same ? 'passed' : 'failed', detail);
   }
 
   async #integrity(database: string, level: 'quick' | 'full'): Promise<void> {

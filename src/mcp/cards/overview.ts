@@ -1,5 +1,6 @@
 /** Cards of the tools that tell what is there and how it is: info, databases, status, version. */
 
+import type { VerbOutput } from '../../control/control.ts';
 import { defineCard, type NextCall } from '../card.ts';
 import { cleanName } from '../untrusted.ts';
 import { countOf, listInWords, secondsInWords } from './words.ts';
@@ -16,7 +17,7 @@ export const info = defineCard({
   toolset: 'core',
   named: true,
   idempotent: true,
-  present: ({ server, databases, worst }) => {
+  present: ({ server, databases, worst, proof }) => {
     const [first] = worst;
     const counted = (['replicating', 'waiting', 'starting', 'degraded', 'failing', 'stopped'] as const)
       .filter((state) => databases[state] > 0)
@@ -25,9 +26,10 @@ export const info = defineCard({
       first === undefined
         ? ''
         : ` Worst: ${cleanName(first.database)} is ${first.state}${first.unprotected_seconds === undefined ? '' : `, ${secondsInWords(first.unprotected_seconds)} unprotected`}${first.code === undefined ? '' : ` (${first.code})`}.`;
+    const unproven = proof.failed === 0 ? '' : ` ${countOf(proof.failed, 'database')} failed verification.`;
     const offline = server.attached === 'offline' ? 'No daemon is attached: replicas only. ' : '';
     return {
-      summary: `${offline}${countOf(databases.total, 'database')}${counted.length > 0 ? `: ${counted.join(', ')}` : ''}.${trouble}`,
+      summary: `${offline}${countOf(databases.total, 'database')}${counted.length > 0 ? `: ${counted.join(', ')}` : ''}.${trouble}${unproven}`,
       next:
         first !== undefined && server.attached === 'daemon'
           ? [statusOf(first.database, 'see what is wrong and since when')]
@@ -76,12 +78,19 @@ export const status = defineCard({
     const others = list.length > 1 ? ` ${countOf(list.length, 'database')} in all, ${bad.length} in trouble.` : '';
     const code = first.code === undefined ? '' : ` (${first.code})`;
     const position = first.position === undefined ? '' : ` at ${first.position.txid}`;
+    const proof = first.proof === undefined ? '' : `, ${proofInWords(first.proof)}`;
+    const trouble = list.flatMap(({ replicas }) => replicas.flatMap(({ troubles = [] }) => troubles))[0];
+    const standing = trouble === undefined ? '' : ` Trouble with ${trouble.of}: ${trouble.code}.`;
     const unprotected = behind > 0 ? `, ${secondsInWords(behind)} not yet at a replica` : '';
     const next: NextCall[] =
       bad.length > 0 ? [] : [{ tool: 'litestream_points', arguments: { path: first.name }, why: 'see what can be restored' }];
-    return { summary: `${cleanName(first.name)} is ${first.state}${code}${position}${unprotected}.${others}`, next };
+    return { summary: `${cleanName(first.name)} is ${first.state}${code}${position}${unprotected}${proof}.${standing}${others}`, next };
   },
 });
+
+function proofInWords({ outcome, at }: NonNullable<VerbOutput<'status'>['databases'][number]['proof']>): string {
+  return outcome === 'inconclusive' ? `last verification without a verdict at ${at}` : `last verification ${outcome} at ${at}`;
+}
 
 export const version = defineCard({
   verb: 'version',

@@ -28,9 +28,10 @@ export const verify = defineCard({
     const failed = (result.checks ?? []).filter((check) => check.outcome !== 'passed').map((check) => `${check.name} ${check.outcome}`);
     const how = failed.length > 0 ? failed.join(', ') : `${countOf(result.checks?.length ?? 0, 'check')} passed`;
     const pages = result.pages_compared === undefined ? '' : `, ${countOf(result.pages_compared, 'page')} compared`;
+    const kept = result.recorded === true ? ' The outcome is kept beside the replica.' : '';
     const read = result.bytes_read === undefined ? '' : `, ${bytesInWords(result.bytes_read)} read`;
     return {
-      summary: `Backup of ${name} on ${shortName(result.replica)}${at}: ${result.outcome ?? 'inconclusive'}; ${how}${pages}${read}.`,
+      summary: `Backup of ${name} on ${shortName(result.replica)}${at}: ${result.outcome ?? 'inconclusive'}; ${how}${pages}${read}.${kept}`,
       next:
         result.outcome === 'failed'
           ? [{ tool: 'litestream_points', arguments: { path: result.database }, why: 'see which moments can still be restored' }]

@@ -1,9 +1,15 @@
 /** The destinations that a dated replica has had so far. */
 
-import { readdir } from 'node:fs/promises';
+import { readdir, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { DateTemplate } from '../base/date-template.ts';
 import { LitestreamError } from '../base/errors.ts';
+import type { ObjectInfo } from '../storage/object-store.ts';
 import type { StoreSpec } from '../storage/spec.ts';
+import type { Replica } from './replica.ts';
+
+/** Keys in one call of the store. */
+const DELETE_BATCH = 1000;
 
 export interface DatedReplica {
   /** Of today, or of any other day: everything but its path is the same for all. */
@@ -26,6 +32,28 @@ export async function listDestinations({ store, dated }: DatedReplica): Promise<
   }
   return found.sort((a, b) => b.order - a.order).map(({ path }) => ({ ...store, path }));
 }
+
+/** Removes everything a destination holds, its directories too. Its newest files go last, so that what is left of a removal that was cut still says how old it is. */
+export async function removeDestination(replica: Replica, { store, dated }: DatedReplica, signal: AbortSignal): Promise<void> {
+  const objects: ObjectInfo[] = [];
+  for await (const object of replica.store.list('', { signal })) objects.push(object);
+  objects.sort((a, b) => a.createdAt - b.createdAt);
+  for (let at = 0; at < objects.length; at += DELETE_BATCH) {
+    const keys = objects.slice(at, at + DELETE_BATCH).map(({ key }) => key);
+    await replica.store.delete(keys, { signal });
+  }
+  await removeEmptyDirectories(store.path);
+  const { root } = new DateTemplate(dated.template, dated.zone);
+  for (let parent = dirname(store.path); parent.startsWith(root); parent = dirname(parent)) await removeDirectory(parent);
+}
+
+/** Whatever somebody else has put there stays, and so do the directories above it. */
+async function removeEmptyDirectories(directory: string): Promise<void> {
+  for (const entry of await entriesOf(directory)) if (entry.isDirectory()) await removeEmptyDirectories(join(directory, entry.name));
+  await removeDirectory(directory);
+}
+
+const removeDirectory = (directory: string): Promise<void> => rmdir(directory).catch(() => {});
 
 const depthBelow = ({ text, root }: DateTemplate): number => text.slice(root.length).split('/').length;
 

@@ -7,9 +7,10 @@ import type { Clock } from '../base/clock.ts';
 import { errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { PageSums, SyncResult } from '../engine/database-engine.ts';
+import { removeMovedLogs } from '../engine/db/local-reset.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import type { RunJob } from '../engine/jobs.ts';
-import type { DatabaseSettings } from '../engine/options.ts';
+import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import { ProblemLog } from '../engine/upload/failures.ts';
 import { LocalLog } from '../engine/upload/local-log.ts';
 import type { TXID } from '../formats/ltx/txid.ts';
@@ -25,6 +26,7 @@ import { Floors } from './floors.ts';
 import { limited } from './limited.ts';
 import type { ManagedReplica } from './managed-replica.ts';
 import type { DatabaseEntry } from './options.ts';
+import { type ResetOutcome, Resets } from './reset.ts';
 import { decisive } from './roles.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { DatabaseHandle, DatabaseStatus, ReplicaHandle } from './service.ts';
@@ -40,6 +42,8 @@ export interface ManagedDatabaseCollaborators {
   readonly restoreMissing: (entry: DatabaseEntry, signal: AbortSignal) => Promise<boolean>;
   readonly onEngineEvent: (path: string, event: EngineEvent) => void;
   readonly lagBudgetMs: number;
+  /** A replica of this database at another destination. */
+  readonly makeReplica: (settings: ReplicaSettings) => Promise<ManagedReplica>;
   readonly scheduler: Scheduler;
   readonly runJob: RunJob;
   /** What may accompany each replica. */
@@ -69,14 +73,12 @@ const LEFTOVER_LIMIT = 30_000;
 
 export class ManagedDatabase implements DatabaseHandle {
   readonly settings: DatabaseSettings;
-  readonly replicas: readonly ManagedReplica[];
+  #replicas: readonly ManagedReplica[];
   readonly #entry: DatabaseEntry;
   readonly #with: ManagedDatabaseCollaborators;
   readonly #log: Logger;
   readonly #stopping = new AbortController();
   readonly #floors: Floors;
-  /** Those that waits and the exit depend on. */
-  readonly #decisive: readonly ManagedReplica[];
   readonly #keeper: EngineKeeper;
   readonly #life: EngineLife;
   readonly #check: CaptureCheck;
@@ -85,7 +87,10 @@ export class ManagedDatabase implements DatabaseHandle {
   readonly #local: LocalLog;
   readonly #backlog: Backlog;
   readonly #aside: Aside;
+  readonly #resets: Resets;
   #starting: Promise<void> | undefined;
+  #moving: Promise<void> | undefined;
+  readonly #moves: ProblemLog;
   readonly #restores: ProblemLog;
   readonly #prunes: ProblemLog;
   #isSwept = false;
@@ -95,7 +100,7 @@ export class ManagedDatabase implements DatabaseHandle {
     const { clock, log, openEngine, lagBudgetMs } = collaborators;
     const { settings } = entry;
     this.settings = settings;
-    this.replicas = replicas;
+    this.#replicas = replicas;
     this.#entry = entry;
     this.#with = collaborators;
     this.#log = log.with({ database: settings.name });
@@ -109,7 +114,11 @@ export class ManagedDatabase implements DatabaseHandle {
       failing: 'removing old local files failed',
       over: 'old local files can be removed again',
     });
-    this.#decisive = decisive(replicas, (replica) => replica.settings.role);
+    this.#moves = new ProblemLog(clock, this.#log, {
+      level: 'error',
+      failing: 'a replica could not go on at its new destination; it stays at the old one, and it is tried again',
+      over: 'a replica goes on at its new destination',
+    });
     this.#floors = new Floors(replicas, clock, this.#decisive);
     this.#keeper = new EngineKeeper({
       settings,
@@ -133,12 +142,25 @@ export class ManagedDatabase implements DatabaseHandle {
     this.#verdict = new Verdict(clock, lagBudgetMs);
     this.#staging = new Staging(settings.metaPath);
     this.#local = new LocalLog(join(settings.metaPath, 'ltx', '0'));
+    const backlogs = () => this.#replicas.map(({ backlog }) => backlog);
     this.#backlog = new Backlog({
       bound: settings.backlog,
       local: this.#local,
-      replicas: replicas.map(({ backlog }) => backlog),
+      get replicas() {
+        return backlogs();
+      },
       clock,
       log: this.#log,
+    });
+    this.#resets = new Resets({
+      settings,
+      replicas: () => this.replicas,
+      decisive: () => this.#decisive,
+      floors: this.#floors,
+      clock,
+      log: this.#log,
+      use: (work) => this.#life.use(work),
+      signal: this.#stopping.signal,
     });
     this.#aside = new Aside({
       settings,
@@ -148,6 +170,15 @@ export class ManagedDatabase implements DatabaseHandle {
       snapshot: (to) => this.#life.use((engine) => engine.snapshot(to)),
     });
     for (const replica of replicas) this.#accompany(replica);
+  }
+
+  get replicas(): readonly ManagedReplica[] {
+    return this.#replicas;
+  }
+
+  /** Those that waits and the exit depend on. */
+  get #decisive(): readonly ManagedReplica[] {
+    return decisive(this.#replicas, (replica) => replica.settings.role);
   }
 
   /** Begins in the background and keeps trying; problems are told by `status`. */
@@ -176,8 +207,48 @@ export class ManagedDatabase implements DatabaseHandle {
     return this.#snapshot(replica, signal);
   }
 
+  reset(reason: string): Promise<ResetOutcome> {
+    return this.#resets.run(reason);
+  }
+
   pageSums(directory: string): Promise<PageSums> {
     return this.#life.use((engine) => engine.pageSums(directory));
+  }
+
+  moveReplica(handle: ReplicaHandle, settings: ReplicaSettings): Promise<void> {
+    const old = this.#replicas.find((one) => one === handle);
+    if (old === undefined || this.#stopping.signal.aborted) return Promise.resolve();
+    this.#moving ??= this.#move(old, settings)
+      .then(
+        () => this.#moves.succeeded(),
+        (thrown: unknown) => {
+          const error = errorToData(thrown);
+          if (!this.#stopping.signal.aborted) this.#moves.failed(error.code, { replica: settings.name, error });
+        },
+      )
+      .finally(() => {
+        this.#moving = undefined;
+      });
+    return this.#moving;
+  }
+
+  /** The old destination gets everything up to now, the new one begins with a snapshot, and only then takes the place of the old one. */
+  async #move(old: ManagedReplica, settings: ReplicaSettings): Promise<void> {
+    const signal = this.#stopping.signal;
+    const next = await this.#with.makeReplica(settings);
+    try {
+      const limit = { clock: this.#with.clock, ms: LEFTOVER_LIMIT, what: `the last upload to ${old.replica.store.destination}`, signal };
+      await limited(limit, (call) => old.flush(call)).catch(() => {}); // it is tried once more below, and an old destination that is gone must not hold the new one up
+      this.#floors.note(await next.replica.maxTXID(signal));
+      await this.#snapshot(next, signal);
+    } catch (error) {
+      await next.replica.close();
+      throw error;
+    }
+    this.#replicas = this.#replicas.map((one) => (one === old ? next : one));
+    this.#accompany(next);
+    this.#startReplica(next);
+    await old.finish({ deadlineMs: LEFTOVER_LIMIT, retryMs: 500, signal });
   }
 
   async status(): Promise<DatabaseStatus> {
@@ -203,6 +274,7 @@ export class ManagedDatabase implements DatabaseHandle {
     };
     try {
       await this.#starting;
+      await this.#moving;
       await this.#lastQuestion(deadline);
       await this.#life.stop(deadline.signal);
       const uncaptured = await this.#keeper.close(deadline.signal);
@@ -211,6 +283,7 @@ export class ManagedDatabase implements DatabaseHandle {
       report('-', uncaptured);
       await this.#backlog.settled();
       await this.#aside.settled();
+      await this.#resets.settled();
       return left;
     } finally {
       deadline.release();
@@ -276,6 +349,7 @@ export class ManagedDatabase implements DatabaseHandle {
       bridge: (signal) => this.#snapshot(replica, signal),
       confirmed: () => this.#prune(),
       displaced: () => this.#aside.keep(replica.settings.name),
+      failed: (error) => this.#resets.consider(error),
     });
   }
 
@@ -329,6 +403,7 @@ export class ManagedDatabase implements DatabaseHandle {
     if (first === undefined || positions.length < this.replicas.length) return;
     this.#prunedAt = now;
     const confirmed = others.reduce<TXID>((least, position) => (position < least ? position : least), first);
+    removeMovedLogs(this.settings.metaPath, confirmed);
     this.#local.prune(confirmed, now).then(
       () => this.#prunes.succeeded(),
       (thrown: unknown) => {

@@ -185,18 +185,18 @@ interface Managed {
 
 async function makeDatabase(entry: DatabaseEntry, options: ReplicationOptions): Promise<ManagedDatabase> {
   const { clock, log, lagBudgetMs } = options;
-  const replicas = await Promise.all(
-    entry.replicas.map(async (settings) => {
-      const replica = await options.openReplica(settings, entry.settings);
-      const onUploadFailed = (code: string): void => options.onUploadFailed(entry.settings.path, settings.name, code);
-      return new ManagedReplica({ database: entry.settings, settings, replica, clock, log, lagBudgetMs, onUploadFailed });
-    }),
-  );
+  const makeReplica = async (settings: ReplicaSettings): Promise<ManagedReplica> => {
+    const replica = await options.openReplica(settings, entry.settings);
+    const onUploadFailed = (code: string): void => options.onUploadFailed(entry.settings.path, settings.name, code);
+    return new ManagedReplica({ database: entry.settings, settings, replica, clock, log, lagBudgetMs, onUploadFailed });
+  };
+  const replicas = await Promise.all(entry.replicas.map(makeReplica));
   const { openEngine, restoreMissing, onEngineEvent, scheduler, runJob, companions, cold } = options;
   return new ManagedDatabase(entry, replicas, {
     clock,
     log,
     lagBudgetMs,
+    makeReplica,
     openEngine,
     restoreMissing,
     onEngineEvent,

@@ -6,6 +6,7 @@ import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { TXID } from '../formats/ltx/txid.ts';
 import type { FileInfo } from '../replica/file-info.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { ResetOutcome } from './reset.ts';
 
 /** Words shared by CLI, MCP, metrics and health. `degraded`: a replica is behind its budget. */
 export type DatabaseState = 'waiting' | 'starting' | 'replicating' | 'degraded' | 'failing' | 'stopped';
@@ -114,6 +115,10 @@ export interface DatabaseHandle {
   /** Writes a level-9 file of the current position to `replica`. */
   snapshot(replica: ReplicaHandle, signal?: AbortSignal): Promise<FileInfo>;
   pageSums(directory: string): Promise<PageSums>;
+  /** Begins the local state anew behind all that the replicas hold; the local files of before are moved aside. `reason` is for the log. */
+  reset?(reason: string): Promise<ResetOutcome>;
+  /** Lets `replica` go on at another destination, which begins with a snapshot; resolves when it does, or when it could not and stays. */
+  moveReplica(replica: ReplicaHandle, settings: ReplicaSettings): Promise<void>;
 }
 
 export interface ReplicationService {

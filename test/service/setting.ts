@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { systemClock } from '../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { LitestreamError } from '../../src/base/errors.ts';
 import type { LogFields, Logger, LogLevel } from '../../src/base/log.ts';
 import { openDatabaseEngine } from '../../src/engine/db/database.ts';
@@ -13,6 +13,7 @@ import type { DatabaseSettings, ReplicaSettings } from '../../src/engine/options
 import { LATEST } from '../../src/engine/restore/target.ts';
 import { layoutFor } from '../../src/replica/layout.ts';
 import { Replica } from '../../src/replica/replica.ts';
+import type { ColdSupport } from '../../src/service/cold/support.ts';
 import type { CompanionCount, MakeCompanion } from '../../src/service/companion.ts';
 import type { OpenEngine } from '../../src/service/engine-keeper.ts';
 import type { ManagedDatabase } from '../../src/service/managed-database.ts';
@@ -80,6 +81,9 @@ export class Setting {
   readonly scheduler = new ManualScheduler();
   readonly counts = new Map<CompanionCount, number>();
   companions: readonly MakeCompanion[] = [];
+  clock: Clock = systemClock;
+  /** Undefined: no database is closed while it is idle. */
+  cold: ColdSupport | undefined;
   readonly #remotes = new Map<string, Remote>();
   readonly #apps: App[] = [];
   readonly #services: Replication[] = [];
@@ -156,7 +160,7 @@ export class Setting {
 
   async create(...entries: readonly DatabaseEntry[]): Promise<Replication> {
     const service = await Replication.create(entries, {
-      clock: systemClock,
+      clock: this.clock,
       log: this.log,
       lagBudgetMs: this.lagBudgetMs,
       openEngine: (settings, facts, listener) => this.openEngine(settings, facts, listener),
@@ -167,6 +171,7 @@ export class Setting {
       scheduler: this.scheduler,
       runJob,
       companions: this.companions,
+      cold: this.cold,
       onCount: (_path, _replica, what, amount) => void this.counts.set(what, (this.counts.get(what) ?? 0) + amount),
     });
     this.#services.push(service);

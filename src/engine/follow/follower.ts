@@ -3,7 +3,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { threadKernel } from '../../formats/ltx/thread-kernel.ts';
 import { NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
-import type { FileInfo } from '../../replica/file-info.ts';
+import { type FileInfo, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
 import { applyFiles } from '../restore/apply.ts';
 import { listCatalogue } from '../restore/catalogue.ts';
 import { type RestoreResult, type RestoreTools, restoreDatabase } from '../restore/restore.ts';
@@ -213,7 +213,7 @@ export function makeBase(request: FollowRequest, tools: FollowTools, { base }: F
 /** What is remembered of a base; its change counter is given later. */
 export async function stateOfBase(source: FollowSource, result: RestoreResult, signal: AbortSignal): Promise<Omit<CopyState, 'counter'>> {
   const last = result.plan.files.at(-1);
-  if (last === undefined) return { txid: result.txid };
+  if (last === undefined || last.level === SNAPSHOT_LEVEL) return { txid: result.txid };
   try {
     return { txid: result.txid, timestamp: await timestampOf(source, last, signal) };
   } catch {

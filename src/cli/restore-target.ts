@@ -4,6 +4,7 @@ import { hasCode, LitestreamError } from '../base/errors.ts';
 import { absolutePath } from '../config/paths.ts';
 import { parseReplicaURL } from '../config/replicas.ts';
 import type { Settings } from '../config/settings.ts';
+import { destinationsOf } from '../service/destinations.ts';
 import { findLostMembers } from '../service/directories/lost.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { Door } from './door.ts';
@@ -85,6 +86,17 @@ async function lostMembers({ directories, databases }: Settings): Promise<Databa
   return lost;
 }
 
+/** Names of the replicas, and destinations of dated ones, that are at `directory`; a template stands for all of its dates. */
+async function replicasAt({ replicas }: DatabaseEntry, directory: string): Promise<readonly string[]> {
+  const names = await Promise.all(
+    replicas.map(async (replica) => {
+      if (replica.dated?.template === directory || replica.store.path === directory) return [replica.name];
+      return (await destinationsOf(replica)).flatMap(({ store, name }) => (store.path === directory ? [name] : []));
+    }),
+  );
+  return names.flat();
+}
+
 /** A URL without `-o` goes to the path of the one configured database that has this replica. */
 async function fromConfiguredReplica(door: Door, values: TargetFlags, url: string): Promise<RestoreTargets> {
   const { path: directory } = parseReplicaURL(url, door.env);
@@ -94,9 +106,11 @@ async function fromConfiguredReplica(door: Door, values: TargetFlags, url: strin
     throw new LitestreamError('USAGE', 'a replica URL needs an output path: no configuration says which database it belongs to', advice);
   });
   const entries = [...settings.databases, ...(await lostMembers(settings))];
-  const matches = entries.flatMap(({ settings: { path }, replicas }) =>
-    replicas.filter(({ store }) => store.path === directory).map(({ name }) => ({ path, output: path, replica: name, source: url })),
-  );
+  const owners = await Promise.all(entries.map((entry) => replicasAt(entry, directory)));
+  const matches = owners.flatMap((names, index) => {
+    const path = entries[index]?.settings.path ?? '';
+    return names.map((replica) => ({ path, output: path, replica, source: url }));
+  });
   const [match] = matches;
   if (match !== undefined && matches.length === 1) return one(settings, match);
   throw new LitestreamError('USAGE', `${matches.length === 0 ? 'no' : 'more than one'} configured database has the replica ${url}`, advice);

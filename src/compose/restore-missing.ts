@@ -11,6 +11,7 @@ import { formatTXID, type TXID } from '../formats/ltx/txid.ts';
 import { legacyHex } from '../formats/v3/names.ts';
 import { type LegacyListing, listLegacy } from '../replica/legacy/listing.ts';
 import { openReplica } from '../replica/open.ts';
+import { destinationsOf } from '../service/destinations.ts';
 import { limited } from '../service/limited.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import { runJob } from '../workers/job-host.ts';
@@ -29,7 +30,9 @@ interface Holding {
 /** False when the file is there or no replica holds anything. Rejects when a replica cannot be asked: starting empty beside a backup would begin a second history. */
 export async function restoreMissing({ settings, replicas }: DatabaseEntry, log: Logger, signal: AbortSignal): Promise<boolean> {
   if (existsSync(settings.path)) return false;
-  const holdings = await Promise.all(replicas.map((replica) => askReplica(replica, signal)));
+  const holdings = await Promise.all(
+    (await Promise.all(replicas.map(destinationsOf))).flat().map((replica) => askReplica(replica, signal)),
+  );
   const best = holdings.reduce<Holding | undefined>((most, one) => (one.txid > (most?.txid ?? 0n) ? one : most), undefined);
   try {
     const found = best === undefined ? await fromLegacy(holdings, settings.path, signal) : await fromLTX(best, settings.path, signal);

@@ -13,7 +13,7 @@ import { defaultCare } from './maintenance.ts';
 import { resolveMCP } from './mcp.ts';
 import { collectOrigins } from './origins.ts';
 import { absolutePath, databasePath } from './paths.ts';
-import { DEFAULT_SYNC_INTERVAL_MS, parseReplicaURL } from './replicas.ts';
+import { DEFAULT_SYNC_INTERVAL_MS, datedURL } from './replicas.ts';
 import { parseBool } from './scalars.ts';
 import { LOGGING_KEYS, SOCKET_KEYS, TOP_KEYS } from './schema.ts';
 import { type Placed, readSection, type Values } from './section.ts';
@@ -80,7 +80,7 @@ export function settingsForArguments(database: string | undefined, urls: readonl
   const findings = new Findings();
   const names = new Map<string, number>();
   const replicas = urls.map((url) => {
-    const store = parseReplicaURL(url, env);
+    const { store, dated } = datedURL(url, env);
     const count = (names.get(store.type) ?? 0) + 1;
     names.set(store.type, count);
     return {
@@ -89,6 +89,7 @@ export function settingsForArguments(database: string | undefined, urls: readonl
       syncIntervalMs: DEFAULT_SYNC_INTERVAL_MS,
       maxSyncFiles: 256,
       ...defaultCare(env, findings),
+      ...(dated === undefined ? {} : { dated }),
     };
   });
   const path = database === undefined ? undefined : databasePath(database, env);

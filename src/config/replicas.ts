@@ -160,6 +160,14 @@ export function parseReplicaURL(url: string, env: Environment): StoreSpec {
   return { type: 'file', path: absolutePath(absolute, env) } satisfies FileStoreSpec;
 }
 
+/** The destination of a URL in which a date (UTC) may stand. Throws CONFIG_INVALID. */
+export function datedURL(url: string, env: Environment): { readonly store: StoreSpec; readonly dated?: DatedDestination } {
+  const template = parseReplicaURL(url, env);
+  if (!DateTemplate.isIn(template.path)) return { store: template };
+  const dated = { template: template.path, zone: 'UTC' };
+  return { store: { ...template, path: new DateTemplate(dated.template, dated.zone).at(Date.now()) }, dated };
+}
+
 function replicaName(name: Placed<string> | undefined, type: string, taken: Set<string>, findings: Findings): string {
   if (name !== undefined) {
     if (!NAME.test(name.value)) findings.error(name.at, 'a name has 1 to 64 letters, digits, dots, underscores or hyphens');

@@ -7,7 +7,7 @@ import type { FileInfo } from '../replica/file-info.ts';
 import { type LegacyListing, NO_LEGACY } from '../replica/legacy/listing.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { Warning } from './fields.ts';
-import { findReplicas } from './lookup.ts';
+import { findDestinations } from './lookup.ts';
 import type { World } from './world.ts';
 
 export interface Listing {
@@ -36,7 +36,7 @@ export interface ListingRequest {
 
 /** Lists the replicas asked for. Rejects when none of them could be read, with the first one's error. */
 export async function listReplicas(world: World, { entry, replica, legacy = false, ...options }: ListingRequest): Promise<Listings> {
-  const wanted = findReplicas(entry, replica);
+  const wanted = await findDestinations(entry, replica);
   const results = await Promise.allSettled(
     wanted.map((settings) =>
       Promise.all([

@@ -3,6 +3,7 @@
 import { matchesGlob } from 'node:path';
 import { LitestreamError } from '../base/errors.ts';
 import type { ReplicaSettings } from '../engine/options.ts';
+import { destinationsOf, replicaNameOf } from '../service/destinations.ts';
 import { memberAt } from '../service/directories/members.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { DatabaseHandle } from '../service/service.ts';
@@ -73,6 +74,15 @@ export function findReplicas(entry: DatabaseEntry, name: string | undefined): re
     details: { argument: 'replica', valid },
     hint: 'Use one of the configured replicas, or leave replica out.',
   });
+}
+
+/** The same with every destination of a dated replica, newest first; one destination has a name of its own. */
+export async function findDestinations(entry: DatabaseEntry, name: string | undefined): Promise<readonly ReplicaSettings[]> {
+  const known = findReplicas(entry, name === undefined ? undefined : replicaNameOf(name));
+  const all = (await Promise.all(known.map(destinationsOf))).flat();
+  if (name === undefined || name === replicaNameOf(name)) return all;
+  const found = all.find((settings) => settings.name === name);
+  return found === undefined ? findReplicas(entry, name) : [found];
 }
 
 function nearest(asked: string, entries: readonly DatabaseEntry[]): string[] {

@@ -8,7 +8,7 @@ import { NO_TXID } from '../formats/ltx/txid.ts';
 import { auditedBy, type Confirmation } from './audited.ts';
 import type { Job } from './job-work.ts';
 import { limitReached } from './jobs.ts';
-import { findDatabase, findReplicas } from './lookup.ts';
+import { findDatabase, findDestinations } from './lookup.ts';
 import { formatInstant } from './moment.ts';
 import { type OutputTarget, recheckOutput } from './output-path.ts';
 import type { Plan } from './plans.ts';
@@ -177,7 +177,7 @@ function question({ shown }: Plan): string {
 /** The files anew: same lineage, same transaction, or PLAN_CHANGED. */
 async function chooseAgain(world: World, plan: Plan, entry: Choice['entry'], signal: AbortSignal): Promise<Choice> {
   const { binding } = plan;
-  const [replica] = findReplicas(entry, binding.replica);
+  const [replica] = await findDestinations(entry, binding.replica);
   if (replica === undefined) throw changed(`replica ${binding.replica} is gone`, 'replica');
   if (!('txid' in binding.state)) return chooseLegacyAgain(world, plan, { entry, replica, signal });
   const target = { type: 'txid', txid: binding.state.txid } as const;

@@ -15,7 +15,7 @@ import { type ProveRequest, prove } from '../../service/proof/prove.ts';
 import { count, envelope, path, replica, timestamp, txid, txidOut, waitSeconds } from '../fields.ts';
 import { factsOf } from '../file-identity.ts';
 import type { JobContext } from '../job-work.ts';
-import { findDatabase, findReplicas, handleOf } from '../lookup.ts';
+import { findDatabase, findDestinations, handleOf } from '../lookup.ts';
 import { formatInstant } from '../moment.ts';
 import { askedFor, chooseRestore } from '../restore-choice.ts';
 import { toProgress } from '../restore-run.ts';
@@ -96,8 +96,8 @@ async function chooseReplica(
   entry: DatabaseEntry,
   { args, target, call: { signal } }: { readonly args: Input; readonly target: RestoreTarget; readonly call: CallContext },
 ): Promise<ReplicaSettings> {
-  const [first, second] = findReplicas(entry, args.replica);
-  if (first !== undefined && second === undefined) return first;
+  const [first, second] = await findDestinations(entry, args.replica);
+  if (first !== undefined && (second === undefined || args.replica !== undefined)) return first;
   try {
     return (await chooseRestore(world, entry, { args: {}, asked: { ...ltxOnly, target }, signal })).replica;
   } catch (error) {

@@ -14,6 +14,7 @@ export const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   generations: async () => (await import('./commands/generations.ts')).generations,
   snapshots: async () => (await import('./commands/snapshots.ts')).snapshots,
   sync: async () => (await import('./commands/sync.ts')).sync,
+  reset: async () => (await import('./commands/reset.ts')).reset,
   verify: async () => (await import('./commands/verify.ts')).verify,
   config: async () => (await import('./commands/config.ts')).config,
   mcp: async () => (await import('./commands/mcp.ts')).mcp,

@@ -11,6 +11,7 @@ export const SUMMARIES = {
   generations: 'List the restorable runs of a replica',
   snapshots: 'List the full images of a replica',
   sync: 'Push pending changes now',
+  reset: 'Begin the local state of a database anew',
   verify: 'Prove that a backup restores',
   config: 'Check the configuration and print what it comes to',
   mcp: 'Serve AI clients over stdin and stdout',

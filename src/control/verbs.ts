@@ -7,6 +7,7 @@ import { info } from './verbs/info.ts';
 import { job } from './verbs/job.ts';
 import { ltx } from './verbs/ltx.ts';
 import { points } from './verbs/points.ts';
+import { reset } from './verbs/reset.ts';
 import { restore } from './verbs/restore.ts';
 import { restorePlan } from './verbs/restore-plan.ts';
 import { snapshots } from './verbs/snapshots.ts';
@@ -30,6 +31,7 @@ export const VERBS = {
   restore,
   verify,
   sync,
+  reset,
   job,
   cancel,
 } as const;

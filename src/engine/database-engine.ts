@@ -11,6 +11,15 @@ export interface SyncResult {
   readonly after: TXID;
 }
 
+/** What a reset moved out of the way. */
+export interface ResetResult {
+  /** Directory that holds the local files of before, laid out like a replica in files; absent when there were none. */
+  readonly keptIn?: string;
+  readonly files: number;
+  /** Bytes. */
+  readonly bytes: number;
+}
+
 export interface StagedFile {
   /** Absolute path of the finished local file; the caller deletes it. */
   readonly path: string;
@@ -62,6 +71,8 @@ export interface DatabaseEngine {
   pageSums(directory: string): Promise<PageSums>;
   /** A replica is further than we are: the next file is a full one at `floor` + 1 (docs/engine.md, Positions and repair). */
   raise(floor: TXID): Promise<void>;
+  /** Forgets the local log, which is moved aside: the next file is a full one behind `floor` and behind all local files (docs/engine.md, Reset). */
+  reset(floor: TXID): Promise<ResetResult>;
   status(): Promise<EngineStatus>;
   /**
    * As `close`, if nothing is pending and nobody has written lately; undefined when it stays open. From then on `sharedLock` (absolute path),

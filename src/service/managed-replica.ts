@@ -42,6 +42,8 @@ export interface ReplicaNeeds {
   bridge(signal: AbortSignal): Promise<FileInfo>;
   /** The replica has confirmed another file. */
   confirmed(): void;
+  /** A round of uploads failed. */
+  failed?(error: ErrorData): void;
   /** Another process writes there; resolves with what to do about what it does not have, a sentence. */
   displaced?(): Promise<string>;
 }
@@ -140,6 +142,14 @@ export class ManagedReplica implements ReplicaHandle {
 
   retryNow(options?: { readonly othersWrote?: boolean }): void {
     this.#uploader.retryNow(options);
+  }
+
+  /** The local state was reset: looks anew, whatever was found before. */
+  startOver(): Promise<void> {
+    this.replica.endWrites(undefined);
+    this.#advice = undefined;
+    this.#keeping = undefined;
+    return this.#uploader.startOver();
   }
 
   /** A local file is durable. */
@@ -281,6 +291,7 @@ export class ManagedReplica implements ReplicaHandle {
       case 'failed':
         this.#options.onUploadFailed(event.error.code);
         if (isDisplaced(event.error)) this.#onDisplaced(event.error);
+        this.#needs?.failed?.(event.error);
         return;
       case 'recovered':
         return;

@@ -116,7 +116,7 @@ export interface DatabaseHandle {
   snapshot(replica: ReplicaHandle, signal?: AbortSignal): Promise<FileInfo>;
   pageSums(directory: string): Promise<PageSums>;
   /** Begins the local state anew behind all that the replicas hold; the local files of before are moved aside. `reason` is for the log. */
-  reset?(reason: string): Promise<ResetOutcome>;
+  reset(reason: string): Promise<ResetOutcome>;
   /** Lets `replica` go on at another destination, which begins with a snapshot; resolves when it does, or when it could not and stays. */
   moveReplica(replica: ReplicaHandle, settings: ReplicaSettings): Promise<void>;
 }

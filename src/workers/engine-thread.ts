@@ -65,6 +65,7 @@ export class EngineThread {
       snapshot: (directory) => call('snapshot', directory),
       pageSums: (directory) => call('pageSums', directory),
       raise: (floor) => call('raise', floor),
+      reset: (floor) => call('reset', floor),
       status: () => call('status'),
       closeIfIdle: async (sharedLock) => {
         const place = await call('closeIfIdle', sharedLock);

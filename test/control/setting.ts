@@ -202,6 +202,7 @@ async function fakeHandle(entry: DatabaseEntry, transactions: number, { status, 
     sync: async () => ({ before: toTXID(transactions), after: toTXID(transactions) }),
     snapshot: async (): Promise<FileInfo> => ({ level: 9, minTXID: toTXID(1), maxTXID: toTXID(transactions), size: 1, createdAt: START }),
     moveReplica: async () => {},
+    reset: async () => ({ files: 0, bytes: 0, floor: toTXID(transactions) }),
     pageSums: () => Promise.reject(new LitestreamError('DB_NOT_READY', 'no pages in this test')),
     ...handle,
   };

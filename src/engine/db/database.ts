@@ -6,7 +6,7 @@ import { hasCode } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import { type ColdPlace, fingerprintOf, modifiedAt } from '../cold/fingerprint.ts';
-import type { DatabaseEngine, EngineStatus, PageSums, StagedFile, SyncResult } from '../database-engine.ts';
+import type { DatabaseEngine, EngineStatus, PageSums, ResetResult, StagedFile, SyncResult } from '../database-engine.ts';
 import type { EngineEvent } from '../events.ts';
 import type { DatabaseSettings } from '../options.ts';
 import type { Capture, PassResult } from './capture.ts';
@@ -118,6 +118,13 @@ class LiveEngine implements DatabaseEngine, Monitored {
   async raise(floor: TXID): Promise<void> {
     this.#holder.raise(floor);
     this.#monitor.retry();
+  }
+
+  async reset(floor: TXID): Promise<ResetResult> {
+    this.#holder.raise(floor);
+    const { keptIn, files, bytes } = await this.#holder.reset();
+    this.#monitor.retry();
+    return { ...(keptIn === undefined ? {} : { keptIn }), files, bytes };
   }
 
   async status(): Promise<EngineStatus> {

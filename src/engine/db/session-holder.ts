@@ -6,6 +6,7 @@ import type { TXID } from '../../formats/ltx/txid.ts';
 import type { DatabaseSettings } from '../options.ts';
 import type { CaptureDeps } from './capture.ts';
 import type { OpenDeps } from './live-database.ts';
+import { type MovedLog, measureLog, moveLogAside } from './local-reset.ts';
 import { Session } from './session.ts';
 
 export class SessionHolder {
@@ -35,6 +36,27 @@ export class SessionHolder {
   /** Runs `work` with an open session. Rejects with NotYet, with why it could not be opened, or ENGINE_STOPPED. */
   run<T>(work: (session: Session) => Promise<T>): Promise<T> {
     return this.#executor.run(async () => work(await this.#open()));
+  }
+
+  /** Moves the local log aside, whether or not the database could be opened with it, and opens the database without it. */
+  reset(): Promise<MovedLog> {
+    return this.#executor.run(async () => {
+      if (this.#stopped !== undefined) throw this.#stopped;
+      const { metaPath } = this.#settings;
+      this.raise(measureLog(metaPath).newest);
+      await this.#drop();
+      let moved: MovedLog | undefined;
+      try {
+        this.#session = await this.#openSession(() => {
+          moved = moveLogAside(metaPath, this.#openDeps.clock.now());
+        });
+      } catch (error) {
+        // Done is done: what keeps the database from being opened now is told by the next look.
+        if (moved === undefined) throw error;
+      }
+      if (moved === undefined) throw new LitestreamError('INTERNAL', `resetting ${metaPath}: the local log was not reached`);
+      return moved;
+    });
   }
 
   raise(floor: TXID): void {
@@ -70,8 +92,8 @@ export class SessionHolder {
     return this.#session;
   }
 
-  async #openSession(): Promise<Session> {
-    const start = { floor: this.#floor, demanded: this.#displaced };
+  async #openSession(onOwned?: () => void): Promise<Session> {
+    const start = { floor: this.#floor, demanded: this.#displaced, onOwned };
     const session = await Session.open(this.#settings, this.#openDeps, this.#deps, start);
     this.#displaced = undefined;
     return session;

@@ -24,6 +24,8 @@ export interface SessionStart {
   readonly floor: TXID | undefined;
   /** Why the first file has to be a full one whatever the WAL says. */
   readonly demanded: string | undefined;
+  /** Called when the database is ours, before the local log is looked at. */
+  readonly onOwned?: (() => void) | undefined;
 }
 
 export class Session {
@@ -55,6 +57,7 @@ export class Session {
   static async open(settings: DatabaseSettings, openDeps: OpenDeps, deps: CaptureDeps, start: SessionStart): Promise<Session> {
     const db = LiveDatabase.open(settings, openDeps);
     try {
+      start.onOwned?.();
       deps.localLog.sweepTemporary();
       const capture = new Capture(db, settings, deps, start.floor);
       if (start.demanded !== undefined) capture.demandFull(start.demanded);

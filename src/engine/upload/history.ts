@@ -66,7 +66,7 @@ export function fellBack(
     `the replica at ${replica.store.destination} ${found}, but TXID ${least} was uploaded there`,
     {
       details: { confirmed: least, found: formatTXID(facts.position), mark: facts.mark },
-      hint: `Is the destination mounted, and is it the right one? If its files were removed on purpose, stop, remove ${facts.mark}, and start again.`,
+      hint: `Is the destination mounted, and is it the right one? If its files were removed on purpose: litestream reset DB_PATH`,
     },
   );
 }

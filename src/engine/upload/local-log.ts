@@ -4,7 +4,7 @@ import { open, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
 import { formatLTXName, parseLTXName } from '../../formats/ltx/filename.ts';
-import { decodeHeader, LTX_HEADER_SIZE } from '../../formats/ltx/header.ts';
+import { decodeHeader, LTX_HEADER_SIZE, type LTXHeader } from '../../formats/ltx/header.ts';
 import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
 import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
 import { bytesBody } from '../../storage/body.ts';
@@ -66,7 +66,7 @@ export class LocalLog {
       const { size } = await handle.stat();
       const bytes = Buffer.allocUnsafe(size <= IN_MEMORY_BYTES ? size : LTX_HEADER_SIZE);
       const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
-      const header = decodeHeader(bytes.subarray(0, bytesRead));
+      const header = headerOf(bytes.subarray(0, bytesRead), path);
       if (header.minTXID !== txid || header.maxTXID !== txid) throw misnamed(path, header.minTXID, header.maxTXID);
       const body = bytesRead === size ? bytesBody(bytes) : { size, open: () => fileChunks(path, txid) };
       return { body, timestamp: header.timestamp };
@@ -160,6 +160,15 @@ async function* fileChunks(path: string, txid: TXID): AsyncGenerator<Uint8Array>
     }
   } finally {
     await handle.close();
+  }
+}
+
+function headerOf(bytes: Uint8Array, path: string): LTXHeader {
+  try {
+    return decodeHeader(bytes);
+  } catch (error) {
+    if (!(error instanceof LitestreamError)) throw error;
+    throw new LitestreamError(error.code, `local file ${path}: ${error.message}`, { cause: error, details: { ...error.details, path } });
   }
 }
 

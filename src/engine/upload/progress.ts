@@ -49,6 +49,14 @@ export class UploadProgress {
     return this.#ahead?.floor;
   }
 
+  /** Nothing is known of the replica any more. */
+  forget(): void {
+    this.#confirmed = undefined;
+    this.#remembered = undefined;
+    this.#ahead = undefined;
+    this.#cut = undefined;
+  }
+
   /** What an earlier process has seen at the replica. */
   remember(position: TXID | undefined): void {
     this.#remembered = position;

@@ -1,12 +1,18 @@
 /** What this database once had at a destination, remembered across restarts, so that an unmounted or emptied one is noticed. */
 
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../base/log.ts';
 import { formatTXID, parseTXID, type TXID } from '../../formats/ltx/txid.ts';
 
 /** Least distance between two writes, ms: the mark is a lower bound and need not be exact. */
 const WRITE_INTERVAL_MS = 60_000;
+
+/** Forgets what was uploaded anywhere. Only for the owner of the metadata directory. */
+export async function forgetUploads(metaPath: string): Promise<void> {
+  const names = (await readdir(metaPath)).filter((name) => /^uploaded-.*\.json$/.test(name));
+  await Promise.all(names.map((name) => rm(join(metaPath, name), { force: true })));
+}
 
 export class UploadMark {
   readonly path: string;
@@ -38,6 +44,14 @@ export class UploadMark {
       this.#log.log('debug', 'no mark of earlier uploads', { path: this.path, reason: String(error) });
     }
     return this.#written;
+  }
+
+  /** Forgets, on disk too. */
+  async remove(): Promise<void> {
+    this.#written = undefined;
+    this.#proven = undefined;
+    this.#writtenAt = Number.NEGATIVE_INFINITY;
+    await rm(this.path, { force: true });
   }
 
   /** Up to where our own history was seen there, when the mark says so. */

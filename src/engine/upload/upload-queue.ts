@@ -43,6 +43,11 @@ export class UploadQueue {
     this.#set([...listed, ...this.#files.slice(this.#head).filter((file) => file.txid > end)]);
   }
 
+  /** Forgets everything, also what was the newest. */
+  clear(): void {
+    this.#set([]);
+  }
+
   /** Forgets the files up to `position`. */
   drop(position: TXID): void {
     while (this.first !== undefined && this.first.txid <= position) {

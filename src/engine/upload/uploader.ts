@@ -13,7 +13,7 @@ import type { Waiting } from './backlog.ts';
 import type { UploadEvent } from './events.ts';
 import { type Failure, Failures } from './failures.ts';
 import { type Continuity, compareAt, fellBack, isFullFile, otherHistory } from './history.ts';
-import { type LocalFile, LocalLog, missingLocalFile } from './local-log.ts';
+import { type LocalFile, LocalLog, missingLocalFile, type OutgoingFile } from './local-log.ts';
 import { OwnWrites } from './own-writes.ts';
 import { type ProgressFacts, UploadProgress } from './progress.ts';
 import { UploadMark } from './upload-mark.ts';
@@ -115,6 +115,18 @@ export class Uploader {
   /** True while the replica lacks changes whose local files are gone. */
   get isCutOff(): boolean {
     return this.#progress.isCutOff;
+  }
+
+  /** Forgets all that was known of the replica and of the local files, a second writer included, and looks anew: the local state was reset. */
+  async startOver(): Promise<void> {
+    this.#own.forget();
+    this.#progress.forget();
+    this.#queue.clear();
+    this.#proven = undefined;
+    await this.#mark.remove();
+    this.#failures.clear();
+    this.#nextRoundAt = 0;
+    this.retryNow();
   }
 
   /** Begins with a round at once. */
@@ -288,7 +300,7 @@ export class Uploader {
   async #send({ txid }: LocalFile): Promise<void> {
     const signal = this.#closing.signal;
     const started = this.#clock.monotonic();
-    const { body, timestamp } = await this.#local.take(txid);
+    const { body, timestamp } = await this.#take(txid);
     const { size } = await this.#replica.write(0, txid, txid, body, { createdAt: timestamp, signal });
     this.#position = txid;
     this.#needsFull = false;
@@ -296,6 +308,15 @@ export class Uploader {
     this.#prove(txid);
     const at = this.#progress.uploaded(txid);
     this.#onEvent({ type: 'uploaded', txid, size, durationMs: this.#clock.monotonic() - started, at });
+  }
+
+  /** A damaged file is never sent, and what comes after it needs a snapshot first, as after a missing one. */
+  async #take(txid: TXID): Promise<OutgoingFile> {
+    try {
+      return await this.#local.take(txid);
+    } catch (error) {
+      throw error instanceof LitestreamError && error.disposition === 'reset' ? this.#gap(error) : error;
+    }
   }
 
   #prove(txid: TXID): void {

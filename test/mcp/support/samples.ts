@@ -170,6 +170,7 @@ export const SAMPLES: { readonly [N in VerbName]: VerbOutput<N> } = {
     page,
   },
   sync: { as_of, mode: 'done', database: '/srv/app/app.db', status: 'synced', txid },
+  reset: { as_of, database: 'app', path: '/srv/app/app.db', directory: '/srv/app/.app.db-litestream/ltx', outcome: 'nothing', files: 0, bytes: 0 },
   job: { as_of, job },
   cancel: { as_of, job: { ...job, state: 'cancelled', ended_at: as_of }, already_ended: false },
 };

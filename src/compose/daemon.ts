@@ -159,6 +159,7 @@ function replicationOptions(
     restoreMissing: (entry, abort) => restoreMissing(entry, log, abort),
     onEngineEvent: (path, event) => metrics.engineEvent(path, event),
     onUploadFailed: (path, replica, code) => metrics.uploadFailed(path, replica, code),
+    onRemoved: () => metrics.databaseRemoved(),
     scheduler: new WheelScheduler(systemClock, log),
     runJob,
     cold: cold.support,

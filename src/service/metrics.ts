@@ -9,6 +9,7 @@ import type { StoreOperation } from '../storage/wrap/meter.ts';
 import type { ColdCount } from './cold/support.ts';
 import type { CompanionCount } from './companion.ts';
 import { companionMetrics, observeCompanions } from './companion-metrics.ts';
+import { sweepDatabases } from './metrics-sweep.ts';
 import type { DatabaseHandle, DatabaseState } from './service.ts';
 
 const STATES: readonly DatabaseState[] = ['waiting', 'starting', 'replicating', 'degraded', 'failing', 'stopped'];
@@ -20,6 +21,7 @@ export class Metrics {
   readonly #service = serviceMetrics(this.#registry);
   readonly #companions = companionMetrics(this.#registry);
   readonly #mcp = mcpMetrics(this.#registry);
+  #mustSweep = false;
 
   constructor(version: string) {
     new Gauge({
@@ -105,8 +107,15 @@ export class Metrics {
     this.#mcp.connections.labels(kind).set(count);
   }
 
+  /** A database has been let go; its series end with the next exposition. */
+  databaseRemoved(): void {
+    this.#mustSweep = true;
+  }
+
   /** The text exposition; positions and lag are read from `databases` at this moment. */
   async render(databases: readonly DatabaseHandle[]): Promise<string> {
+    if (this.#mustSweep) await sweepDatabases(this.#registry, new Set(databases.map(({ settings }) => settings.path)));
+    this.#mustSweep = false;
     await Promise.all(databases.map((database) => this.#observe(database)));
     return this.#registry.metrics();
   }

@@ -6,6 +6,13 @@ import { datedCompanion } from '../service/dated-companion.ts';
 import { leaseCompanion } from '../service/lease-companion.ts';
 import { makeMaintenance } from '../service/maintenance/maintenance.ts';
 import { makeMirror } from '../service/mirror-companion.ts';
+import { watchReplica } from '../service/watchdog/companion.ts';
 
 /** In this order they are made; each decides by the replica's settings whether it is needed. */
-export const COMPANIONS: readonly MakeCompanion[] = [leaseCompanion, makeMaintenance, makeMirror, datedCompanion(openReplica)];
+export const COMPANIONS: readonly MakeCompanion[] = [
+  leaseCompanion,
+  makeMaintenance,
+  makeMirror,
+  datedCompanion(openReplica),
+  watchReplica,
+];

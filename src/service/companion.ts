@@ -43,6 +43,8 @@ export interface Companion {
   stop(): Promise<void>;
   /** True: stopped before the last upload (most). False: after it (a lease must outlive the uploads). Default true. */
   readonly isBeforeFlush?: boolean;
+  /** Called every few seconds by the observer: returns at once, and costs next to nothing while nothing changes. */
+  look?(): void;
   /** What it adds to the status of its replica. */
   facts?(): CompanionFacts;
 }

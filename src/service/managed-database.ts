@@ -138,7 +138,10 @@ export class ManagedDatabase implements DatabaseHandle {
       isReplicated: () => this.#isReplicated(),
       signal: this.#stopping.signal,
     });
-    this.#check = new CaptureCheck(settings.path, clock);
+    this.#check = new CaptureCheck(settings.path, clock, {
+      directory: join(settings.metaPath, 'ltx', '0'),
+      graceMs: 2 * settings.pollIntervalMs,
+    });
     this.#verdict = new Verdict(clock, lagBudgetMs);
     this.#staging = new Staging(settings.metaPath);
     this.#local = new LocalLog(join(settings.metaPath, 'ltx', '0'));

@@ -20,6 +20,7 @@ import { ReplicaBacklog } from './backlog.ts';
 import type { Companion } from './companion.ts';
 import { advised, isDisplaced } from './displaced.ts';
 import { limited } from './limited.ts';
+import { NewBase } from './new-base.ts';
 import type { CompanionFacts, ReplicaHandle, ReplicaStatus } from './service.ts';
 import type { StopLimits } from './stop-limits.ts';
 
@@ -74,6 +75,7 @@ export class ManagedReplica implements ReplicaHandle {
   /** What to do about what another writer's replica does not have. */
   #advice: string | undefined;
   #keeping: Promise<void> | undefined;
+  readonly #newBase: NewBase;
 
   constructor(options: ManagedReplicaOptions) {
     const { database, settings, replica, clock, log } = options;
@@ -91,6 +93,7 @@ export class ManagedReplica implements ReplicaHandle {
       level: 'warn',
       failing: 'local files the replica needed were gone; a snapshot took their place',
     });
+    this.#newBase = new NewBase({ clock, log: this.#log, signal: this.#closing.signal, snapshot: () => this.#snapshot() });
     const directory = join(database.metaPath, 'ltx', '0');
     this.#local = new LocalLog(directory);
     this.#uploader = new Uploader({ settings, replica, directory, clock, log: this.#log, onEvent: (event) => this.#onEvent(event) });
@@ -179,9 +182,14 @@ export class ManagedReplica implements ReplicaHandle {
     return written;
   }
 
+  look(): void {
+    for (const companion of this.#companions) companion.look?.();
+  }
+
   status(): ReplicaStatus {
-    const { lastError, state, ...facts } = this.#uploader.status();
-    const extras = joinFacts([...this.#companions, this.backlog]);
+    const { lastError, state, ...uploads } = this.#uploader.status();
+    const { waitingSeconds = 0, ...extras } = joinFacts([...this.#companions, this.backlog]);
+    const facts = { ...uploads, lagSeconds: Math.max(uploads.lagSeconds, waitingSeconds) };
     const troubled = facts.lagSeconds * 1000 > this.#options.lagBudgetMs || extras.troubles !== undefined;
     const behind = state === 'replicating' && troubled;
     return {
@@ -260,6 +268,7 @@ export class ManagedReplica implements ReplicaHandle {
       await limited({ clock, ms: RELEASE_LIMIT, what: `closing ${this.replica.store.destination}` }, async () => {
         await this.#uploader.close();
         await this.#bridging;
+        await this.#newBase.settled();
         await this.#keeping;
         await this.#stopCompanions(false);
         await this.replica.close();
@@ -293,9 +302,17 @@ export class ManagedReplica implements ReplicaHandle {
         if (isDisplaced(event.error)) this.#onDisplaced(event.error);
         this.#needs?.failed?.(event.error);
         return;
+      case 'page-size':
+        this.#newBase.need(event.txid);
+        return;
       case 'recovered':
         return;
     }
+  }
+
+  async #snapshot(): Promise<FileInfo> {
+    if (this.#needs === undefined) throw new LitestreamError('DB_NOT_OPEN', `${this.#options.database.name} is not open`);
+    return this.#needs.bridge(this.#closing.signal);
   }
 
   /** Nothing more is written or deleted by us, and what only we have is kept. */
@@ -316,8 +333,7 @@ export class ManagedReplica implements ReplicaHandle {
     this.#bridgePauseMs = this.#bridgeBackoff.next();
     try {
       if (pauseMs > 0) await this.#options.clock.sleep(pauseMs, { signal, unref: true });
-      if (this.#needs === undefined) throw new LitestreamError('DB_NOT_OPEN', `${this.#options.database.name} is not open`);
-      const { size } = await this.#needs.bridge(signal);
+      const { size } = await this.#snapshot();
       this.#gaps.failed('gap', { size });
     } catch (error) {
       if (signal.aborted) return;

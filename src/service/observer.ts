@@ -27,6 +27,7 @@ export class Observer {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #told = new WeakMap<DatabaseHandle, Told>();
+  readonly #looking = new Set<DatabaseHandle>();
   readonly #stopping = new AbortController();
 
   /** @param service whatever databases it has at the time are looked at. */
@@ -49,8 +50,20 @@ export class Observer {
   async #run(): Promise<void> {
     for (;;) {
       await this.#clock.sleep(INTERVAL, { signal: this.#stopping.signal, unref: true });
-      await Promise.all(this.#service.databases.map((database) => this.#look(database)));
+      for (const database of this.#service.databases) this.#begin(database);
     }
+  }
+
+  /** One that does not answer must not hide the others. */
+  #begin(database: DatabaseHandle): void {
+    if (this.#looking.has(database)) return;
+    this.#looking.add(database);
+    for (const replica of database.replicas) replica.look?.();
+    this.#look(database)
+      .catch((error: unknown) =>
+        this.#log.log('error', 'a database could not be observed', { database: database.settings.name, error: String(error) }),
+      )
+      .finally(() => this.#looking.delete(database));
   }
 
   async #look(database: DatabaseHandle): Promise<void> {

@@ -28,6 +28,8 @@ export interface CompanionFacts {
   };
   readonly mirror?: { readonly path: string; readonly txid?: TXID; readonly at?: number };
   readonly troubles?: readonly CompanionTrouble[];
+  /** For how long a change has certainly been waiting for this replica, by the monotonic clock, seconds. */
+  readonly waitingSeconds?: number;
 }
 
 /** A standing trouble of a companion; makes its replica `degraded`. */
@@ -97,6 +99,8 @@ export interface ReplicaHandle {
   /** The position confirmed there; undefined while unknown. */
   readonly position: TXID | undefined;
   status(): ReplicaStatus;
+  /** Lets what accompanies it look for itself; called by the observer, returns at once. */
+  look?(): void;
   /** Resolves when everything that is durable locally is there. */
   flush(signal?: AbortSignal): Promise<void>;
   /**

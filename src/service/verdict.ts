@@ -25,7 +25,7 @@ export class Verdict {
     const uncaptured = engine.state === 'waiting' ? 0 : Math.max(this.#pendingSeconds(engine), unseenSeconds);
     const counting = decisive(replicas, ({ role }) => role);
     const state = this.#judge(engine, counting, uncaptured);
-    const error = engine.error ?? standingError(counting);
+    const error = engine.error ?? standingError(counting) ?? (state === 'degraded' ? lateness(uncaptured, counting) : undefined);
     return {
       state,
       since: this.#sinceOf(state, engine),
@@ -80,3 +80,13 @@ function troubled(replicas: readonly ReplicaStatus[]): 'failing' | 'degraded' | 
 const standingError = (replicas: readonly ReplicaStatus[]): ErrorData | undefined =>
   replicas.find(({ lastError }) => lastError !== undefined)?.lastError?.error ??
   replicas.find(({ troubles }) => troubles !== undefined)?.troubles?.[0]?.error;
+
+/** Changes wait, and nothing says that it has failed. */
+function lateness(uncapturedSeconds: number, replicas: readonly ReplicaStatus[]): ErrorData | undefined {
+  const late = replicas.find(({ state }) => state === 'degraded');
+  const what =
+    late === undefined
+      ? `changes have been waiting to be captured for ${Math.round(uncapturedSeconds)} s`
+      : `replica ${late.name} is ${Math.round(late.lagSeconds)} s behind`;
+  return { code: 'NOT_REPLICATED', message: what, hint: 'Look at the newest lines of the log; if nothing else helps, restart the daemon.' };
+}

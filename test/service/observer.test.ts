@@ -27,7 +27,7 @@ test('a database that is not protected is told once, again when the reason chang
     with: () => log,
   };
   let now: { state: DatabaseState; error?: ErrorData } = { state: 'replicating' };
-  const database = { settings: { name: 'app' }, status: async () => ({ ...now, unprotectedSeconds: 1 }) } as unknown as DatabaseHandle;
+  const database = { settings: { name: 'app' }, replicas: [], status: async () => ({ ...now, unprotectedSeconds: 1 }) } as unknown as DatabaseHandle;
   const observer = new Observer({ databases: [database] }, clock, log);
   observer.start();
   await clock.advance(10_000);

@@ -89,10 +89,14 @@ export class Scene {
   }
 }
 
-/** What a reader sees in one transaction: the sums, which must be equal, and the number of transactions. */
+/**
+ * What a reader sees in one transaction: the sums, which must be equal, and the number of transactions. It does not write, but it may put back
+ * what a crash left, which a connection opened for reading only may not.
+ */
 export const look = (app: App): Promise<{ readonly n: number; readonly ok: boolean; readonly check: string }> =>
   app.run(({ open }) => {
-    const db = open('main', undefined, { readonly: true });
+    const db = open('main');
+    db.pragma('query_only = 1');
     return db.transaction(() => {
       const sum = (table: string) => db.prepare(`SELECT coalesce(sum(value), 0) FROM ${table}`).pluck().get() as number;
       return {

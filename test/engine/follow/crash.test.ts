@@ -1,0 +1,276 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, expect, test } from 'vitest';
+import { type FollowDisk, followDisk } from '../../../src/engine/follow/disk.ts';
+import { ended, kill } from '../../../tools/processes.ts';
+import type { App } from '../../support/app-process.ts';
+import { Random, seedFromEnvironment } from '../../support/random.ts';
+import { look, Scene } from './scene.ts';
+
+const CHILD = fileURLToPath(new URL('./follow-child.ts', import.meta.url));
+
+const scenes: Scene[] = [];
+const children: ChildProcess[] = [];
+afterEach(async () => {
+  await Promise.all(children.splice(0).map((child) => kill(child)));
+  await Promise.all(scenes.splice(0).map((scene) => scene.end()));
+});
+
+function newScene(seed: number): Scene {
+  const scene = new Scene(seed);
+  scenes.push(scene);
+  return scene;
+}
+
+interface Follower {
+  readonly child: ChildProcess;
+  readonly notes: { readonly type: string; readonly txid: number; readonly steps: number }[];
+  readonly errors: () => string;
+}
+
+function startChild(scene: Scene, step?: number): Follower {
+  const child = spawn(process.execPath, [CHILD, scene.root, scene.copy, ...(step === undefined ? [] : [String(step)])]);
+  children.push(child);
+  const notes: Follower['notes'] = [];
+  let errors = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    for (const line of chunk.toString().split('\n')) if (line !== '') notes.push(JSON.parse(line));
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    errors += chunk.toString();
+  });
+  return { child, notes, errors: () => errors };
+}
+
+/** A copy at some state, and a replica that is further. */
+async function behind(seed: number): Promise<Scene> {
+  const scene = newScene(seed);
+  for (let i = 0; i < 12; i++) scene.primary.step();
+  const begun = await scene.begin();
+  await scene.catchUp(begun);
+  scene.close(begun);
+  // Pages change, come and go.
+  for (let i = 0; i < 4; i++) scene.primary.step(12);
+  return scene;
+}
+
+/** How many steps the child takes from going on to being up to date. */
+async function countSteps(seed: number): Promise<number> {
+  const scene = await behind(seed);
+  const { child, notes } = startChild(scene);
+  await expect.poll(() => notes.some(({ type }) => type === 'current'), { timeout: 20_000 }).toBe(true);
+  await kill(child);
+  return notes.find(({ type }) => type === 'current')?.steps ?? 0;
+}
+
+/** Kills the follower before one step, looks as a reader, then goes on to the end. */
+async function crashAt(seed: number, step: number): Promise<'old' | 'new'> {
+  const scene = await behind(seed);
+  const { child } = startChild(scene, step);
+  await ended(child);
+  expect(child.signalCode, `step ${step}`).toBe('SIGKILL');
+  const app = await scene.reader();
+  await expectNoLie(app, step);
+  const seen = await look(app);
+  expect(seen, `step ${step}`).toMatchObject({ ok: true, check: 'ok' });
+  expect([12, 16], `step ${step}`).toContain(seen.n);
+  await scene.expectState(app, seen.n);
+  const begun = await scene.begin();
+  await scene.catchUp(begun);
+  await scene.expectState(app, 16);
+  return seen.n === 12 ? 'old' : 'new';
+}
+
+/** A connection for reading only cannot put back what a crash left: it then gets an error, not another state. */
+async function expectNoLie(app: App, step: number): Promise<void> {
+  const answer = await app
+    .run(({ open }) => open('strict', undefined, { readonly: true }).prepare('SELECT n FROM n').pluck().get() as number)
+    .catch(({ code }: { code?: string }) => code);
+  expect([12, 16, 'SQLITE_READONLY_ROLLBACK'], `step ${step}`).toContain(answer);
+  await app.close('strict');
+}
+
+test('a follower killed before any step leaves the old or the new state to readers, and goes on from there', {
+  timeout: 120_000,
+}, async () => {
+  const steps = await countSteps(7);
+  expect(steps).toBeGreaterThan(20);
+  const chosen = chooseSteps(steps);
+  const outcomes: string[] = [];
+  for (let at = 0; at < chosen.length; at += 2)
+    outcomes.push(...(await Promise.all(chosen.slice(at, at + 2).map((step) => crashAt(7, step)))));
+  expect(new Set(outcomes)).toEqual(new Set(['old', 'new']));
+  // Once the new state is seen, later steps do not lose it.
+  expect(outcomes.indexOf('new')).toBe(outcomes.length - outcomes.filter((outcome) => outcome === 'new').length);
+});
+
+/** Every step when there is time; else those that make the change, which are the last ones, and some that prepare it. */
+function chooseSteps(steps: number): number[] {
+  const all = Array.from({ length: steps }, (_, step) => step);
+  return process.env.LITESTREAM_TEST_LONG === '1' ? all : all.filter((step) => step >= steps - 12 || step % 24 === 0);
+}
+
+/** A disk whose step `failing` throws; `steps` counts. */
+function failingDisk(failing: number): { readonly disk: FollowDisk; readonly steps: () => number } {
+  let step = 0;
+  const disk = Object.fromEntries(
+    Object.entries(followDisk).map(([name, work]) => [
+      name,
+      (...args: never[]) => {
+        if (step++ === failing && name !== 'close') throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+        return (work as (...values: never[]) => unknown)(...args);
+      },
+    ]),
+  ) as unknown as FollowDisk;
+  return { disk, steps: () => step };
+}
+
+/** Follows with a disk that fails once, then with what is left; returns how many steps were taken. */
+async function failAt(seed: number, failing: number): Promise<number> {
+  const scene = await behind(seed);
+  const { disk, steps } = failingDisk(failing);
+  scene.disk = disk;
+  const begun = await scene.begin().catch(() => scene.begin());
+  const app = await scene.reader();
+  const hasFailed = await scene.catchUp(begun).then(
+    () => false,
+    () => true,
+  );
+  const total = steps();
+  const { n, ok, check } = await look(app);
+  expect({ ok, check }, `step ${failing}`).toEqual({ ok: true, check: 'ok' });
+  expect([12, 16], `step ${failing}`).toContain(n);
+  await scene.expectState(app, n);
+  if (hasFailed) await scene.catchUp(begun);
+  await scene.expectState(app, 16);
+  expect(existsSync(`${scene.copy}-journal`)).toBe(false);
+  await scene.end();
+  scenes.splice(scenes.indexOf(scene), 1);
+  return total;
+}
+
+test('a step that fails leaves the old or the new state, and the next round goes on', { timeout: 120_000 }, async () => {
+  const steps = await failAt(8, Number.POSITIVE_INFINITY);
+  for (const step of chooseSteps(steps)) await failAt(8, step);
+});
+
+test('at each moment the disk holds what a crash of the machine would need', async () => {
+  const scene = await behind(9);
+  const names = new Map<number, string>();
+  const log: string[] = [];
+  const short = (path: string) => path.replace(`${scene.directory}/`, '').replace('.copy.db-follow', 'F');
+  scene.disk = {
+    ...followDisk,
+    create: (path) => {
+      const fd = followDisk.create(path);
+      names.set(fd, short(path));
+      return fd;
+    },
+    open: (path) => {
+      const fd = followDisk.open(path);
+      names.set(fd, short(path));
+      return fd;
+    },
+    write: (fd, bytes, position) => {
+      const line = `write ${names.get(fd)}`;
+      if (log.at(-1) !== line) log.push(line);
+      followDisk.write(fd, bytes, position);
+    },
+    truncate: (fd, size) => {
+      log.push(`truncate ${names.get(fd)}`);
+      followDisk.truncate(fd, size);
+    },
+    sync: (fd) => {
+      log.push(`sync ${names.get(fd)}`);
+      followDisk.sync(fd);
+    },
+    rename: (from, to) => {
+      log.push(`rename ${short(from)} ${short(to)}`);
+      followDisk.rename(from, to);
+    },
+    unlink: (path) => {
+      log.push(`unlink ${short(path)}`);
+      followDisk.unlink(path);
+    },
+    syncDirectory: (path) => {
+      log.push(`sync ${path === scene.directory ? '.' : short(path)}/`);
+      followDisk.syncDirectory(path);
+    },
+  };
+  const begun = await scene.begin();
+  await begun.follower.round();
+  expect(log).toEqual([
+    'write F/image',
+    // The old pages, whole, before they get a name that counts.
+    'write F/journal',
+    'sync F/journal',
+    // Both states with their change counters.
+    'write F/state.json.tmp',
+    'sync F/state.json.tmp',
+    'rename F/state.json.tmp F/state.json',
+    'sync F/',
+    // From here on a crash leads back.
+    'rename F/journal copy.db-journal',
+    'sync ./',
+    'write copy.db',
+    'truncate copy.db',
+    'sync copy.db',
+    // From here on it does not.
+    'unlink copy.db-journal',
+    'write copy.db-txid.tmp',
+    'sync copy.db-txid.tmp',
+    'rename copy.db-txid.tmp copy.db-txid',
+    'sync ./',
+  ]);
+});
+
+test('readers never see a torn state while increments come at full speed and the follower is killed again and again', {
+  timeout: 60_000,
+}, async () => {
+  const seed = seedFromEnvironment();
+  const random = new Random(seed);
+  const thorough = process.env.LITESTREAM_TEST_LONG === '1';
+  const scene = newScene(seed);
+  scene.primary.step();
+  let follower = startChild(scene);
+  await expect.poll(() => existsSync(scene.copy), { timeout: 20_000 }).toBe(true);
+  const apps = await Promise.all([scene.reader(), scene.reader()]);
+  let running = true;
+  let looks = 0;
+  const watch = async (app: App): Promise<void> => {
+    let last = 0;
+    while (running) {
+      const { n, ok, check } = await look(app);
+      expect({ ok, check }, `seed ${seed}, n ${n}`).toEqual({ ok: true, check: 'ok' });
+      expect(n, `seed ${seed}`).toBeGreaterThanOrEqual(last);
+      last = n;
+      looks++;
+    }
+  };
+  const watching = Promise.all(apps.map(watch));
+  const produce = async (): Promise<void> => {
+    while (running) {
+      scene.primary.step();
+      await new Promise((resolve) => setTimeout(resolve, random.between(0, 8)));
+    }
+  };
+  const producing = produce();
+  const quiet = await scene.reader();
+  for (let round = thorough ? 60 : 6; round > 0; round--) {
+    await new Promise((resolve) => setTimeout(resolve, random.between(150, 700)));
+    await kill(follower.child);
+    expect(follower.errors(), `seed ${seed}`).toBe('');
+    // Nobody writes now: the file as it is must be one of the states, whole.
+    const { n } = await look(quiet);
+    await scene.expectState(quiet, n);
+    follower = startChild(scene);
+  }
+  running = false;
+  await Promise.all([watching, producing]);
+  await expect.poll(async () => (await look(quiet)).n, { timeout: 20_000 }).toBe(scene.primary.txid);
+  await scene.expectState(quiet);
+  expect(looks).toBeGreaterThan(50);
+  expect(existsSync(join(scene.directory, 'copy.db-wal'))).toBe(false);
+});

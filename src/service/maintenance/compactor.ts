@@ -63,8 +63,9 @@ export class Compactor {
     if (!isForced && isRecent(newest, intervalMs, this.#context.clock.now())) return false;
     const first = await this.#compact(level, signal);
     // In the place that the merge holds: whoever waits for another one here could wait for a snapshot that waits for us.
-    if (await this.#needsSnapshot(first, signal)) await this.#putSnapshot(signal);
-    if (first.hole !== undefined || first.damage !== undefined) standsStill(level, await this.#compact(level, signal));
+    const isBroken = first.hole !== undefined || first.damage !== undefined;
+    if (await this.#needsSnapshot(first, signal)) await this.#putSnapshot(signal, isBroken);
+    if (isBroken) standsStill(level, await this.#compact(level, signal));
     if (this.#settings.verifyCompaction) await this.#verify(level, signal);
     return true;
   }
@@ -79,7 +80,7 @@ export class Compactor {
     const newest = await this.#newest(SNAPSHOT_LEVEL, signal);
     if (this.#isUpTo(SNAPSHOT_LEVEL, this.#position)) return false;
     if (!isForced && isRecent(newest, this.#settings.snapshotIntervalMs, this.#context.clock.now())) return false;
-    await this.#putSnapshot(signal);
+    await this.#putSnapshot(signal, false);
     return true;
   }
 
@@ -146,17 +147,18 @@ export class Compactor {
     return this.#snapshotPageSize.pageSize;
   }
 
-  async #putSnapshot(signal: AbortSignal): Promise<void> {
-    const file = (await this.#liveSnapshot(signal)) ?? (await this.#mergedSnapshot(signal));
+  /** @param wakes a cold database is opened for it: what the replica holds does not do. */
+  async #putSnapshot(signal: AbortSignal, wakes: boolean): Promise<void> {
+    const file = (await this.#liveSnapshot(signal, wakes)) ?? (await this.#mergedSnapshot(signal));
     if (file === undefined) return;
     this.#added(file);
     this.#context.count('snapshots');
   }
 
-  async #liveSnapshot(signal: AbortSignal): Promise<FileInfo | undefined> {
+  async #liveSnapshot(signal: AbortSignal, wakes: boolean): Promise<FileInfo | undefined> {
     const { database, replica } = this.#context;
     try {
-      return (await this.#isLive()) ? await database.snapshot(replica, signal) : undefined;
+      return (await this.#isLive(wakes)) ? await database.snapshot(replica, signal) : undefined;
     } catch (error) {
       if (NOT_OPEN.some((code) => hasCode(error, code))) return undefined;
       throw error;
@@ -172,9 +174,10 @@ export class Compactor {
   }
 
   /** The engine is at work, and what it has is what the replica goes on with: a replica that is further is not to get an older state. */
-  async #isLive(): Promise<boolean> {
+  async #isLive(wakes: boolean): Promise<boolean> {
     const { engine } = await this.#context.database.status();
-    return engine.state === 'replicating' && engine.txid >= this.#position;
+    const isOpen = engine.state === 'replicating' || (wakes && engine.state === 'cold');
+    return isOpen && engine.txid >= this.#position;
   }
 
   async #verify(level: Level, signal: AbortSignal): Promise<void> {

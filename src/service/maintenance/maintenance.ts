@@ -24,6 +24,8 @@ interface Work {
   run(isForced: boolean, signal: AbortSignal): Promise<void>;
 }
 
+const LEVEL0 = 'level-0 retention';
+
 const companions = new WeakMap<ReplicaHandle, Maintenance>();
 
 /** The maintenance of a running replica; undefined when its settings ask for none. */
@@ -143,7 +145,7 @@ export class Maintenance implements Companion {
       run: (isForced, signal) => this.#snapshot(isForced, signal),
     });
     if (deletes && levels.length > 0 && level0RetentionMs > 0) {
-      works.push({ of: 'level-0 retention', intervalMs: level0CheckMs, budget: 'listing', run: (_, signal) => this.#retainLevel0(signal) });
+      works.push({ of: LEVEL0, intervalMs: level0CheckMs, budget: 'listing', run: (_, signal) => this.#retainLevel0(signal) });
     }
     if (deletes) {
       const intervalMs = retentionCheckMs ?? snapshotIntervalMs;
@@ -221,11 +223,14 @@ export class Maintenance implements Companion {
     try {
       const hasMerged = await this.#compactor.level(settings, isForced, signal);
       this.#compactedAt[settings.level] = this.#context.clock.now();
-      if (hasMerged && settings.level === 1 && this.#works.some(({ of }) => of === 'level-0 retention')) await this.#retainLevel0(signal);
+      if (!hasMerged || settings.level !== 1) return;
     } catch (error) {
       if (!signal.aborted) this.#context.count('compaction_failures');
       throw error;
     }
+    const next = this.#works.find(({ of }) => of === LEVEL0);
+    // Told by `#attempt`, as its own trouble.
+    if (next !== undefined) await this.#attempt(next, false, signal).catch(() => {});
   }
 
   async #snapshot(isForced: boolean, signal: AbortSignal): Promise<void> {

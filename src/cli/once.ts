@@ -80,7 +80,7 @@ async function syncWhileUseful(
 async function mayBegin(control: Control, path: string, call: CallContext, deadline: number): Promise<boolean> {
   const { databases } = await control.call('status', { path }, call);
   const isLate = systemClock.monotonic() >= deadline;
-  const failing = databases.flatMap(({ replicas }) => replicas).filter(isFailing);
+  const failing = databases.flatMap(counting).filter(isFailing);
   const hopeless = failing.find(({ last_error }) => isLate || isRefusal(last_error?.code));
   if (hopeless !== undefined) throw giveUp(path, hopeless);
   return failing.length > 0 || (!isLate && databases.some(({ state }) => state === 'starting'));
@@ -92,7 +92,7 @@ async function watchReplicas(control: Control, path: string, call: CallContext, 
   for (;;) {
     await systemClock.sleep(POLL_MS, { signal: call.signal });
     const { databases } = await control.call('status', { path }, call);
-    const failing = databases.flatMap(({ replicas }) => replicas).find(isFailing);
+    const failing = databases.flatMap(counting).find(isFailing);
     failingSince = failing === undefined ? undefined : (failingSince ?? systemClock.monotonic());
     if (failing === undefined || failingSince === undefined || systemClock.monotonic() - failingSince < limitMs) continue;
     return giveUp(path, failing);
@@ -100,6 +100,12 @@ async function watchReplicas(control: Control, path: string, call: CallContext, 
 }
 
 type ReplicaRow = VerbOutput<'status'>['databases'][number]['replicas'][number];
+
+/** Best-effort replicas are not waited for. */
+function counting({ replicas }: VerbOutput<'status'>['databases'][number]): ReplicaRow[] {
+  const required = replicas.filter(({ role }) => role !== 'best-effort');
+  return required.length > 0 ? required : replicas;
+}
 
 const isFailing = ({ state, last_error }: ReplicaRow): boolean => state === 'failing' && last_error !== undefined;
 

@@ -12,6 +12,7 @@ import type { Warning } from './fields.ts';
 import { listReplicas } from './listings.ts';
 import { formatInstant, parseMoment } from './moment.ts';
 import { chooseFormat, type FormatPlan, type FormatQuestion } from './restore-formats.ts';
+import { type Alternates, type Combination, combineReplicas, isCheaper, NO_ALTERNATES, notCombined } from './restore-sources.ts';
 import type { PlanInput, PlanOut } from './verbs/restore-schema.ts';
 import type { World } from './world.ts';
 
@@ -23,7 +24,7 @@ export interface Asked extends FormatQuestion {
 /** A replica, a format, and the plan in it. */
 export type Choice = ChoiceFacts & FormatPlan;
 
-interface ChoiceFacts {
+interface ChoiceFacts extends Alternates {
   readonly entry: DatabaseEntry;
   readonly asked: Asked;
   readonly replica: ReplicaSettings;
@@ -70,7 +71,10 @@ function legacyAsked({ generation = '', txid, index }: PlanInput): Pick<Asked, '
   return { legacyTarget: { type: 'index', index }, shown: { wal_index: legacyHex(index) } };
 }
 
-/** The replica that comes nearest to the target, the first configured one between equals. Throws what planning and listing throw. */
+/**
+ * The replica that comes nearest to the target, the cheaper one between equals, then the one configured first; all together where that leads
+ * further. With the name of a replica only that one. Throws what planning and listing throw.
+ */
 export async function chooseRestore(
   world: World,
   entry: DatabaseEntry,
@@ -88,16 +92,34 @@ export async function chooseRestore(
   const problems: unknown[] = [];
   for (const { replica, files, legacy } of listings) {
     try {
-      const facts = { entry, asked, replica, newest: newestOf(files), exactTimes, warnings };
+      const facts = { entry, asked, replica, newest: newestOf(files), exactTimes, warnings, ...NO_ALTERNATES };
       choices.push({ ...facts, ...chooseFormat(files, legacy, asked) });
     } catch (error) {
       problems.push(error);
     }
   }
   const best = choices.reduce<Choice | undefined>((a, b) => (a === undefined || reachesFurther(b, a) ? b : a), undefined);
+  const together = asked.format === 'v3' ? undefined : await tryTogether();
+  if (together !== undefined && !Array.isArray(together)) {
+    const choice = { entry, asked, exactTimes, format: 'ltx' as const, ...together };
+    return { ...choice, warnings: [...warnings, ...together.warnings, ...shortfallWarnings(choice, args)] };
+  }
   // A replica that could not be read may hold what the others lack: its error is the truer answer.
   if (best === undefined) throw failures[0] ?? worstProblem(problems);
-  return { ...best, warnings: [...warnings, ...shortfallWarnings(best, args)] };
+  const others = args.replica === undefined ? listings.map(({ replica }) => replica).filter((replica) => replica !== best.replica) : [];
+  return { ...best, alternates: others, warnings: [...warnings, ...(together ?? []), ...shortfallWarnings(best, args)] };
+
+  async function tryTogether(): Promise<Combination | Warning[] | undefined> {
+    const reached = best?.format === 'ltx' ? best.plan.reached.txid : undefined;
+    if (args.replica !== undefined || (best !== undefined && reached === undefined)) return undefined;
+    try {
+      return await combineReplicas(world, entry, { listings, target: asked.target, reached, signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (best === undefined) throw error;
+      return notCombined(error);
+    }
+  }
 }
 
 /** What an operator's restore checks unless told: LTX files prove themselves by their checksums, data of version 0.3 has none over the whole database. */
@@ -108,7 +130,10 @@ export const isNoBackup = (error: unknown): boolean => hasCode(error, 'NO_SNAPSH
 
 /** Times of different formats are comparable, transactions only inside one history. */
 function reachesFurther(a: Choice, b: Choice): boolean {
-  if (a.format === 'ltx' && b.format === 'ltx') return a.plan.reached.txid > b.plan.reached.txid;
+  if (a.format === 'ltx' && b.format === 'ltx') {
+    if (a.plan.reached.txid === b.plan.reached.txid) return isCheaper(a, b);
+    return a.plan.reached.txid > b.plan.reached.txid;
+  }
   return a.plan.reached.time > b.plan.reached.time;
 }
 

@@ -12,7 +12,7 @@ import { findDatabase, findDestinations } from './lookup.ts';
 import { formatInstant } from './moment.ts';
 import { type OutputTarget, recheckOutput } from './output-path.ts';
 import type { Plan } from './plans.ts';
-import type { Choice } from './restore-choice.ts';
+import { type Choice, chooseRestore } from './restore-choice.ts';
 import { freeBytes, momentOut, stateName } from './restore-description.ts';
 import { outputArgument, rulesOf } from './restore-planning.ts';
 import { checkSpace, runPlanned } from './restore-run.ts';
@@ -183,15 +183,20 @@ async function chooseAgain(world: World, plan: Plan, entry: Choice['entry'], sig
   const target = { type: 'txid', txid: binding.state.txid } as const;
   const exactTimes = plan.shown.asked.timestamp !== undefined;
   const files = await world.replicas.list(entry, replica, { signal, exactTimes });
+  const asked = { format: 'ltx', target, legacyTarget: { type: 'latest' }, shown: plan.shown.asked } as const;
+  const isNamed = plan.asked.replica !== undefined;
   try {
     const again = planRestore(files, target);
     const timesAreExact = (await world.replicas.get(entry, replica)).store.capabilities.timestamps === 'listing';
     if (timesAreExact && again.reached.time !== binding.state.time)
       throw changed('the state of that transaction has another time now', 'time');
-    const asked = { format: 'ltx', target, legacyTarget: { type: 'latest' }, shown: plan.shown.asked } as const;
-    return { entry, asked, replica, format: 'ltx', plan: again, newest: again.reached.txid, exactTimes, warnings: [] };
+    const alternates = isNamed ? [] : entry.replicas.filter((other) => other !== replica);
+    return { entry, asked, replica, format: 'ltx', plan: again, newest: again.reached.txid, exactTimes, warnings: [], alternates };
   } catch (cause) {
     if (hasCode(cause, 'TX_NOT_AVAILABLE') || hasCode(cause, 'NO_SNAPSHOT') || hasCode(cause, 'LTX_GAP')) {
+      // Planned over several replicas, perhaps: then together they still hold it.
+      const together = isNamed ? undefined : await chooseRestore(world, entry, { args: {}, asked, signal }).catch(() => undefined);
+      if (together?.combined === true) return together;
       throw changed(`transaction ${stateName(momentOut(binding.state))} can no longer be restored from ${binding.replica}`, 'txid', cause);
     }
     throw cause;
@@ -212,7 +217,7 @@ async function chooseLegacyAgain(
     const again = planLegacy(await world.replicas.listLegacy(entry, replica, signal), legacyTarget, generation);
     if (again.reached.time !== time) throw changed('the file that state ends with is another one now', 'time');
     const asked = { format: 'v3', target: LATEST, legacyTarget, generation, shown: shown.asked } as const;
-    return { entry, asked, replica, format: 'v3', plan: again, newest: NO_TXID, exactTimes: false, warnings: [] };
+    return { entry, asked, replica, format: 'v3', plan: again, newest: NO_TXID, exactTimes: false, warnings: [], alternates: [] };
   } catch (cause) {
     if (hasCode(cause, 'TX_NOT_AVAILABLE') || hasCode(cause, 'NO_SNAPSHOT') || hasCode(cause, 'LEGACY_INVALID')) {
       throw changed(`that state of generation ${generation} can no longer be restored from ${binding.replica}`, 'wal_index', cause);

@@ -12,6 +12,7 @@ import type { Progress } from './progress.ts';
 import { PrivateDirectory } from './publish.ts';
 import type { Choice } from './restore-choice.ts';
 import { freeBytes, generationOf, momentOut } from './restore-description.ts';
+import { jobAlternates, sourceWarnings } from './restore-sources.ts';
 import type { PlanOut, RestoreOutput } from './verbs/restore-schema.ts';
 import type { World } from './world.ts';
 
@@ -76,7 +77,13 @@ async function runRestore(world: World, choice: Choice, request: OutputRequest, 
   const { asked, replica } = choice;
   const options = { signal: AbortSignal.any([job.signal, full.signal]), onProgress };
   const common = { ...request, store: replica.store };
-  if (choice.format === 'ltx') return world.runJob('restore', { ...common, target: asked.target, plan: choice.plan }, options);
+  if (choice.format === 'ltx') {
+    const others = jobAlternates(replica, choice);
+    const { plan } = choice;
+    // What was put together is planned there again: the job finds out itself who gives what.
+    const what = others.combine === true ? { target: { type: 'txid', txid: plan.reached.txid } as const } : { target: asked.target, plan };
+    return world.runJob('restore', { ...common, ...others, ...what }, options);
+  }
   const identities = (replica.ageIdentities ?? []).map((secret) => secret.reveal());
   return world.runJob('restoreLegacy', { ...common, plan: choice.plan, identities }, options);
 }
@@ -95,11 +102,12 @@ export function toProgress({ phase, bytesRead, bytesTotal, pagesWritten, pagesTo
 }
 
 function answer(world: World, choice: Choice, result: AnyResult & { readonly replanned?: boolean }): RestoreOutput {
-  const { entry, replica, warnings } = choice;
+  const { entry, replica } = choice;
+  const warnings = [...choice.warnings, ...sourceWarnings('sources' in result ? result.sources : undefined, replica.name)];
   const { txid, wal_index } = momentOut(result.plan.reached);
   return {
     as_of: formatInstant(world.clock.now()),
-    ...(warnings.length === 0 ? {} : { warnings: [...warnings] }),
+    ...(warnings.length === 0 ? {} : { warnings }),
     mode: 'done',
     restored: {
       output: result.output,

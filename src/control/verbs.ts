@@ -8,6 +8,7 @@ import { job } from './verbs/job.ts';
 import { ltx } from './verbs/ltx.ts';
 import { points } from './verbs/points.ts';
 import { reset } from './verbs/reset.ts';
+import { repair } from './verbs/repair.ts';
 import { restore } from './verbs/restore.ts';
 import { restorePlan } from './verbs/restore-plan.ts';
 import { snapshots } from './verbs/snapshots.ts';
@@ -31,6 +32,7 @@ export const VERBS = {
   restore,
   verify,
   sync,
+  repair,
   reset,
   job,
   cancel,

@@ -4,6 +4,8 @@ import type { StoreSpec } from '../storage/spec.ts';
 import type { MergeRequest, MergeResult } from './compaction/merge-job.ts';
 import type { FollowNote, FollowRequest } from './follow/request.ts';
 import type { LegacyRestoreRequest, LegacyRestoreResult } from './legacy/restore.ts';
+import type { FetchRequest, FetchResult } from './repair/fetch.ts';
+import type { InspectRequest, InspectResult } from './repair/inspect.ts';
 import type { RestoreProgress } from './restore/progress.ts';
 import type { RestoreRequest, RestoreResult } from './restore/restore.ts';
 import type { VerifyRequest, VerifyResult } from './verify/verify.ts';
@@ -26,6 +28,9 @@ export interface JobArguments {
   readonly follow: FollowRequest & { readonly store: StoreSpec };
   /** Works on local files alone. */
   readonly merge: MergeRequest;
+  /** Reads every file of a replica. */
+  readonly inspect: InspectRequest & { readonly store: StoreSpec };
+  readonly fetch: FetchRequest & { readonly store: StoreSpec };
 }
 
 export interface JobResults {
@@ -34,6 +39,8 @@ export interface JobResults {
   readonly verify: VerifyResult;
   readonly follow: undefined;
   readonly merge: MergeResult;
+  readonly inspect: InspectResult;
+  readonly fetch: FetchResult;
 }
 
 export type JobKind = keyof JobArguments;

@@ -8,6 +8,8 @@ import { followDisk } from '../engine/follow/disk.ts';
 import { followReplica } from '../engine/follow/follow.ts';
 import type { JobArguments, JobKind, JobResults } from '../engine/jobs.ts';
 import { restoreLegacy } from '../engine/legacy/restore.ts';
+import { fetchFile } from '../engine/repair/fetch.ts';
+import { inspectReplica } from '../engine/repair/inspect.ts';
 import { nodeDisk } from '../engine/restore/disk.ts';
 import { type RestoreTools, restoreDatabase } from '../engine/restore/restore.ts';
 import { verifyReplica } from '../engine/verify/verify.ts';
@@ -37,6 +39,8 @@ const RUN: { readonly [K in JobKind]: (args: JobArguments[K], tools: JobTools) =
   verify: (args, tools) => verifyReplica(args, tools),
   follow: (args, tools) => followReplica(args, { ...tools, disk: followDisk, guard: targetGuard }),
   merge: (args, { signal }) => mergeFiles(args, { signal }),
+  inspect: (args, tools) => inspectReplica(args, tools),
+  fetch: (args, tools) => fetchFile(args, tools),
 };
 
 /** Runs a job here. It blocks the thread for long stretches: `runJob` gives it one of its own. */

@@ -1,6 +1,6 @@
 /** Whether two replicas tell one history: files of both may be put together only where that is proven (docs/engine.md, Several replicas; decision 50). */
 
-import { LTX_HEADER_SIZE } from '../../formats/ltx/header.ts';
+import { decodeHeader, LTX_HEADER_SIZE } from '../../formats/ltx/header.ts';
 import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
 import type { TXID } from '../../formats/ltx/txid.ts';
 import { lockPage } from '../../formats/sqlite/page-size.ts';
@@ -22,8 +22,9 @@ export interface Party {
 export const fileKey = ({ level, minTXID, maxTXID }: FileInfo): string => `${level}/${minTXID}-${maxTXID}`;
 
 /**
- * True when both parties provably reach the same state at `txid`: they hold the same file that ends there (size and trailer), or the same
- * increment after it, which was written once, upon one state. False when they differ, and when nothing can be compared.
+ * True when both parties provably reach the same state at `txid`: they hold the same file that ends there (size and trailer), one goes on in
+ * the WAL where the other one's file ends, or both hold the same
+ * increment after it, merged or not, which was captured once, upon one state. False when they differ, and when nothing can be compared.
  * Costs two reads of 16 bytes as a rule. What cannot be read proves nothing.
  */
 export async function agreeAt(a: Party, b: Party, txid: TXID, signal: AbortSignal): Promise<boolean> {
@@ -31,11 +32,28 @@ export async function agreeAt(a: Party, b: Party, txid: TXID, signal: AbortSigna
   for (const [mine, theirs] of common(a, b, (file) => file.maxTXID === txid)) {
     if (await isSame(a, mine, b, theirs, signal)) return true;
   }
-  const isNext = ({ level, minTXID, maxTXID }: FileInfo) => level === 0 && minTXID === txid + 1n && maxTXID === minTXID;
+  const isNext = ({ minTXID }: FileInfo) => minTXID === txid + 1n;
   for (const [mine, theirs] of common(a, b, isNext)) {
     if ((await isSame(a, mine, b, theirs, signal)) && (await isIncrement(b.source, theirs, signal))) return true;
   }
-  return false;
+  return (await continues(a, b, txid, signal)) || continues(b, a, txid, signal);
+}
+
+/** True when a level-0 file after `txid` there was captured from where one that ends here stopped in the same WAL: its salts are random. */
+async function continues(here: Party, there: Party, txid: TXID, signal: AbortSignal): Promise<boolean> {
+  const last = here.files.find(({ level, maxTXID }) => level === 0 && maxTXID === txid);
+  const next = there.files.find(({ level, minTXID }) => level === 0 && minTXID === txid + 1n);
+  if (last === undefined || next === undefined) return false;
+  try {
+    const part = { fromStart: LTX_HEADER_SIZE, signal };
+    const [before, after] = (await Promise.all([readPart(here.source, last, part), readPart(there.source, next, part)])).map(decodeHeader);
+    if (before === undefined || after === undefined || before.walSalt1 === 0) return false;
+    const isSameWAL = before.walSalt1 === after.walSalt1 && before.walSalt2 === after.walSalt2;
+    return isSameWAL && after.walSize > 0 && before.walOffset + before.walSize === after.walOffset;
+  } catch {
+    signal.throwIfAborted();
+    return false;
+  }
 }
 
 function common(a: Party, b: Party, wanted: (file: FileInfo) => boolean): (readonly [FileInfo, FileInfo])[] {

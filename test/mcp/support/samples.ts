@@ -140,6 +140,25 @@ export const SAMPLES: { readonly [N in VerbName]: VerbOutput<N> } = {
   },
   restore_plan: restore,
   restore,
+  repair: {
+    as_of,
+    mode: 'done',
+    database: 'app',
+    dry_run: false,
+    replicas: [
+      {
+        replica: 'file',
+        outcome: 'whole',
+        checked: 'files',
+        files: 3,
+        bytes_read: 50_547_100,
+        damaged: [],
+        copied: [],
+        left: [],
+        lost: [],
+      },
+    ],
+  },
   verify: {
     as_of,
     mode: 'done',
@@ -170,7 +189,15 @@ export const SAMPLES: { readonly [N in VerbName]: VerbOutput<N> } = {
     page,
   },
   sync: { as_of, mode: 'done', database: '/srv/app/app.db', status: 'synced', txid },
-  reset: { as_of, database: 'app', path: '/srv/app/app.db', directory: '/srv/app/.app.db-litestream/ltx', outcome: 'nothing', files: 0, bytes: 0 },
+  reset: {
+    as_of,
+    database: 'app',
+    path: '/srv/app/app.db',
+    directory: '/srv/app/.app.db-litestream/ltx',
+    outcome: 'nothing',
+    files: 0,
+    bytes: 0,
+  },
   job: { as_of, job },
   cancel: { as_of, job: { ...job, state: 'cancelled', ended_at: as_of }, already_ended: false },
 };

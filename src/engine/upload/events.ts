@@ -6,6 +6,8 @@ import type { Failure } from './failures.ts';
 export type UploadEvent =
   /** A file is at the replica; `at` in ms since the epoch. */
   | { readonly type: 'uploaded'; readonly txid: TXID; readonly size: number; readonly durationMs: number; readonly at: number }
+  /** The page size of the files changes with this one. */
+  | { readonly type: 'page-size'; readonly txid: TXID }
   /** A round failed. */
   | ({ readonly type: 'failed' } & Failure)
   /** The first round that succeeds after failures. */

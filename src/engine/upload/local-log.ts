@@ -23,6 +23,7 @@ export interface OutgoingFile {
   readonly body: PutBody;
   /** Time in its header, ms since the epoch. */
   readonly timestamp: number;
+  readonly pageSize: number;
 }
 
 /** Retention of local files: confirmed everywhere and older than this, ms. */
@@ -69,7 +70,7 @@ export class LocalLog {
       const header = headerOf(bytes.subarray(0, bytesRead), path);
       if (header.minTXID !== txid || header.maxTXID !== txid) throw misnamed(path, header.minTXID, header.maxTXID);
       const body = bytesRead === size ? bytesBody(bytes) : { size, open: () => fileChunks(path, txid) };
-      return { body, timestamp: header.timestamp };
+      return { body, timestamp: header.timestamp, pageSize: header.pageSize };
     } finally {
       await handle.close();
     }

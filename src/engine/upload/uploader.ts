@@ -15,6 +15,7 @@ import { type Failure, Failures } from './failures.ts';
 import { type Continuity, compareAt, fellBack, isFullFile, otherHistory } from './history.ts';
 import { type LocalFile, LocalLog, missingLocalFile, type OutgoingFile } from './local-log.ts';
 import { OwnWrites } from './own-writes.ts';
+import { PageSizes } from './page-size.ts';
 import { type ProgressFacts, UploadProgress } from './progress.ts';
 import { UploadMark } from './upload-mark.ts';
 import { UploadQueue } from './upload-queue.ts';
@@ -57,6 +58,7 @@ export class Uploader {
   readonly #progress: UploadProgress;
   readonly #mark: UploadMark;
   readonly #own = new OwnWrites();
+  readonly #pageSizes: PageSizes;
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -77,6 +79,7 @@ export class Uploader {
     this.#settings = settings;
     this.#replica = replica;
     this.#local = new LocalLog(directory);
+    this.#pageSizes = new PageSizes(replica, this.#local);
     this.#clock = clock;
     this.#log = log;
     this.#onEvent = onEvent;
@@ -256,6 +259,8 @@ export class Uploader {
     if (least !== undefined && position < least) throw fellBack(this.#replica, { least, position, mark: this.#mark.path });
     const newest = this.#queue.newest;
     const continuity = await this.#continuityAt(position, newest);
+    if (this.#progress.confirmed === undefined && least === undefined && continuity === 'unknown') this.#warnOfUnknown(position);
+    this.#pageSizes.forget();
     this.#progress.located(position);
     if (continuity === 'different' && newest > position) throw this.#gap(otherHistory(this.#replica, position));
     this.#needsFull = continuity !== 'same';
@@ -263,6 +268,16 @@ export class Uploader {
     if (position > newest || continuity === 'different') this.#setAhead(position);
     else this.#progress.continues();
     return position;
+  }
+
+  /** Loud once: it may be a new machine, or a path that belongs to another database (decision 56). */
+  #warnOfUnknown(position: TXID): void {
+    const { destination } = this.#replica.store;
+    this.#log.log('warn', 'the replica holds a history that this machine does not know: it is continued with a full file', {
+      destination,
+      txid: formatTXID(position),
+      hint: 'If this is the path of another database, give this one its own and restore the other from before this file.',
+    });
   }
 
   async #continuityAt(position: TXID, newest: TXID): Promise<Continuity> {
@@ -300,13 +315,15 @@ export class Uploader {
   async #send({ txid }: LocalFile): Promise<void> {
     const signal = this.#closing.signal;
     const started = this.#clock.monotonic();
-    const { body, timestamp } = await this.#take(txid);
+    const { body, timestamp, pageSize } = await this.#take(txid);
+    const differs = await this.#pageSizes.differs(pageSize, this.#progress.confirmed ?? NO_TXID, signal);
     const { size } = await this.#replica.write(0, txid, txid, body, { createdAt: timestamp, signal });
     this.#position = txid;
     this.#needsFull = false;
     this.#own.written();
     this.#prove(txid);
     const at = this.#progress.uploaded(txid);
+    if (differs) this.#onEvent({ type: 'page-size', txid });
     this.#onEvent({ type: 'uploaded', txid, size, durationMs: this.#clock.monotonic() - started, at });
   }
 

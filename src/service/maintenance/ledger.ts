@@ -13,17 +13,6 @@ export class Ledger {
     if (known === undefined || (newest !== undefined && newest.maxTXID >= known.maxTXID)) this.#newest.set(level, newest);
   }
 
-  /** What `files`, a listing of all levels, says. */
-  noteAll(files: readonly FileInfo[], levels: readonly Level[]): void {
-    for (const level of levels) {
-      const own = files.filter((file) => file.level === level);
-      this.note(
-        level,
-        own.reduce<FileInfo | undefined>((best, file) => (best === undefined || file.maxTXID >= best.maxTXID ? file : best), undefined),
-      );
-    }
-  }
-
   isKnown(level: Level): boolean {
     return this.#newest.has(level);
   }

@@ -1,4 +1,4 @@
-/** Companion: keeps one replica merged, snapshotted and free of what has outlived its use (docs/engine.md, Levels, Compaction, Retention). */
+/** Companion: keeps one replica merged, snapshotted and free of what has outlived its use (docs/engine.md, Levels). */
 
 import { LitestreamError } from '../../base/errors.ts';
 import { Semaphore } from '../../base/semaphore.ts';
@@ -202,14 +202,16 @@ export class Maintenance implements Companion {
   /** While the uploads fail, or somebody else has what should be ours, the replica is left as it is. */
   #isReady(): boolean {
     const { replica } = this.#context;
-    return replica.position !== undefined && replica.status().lastError === undefined;
+    const { lastError, lease } = replica.status();
+    return replica.position !== undefined && lastError === undefined && (lease === undefined || lease.state === 'held');
   }
 
   #expectReady(): void {
     const { replica } = this.#context;
     if (this.#isReady()) return;
-    const { lastError } = replica.status();
-    const reason = lastError === undefined ? 'it has not said where it is' : `${lastError.error.code}: ${lastError.error.message}`;
+    const { lastError, lease } = replica.status();
+    const silent = lease === undefined || lease.state === 'held' ? 'it has not said where it is' : 'its lease is not ours';
+    const reason = lastError === undefined ? silent : `${lastError.error.code}: ${lastError.error.message}`;
     throw new LitestreamError(
       'NOT_REPLICATED',
       `maintaining ${replica.settings.name}: nothing is changed there while uploads do not work: ${reason}`,

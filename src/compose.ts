@@ -3,7 +3,6 @@
 import { userInfo } from 'node:os';
 import type { Door } from './cli/door.ts';
 import type { Stdio } from './cli/lazy-door.ts';
-import { announcedDirectories } from './compose/announced.ts';
 import { loadSettings, settingsForArguments } from './config/load.ts';
 import type { Settings } from './config/settings.ts';
 import { type Caller, SCOPES } from './control/caller.ts';
@@ -13,6 +12,7 @@ import { VERSION } from './version.ts';
 export function createDoor(env: Door['env'], stdio: Stdio): Door {
   const attach: Door['attach'] = async (settings) => {
     const { findDaemon } = await import('./http/socket-discovery.ts');
+    const { announcedDirectories } = await import('./compose/announced.ts');
     const token = env.LITESTREAM_MCP_TOKEN;
     return findDaemon(settings.databases, { directories: announcedDirectories(settings), ...(token === undefined ? {} : { token }) });
   };

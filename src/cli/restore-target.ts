@@ -5,7 +5,6 @@ import { absolutePath } from '../config/paths.ts';
 import { parseReplicaURL } from '../config/replicas.ts';
 import type { Settings } from '../config/settings.ts';
 import { destinationsOf } from '../service/destinations.ts';
-import { findLostMembers } from '../service/directories/lost.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { Door } from './door.ts';
 import { quoteWord } from './flags.ts';
@@ -41,7 +40,7 @@ export async function restoreTargets(door: Door, values: TargetFlags, positional
   if (text === undefined) return allTargets(door, values, output);
   if (!isReplicaURL(text)) {
     const settings = await loadConfig(door, values, 'none');
-    const { path } = findDatabase(settings, text, door.env).settings;
+    const { path } = (await findDatabase(settings, text, door.env)).settings;
     return one(settings, { path, output: output ?? path, source: path, ...named(values) });
   }
   if (output === undefined) return fromConfiguredReplica(door, values, text);
@@ -82,6 +81,8 @@ async function allTargets(door: Door, values: TargetFlags, output: string | unde
 /** After the loss of a directory only its replicas know what was in it. */
 async function lostMembers({ directories, databases }: Settings): Promise<DatabaseEntry[]> {
   const lost: DatabaseEntry[] = [];
+  if (directories.length === 0) return lost;
+  const { findLostMembers } = await import('../service/directories/lost.ts');
   for (const directory of directories) lost.push(...(await findLostMembers(directory, [...databases, ...lost])));
   return lost;
 }

@@ -5,7 +5,6 @@ import { LitestreamError } from '../base/errors.ts';
 import { formatFinding } from '../config/findings.ts';
 import { databasePath, isURL } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
-import { memberAt } from '../service/directories/members.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { Door } from './door.ts';
 
@@ -47,15 +46,18 @@ export async function loadConfig(door: Door, values: ConfigFlagValues, warnings:
 export const isReplicaURL = (text: string): boolean => isURL(text) && !/^sqlite3?:\/\//.test(text);
 
 /** The configured database that a person named by name or path. Throws DB_NOT_FOUND listing those there are. */
-export function findDatabase(settings: Settings, text: string, env: Door['env']): DatabaseEntry {
+export async function findDatabase(settings: Settings, text: string, env: Door['env']): Promise<DatabaseEntry> {
   const byName = settings.databases.find((entry) => entry.settings.name === text);
   if (byName !== undefined) return byName;
   const path = databasePath(text, env);
   const byPath = settings.databases.find((entry) => entry.settings.path === path || samePath(entry.settings.path, path));
   if (byPath !== undefined) return byPath;
   // A member of a directory may be gone and still have a backup.
-  const member = memberAt(settings.directories, path);
-  if (member !== undefined) return member;
+  if (settings.directories.length > 0) {
+    const { memberAt } = await import('../service/directories/members.ts');
+    const member = memberAt(settings.directories, path);
+    if (member !== undefined) return member;
+  }
   const names = settings.databases
     .slice(0, MOST_CHOICES)
     .map((entry) => `${entry.settings.name} (${entry.settings.path})`)
@@ -98,7 +100,10 @@ export async function resolveSubject(
     return { settings, path: onlyDatabase(settings, command), url: text };
   }
   const settings = await loadConfig(door, values, 'none');
-  return { settings, path: text === undefined ? onlyDatabase(settings, command) : findDatabase(settings, text, door.env).settings.path };
+  return {
+    settings,
+    path: text === undefined ? onlyDatabase(settings, command) : (await findDatabase(settings, text, door.env)).settings.path,
+  };
 }
 
 function onlyDatabase({ databases }: Settings, command: string): string {

@@ -12,7 +12,8 @@ type Row = VerbOutput<'databases'>['databases'][number];
 export function formatStartBlock(settings: Settings, addresses: Daemon['addresses'], rows: readonly Row[]): string {
   const states = new Map(rows.map((row) => [row.path, row]));
   const lines = [`litestream ${VERSION} is running`, ''];
-  for (const { settings: database, replicas } of settings.databases) {
+  for (const { settings: database, replicas, memberOf } of settings.databases) {
+    if (memberOf !== undefined) continue;
     const row = states.get(database.path);
     lines.push(
       line(
@@ -24,6 +25,18 @@ export function formatStartBlock(settings: Settings, addresses: Daemon['addresse
       const destination = row?.replicas.find(({ name }) => name === replica.name)?.destination ?? replica.store.path;
       lines.push(line('  replica', `${replica.name}  ${printable(destination)}, at most every ${formatDuration(replica.syncIntervalMs)}`));
     }
+  }
+  for (const { dir, pattern, watch, template } of settings.directories) {
+    const count = settings.databases.filter(({ memberOf }) => memberOf === `${dir}/${pattern}`).length;
+    const members = `${count} ${count === 1 ? 'database' : 'databases'}${watch ? ', watched' : ''}`;
+    lines.push(line('directory', `${printable(`${dir}/${pattern}`)}  ${members}`));
+    for (const replica of template.replicas)
+      lines.push(
+        line(
+          '  replica',
+          `${replica.name}  below ${printable(replica.store.path)}, at most every ${formatDuration(replica.syncIntervalMs)}`,
+        ),
+      );
   }
   if (addresses.metrics !== undefined) lines.push(line('metrics', `${url(addresses.metrics)}/metrics`));
   if (addresses.mcp !== undefined) lines.push(line('mcp', `${url(addresses.mcp)}/mcp, ${access(settings)}`));

@@ -3,6 +3,7 @@
 import type { Logger } from '../base/log.ts';
 import type { Settings } from '../config/settings.ts';
 import { findLostMembers } from '../service/directories/lost.ts';
+import { directoryKey } from '../service/directories/member.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 
 /**
@@ -12,7 +13,7 @@ import type { DatabaseEntry } from '../service/options.ts';
 export async function withLostMembers({ databases, directories }: Settings, log: Logger): Promise<readonly DatabaseEntry[]> {
   const entries = [...databases];
   for (const directory of directories) {
-    if (!directory.template.restoreIfMissing || databases.some(({ memberOf }) => memberOf === directory.dir)) continue;
+    if (!directory.template.restoreIfMissing || databases.some(({ memberOf }) => memberOf === directoryKey(directory))) continue;
     const lost = await findLostMembers(directory, entries);
     if (lost.length > 0)
       log.log('info', 'no database is left in the directory; what its replicas hold is restored', {

@@ -3,6 +3,7 @@
 import { formatDuration } from '../base/duration.ts';
 import { redact } from '../base/redact.ts';
 import type { ReplicaSettings } from '../engine/options.ts';
+import type { DirectorySettings } from '../service/directories/options.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { Settings } from './settings.ts';
 
@@ -44,20 +45,42 @@ export function describeSettings(settings: Settings): string {
   put('  ', 'logging.level', logging.level);
   put('  ', 'logging.type', logging.type);
   put('  ', 'logging.stderr', logging.stderr);
-  lines.push(settings.databases.length === 0 ? 'dbs: []' : 'dbs:');
-  settings.databases.forEach((entry, index) => {
-    describeDatabase(entry, index, lines, put);
+  const entries = configuredEntries(settings);
+  lines.push(entries.length === 0 ? 'dbs: []' : 'dbs:');
+  entries.forEach((entry, index) => {
+    describeEntry(entry, index, lines, put);
   });
   return `${lines.join('\n')}\n`;
 }
 
 type Put = (indent: string, path: string, value: Scalar | undefined, inherited?: string) => void;
 
-function describeDatabase({ settings, replicas, restoreIfMissing }: DatabaseEntry, index: number, lines: string[], put: Put): void {
+/** Databases and directories in the order of the file; members are not written anywhere. */
+function configuredEntries({ databases, directories }: Settings): readonly (DatabaseEntry | DirectorySettings)[] {
+  const entries: (DatabaseEntry | DirectorySettings)[] = databases.filter(({ memberOf }) => memberOf === undefined);
+  for (const directory of directories) entries.splice(Number(/^dbs\[(\d+)\]/.exec(directory.at.key)?.[1] ?? entries.length), 0, directory);
+  return entries;
+}
+
+function describeEntry(entry: DatabaseEntry | DirectorySettings, index: number, lines: string[], put: Put): void {
   const at = `dbs[${index}]`;
-  put('  - ', `${at}.path`, settings.path);
-  put('    ', `${at}.name`, settings.name);
-  put('    ', `${at}.meta-path`, settings.metaPath);
+  if ('template' in entry) {
+    put('  - ', `${at}.dir`, entry.dir);
+    put('    ', `${at}.pattern`, entry.pattern);
+    put('    ', `${at}.recursive`, entry.recursive);
+    put('    ', `${at}.watch`, entry.watch);
+    put('    ', `${at}.name`, entry.namePrefix);
+    if (entry.metaPath !== undefined) put('    ', `${at}.meta-path`, entry.metaPath);
+    else put('    ', `${at}.meta-dir`, entry.metaDir);
+  } else {
+    put('  - ', `${at}.path`, entry.settings.path);
+    put('    ', `${at}.name`, entry.settings.name);
+    put('    ', `${at}.meta-path`, entry.settings.metaPath);
+  }
+  describeDatabase('template' in entry ? entry.template : entry, at, lines, put);
+}
+
+function describeDatabase({ settings, replicas, restoreIfMissing }: DatabaseEntry, at: string, lines: string[], put: Put): void {
   put('    ', `${at}.monitor-interval`, formatDuration(settings.monitorIntervalMs));
   put('    ', `${at}.checkpoint-interval`, formatDuration(settings.checkpointIntervalMs));
   put('    ', `${at}.busy-timeout`, formatDuration(settings.busyTimeoutMs));

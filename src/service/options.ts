@@ -7,6 +7,6 @@ export interface DatabaseEntry {
   readonly replicas: readonly ReplicaSettings[];
   /** Restore from the best replica before replication starts when the file is missing. */
   readonly restoreIfMissing: boolean;
-  /** The configured directory it is a member of. */
+  /** The directory it is a member of, as `DIR/PATTERN`. */
   readonly memberOf?: string;
 }

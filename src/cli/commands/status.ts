@@ -9,6 +9,7 @@ import { CONFIG_FLAGS, CONFIG_USAGE, findDatabase, loadConfig } from '../source.
 import { formatSIBytes, formatTable, printable } from '../table.ts';
 
 type Row = VerbOutput<'status'>['databases'][number];
+type Directory = NonNullable<VerbOutput<'status'>['directories']>[number];
 
 export const status = defineCommand({
   name: 'status',
@@ -29,8 +30,10 @@ Examples:
   async run({ values, positionals: [text, ...more] }, door) {
     refuseArguments(more, 'status');
     const settings = await loadConfig(door, values, values.json === true ? 'none' : 'count');
-    const input = text === undefined ? {} : { path: findDatabase(settings, text, door.env).settings.path };
-    const { databases } = await withControl(door, settings, 'live', (control, call) => control.call('status', input, call));
+    const input = text === undefined ? {} : { path: (await findDatabase(settings, text, door.env)).settings.path };
+    const { databases, directories = [] } = await withControl(door, settings, 'live', (control, call) =>
+      control.call('status', input, call),
+    );
     if (values.json === true) {
       door.stdout.write(formatJSON(databases.map(jsonRow)));
       return 0;
@@ -38,7 +41,9 @@ Examples:
     const lines = databases.map((row) => [printable(row.path), localStatus(row), localTXID(row), walSize(row), row.state]);
     door.stdout.write(formatTable([['database', 'status', 'local txid', 'wal size', 'state'], ...lines]));
     for (const line of databases.flatMap(companions)) door.stdout.write(`${line}\n`);
-    for (const line of databases.flatMap(troubles)) door.stderr.write(`${line}\n`);
+    for (const { dir, pattern, state, members } of directories)
+      door.stdout.write(`${printable(`${dir}/${pattern}`)}: ${state}, ${members} ${members === 1 ? 'database' : 'databases'}\n`);
+    for (const line of [...databases.flatMap(troubles), ...directories.flatMap(directoryTroubles)]) door.stderr.write(`${line}\n`);
     return 0;
   },
 });
@@ -76,6 +81,11 @@ function troubles(row: Row): readonly string[] {
     ];
   });
   return [...own, ...replicas];
+}
+
+/** Files of watched directories that are not replicated, and why. */
+function directoryTroubles({ problems = [] }: Directory): readonly string[] {
+  return problems.map(({ path, code, message }) => `${printable(path)}: ${code}: ${printable(message)}`);
 }
 
 /** One line for each replica that has more to tell than its uploads. */

@@ -5,6 +5,7 @@ import { snapshots } from '../../engine/restore/lineages.ts';
 import { restorablePoints } from '../../engine/restore/points.ts';
 import { formatTXID } from '../../formats/ltx/txid.ts';
 import { type DatabaseFacts, type ReplicaFacts, readFacts } from '../database-facts.ts';
+import { directoryOut, readDirectories } from '../directory-facts.ts';
 import { count, databaseState, envelope, instant, path, replicaState, seconds, toCount, txidOut } from '../fields.ts';
 import { bestListing, listReplicas } from '../listings.ts';
 import { findDatabase, visibleEntries } from '../lookup.ts';
@@ -85,6 +86,8 @@ const output = z.strictObject({
       activity: z.strictObject({ operation: z.string(), phase: z.string().optional(), since: instant }).optional(),
     }),
   ),
+  /** Watched directories of databases; absent without any, and where one database was asked for. */
+  directories: z.array(directoryOut).optional(),
 });
 
 export const status = defineVerb({ name: 'status', input, output, effect: 'read', scope: 'read', run });
@@ -104,7 +107,8 @@ async function run(world: World, args: z.output<typeof input>, call: CallContext
       if (retention !== undefined) databases[index] = { ...database, retention };
     }
   }
-  return { as_of: formatInstant(world.clock.now()), databases };
+  const directories = args.path === undefined ? readDirectories(world, call.caller) : [];
+  return { as_of: formatInstant(world.clock.now()), databases, ...(directories.length === 0 ? {} : { directories: [...directories] }) };
 }
 
 function describe(world: World, facts: DatabaseFacts): DatabaseOut {

@@ -17,6 +17,9 @@ export const isSideFile = (name: string): boolean => SIDE_FILE.test(name);
 /** True for directories that are never looked into. */
 export const isOwnDirectory = (name: string): boolean => OWN_DIRECTORY.test(name);
 
+/** Tells directories apart: there may be two entries for one, with different patterns. */
+export const directoryKey = ({ dir, pattern }: DirectorySettings): string => `${dir}/${pattern}`;
+
 const matchers = new Map<string, (name: string) => boolean>();
 
 /** True when the file name makes a member. A pattern that is none matches nothing; the configuration refuses it. */
@@ -54,7 +57,7 @@ export function memberEntry(directory: DirectorySettings, below: string, name: s
   const path = join(dir, below);
   return {
     ...template,
-    memberOf: dir,
+    memberOf: directoryKey(directory),
     settings: { ...template.settings, name, path, metaPath: memberMetaPath(directory, below) },
     replicas: template.replicas.map((replica) => memberReplica(replica, below)),
   };

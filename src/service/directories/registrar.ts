@@ -7,7 +7,7 @@ import type { Unreplicated } from '../managed-database.ts';
 import type { DatabaseEntry } from '../options.ts';
 import type { StopLimits } from '../stop-limits.ts';
 import { Holders, identityOf } from './holders.ts';
-import { memberEntry, memberName, memberPath } from './member.ts';
+import { directoryKey, memberEntry, memberName, memberPath } from './member.ts';
 import type { DirectorySettings } from './options.ts';
 import { isDatabaseFile, lookAt } from './scan.ts';
 
@@ -125,7 +125,7 @@ export class Registrar {
   /** A database of its own entry, or of another directory, is not ours; one that was found before the start is. */
   #adopt(path: string, identity: string): void {
     const entry = this.#tools.service.entries.find(({ settings }) => settings.path === path);
-    if (entry?.memberOf !== this.#settings.dir) return;
+    if (entry?.memberOf !== directoryKey(this.#settings)) return;
     this.#members.add(path);
     this.#desk.holders.renew(identity, this.#holder(path));
   }

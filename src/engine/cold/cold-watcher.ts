@@ -23,7 +23,6 @@ export class ColdWatcher implements ColdWatch {
   /** Names with events that have not been looked into. */
   #stirred = new Set<string>();
   #sweeping: AbortController | undefined;
-  #rest: string[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -83,11 +82,15 @@ export class ColdWatcher implements ColdWatch {
   }
 
   async #sweep(signal: AbortSignal): Promise<void> {
+    let rest: string[] = [];
+    let slice = 0;
     for (;;) {
       await this.#clock.sleep(SLICE_MS, { signal, unref: true });
-      if (this.#rest.length === 0) this.#rest = [...this.#databases.keys()];
-      const slice = Math.min(SLICE_SIZE, Math.ceil(this.#databases.size / SLICES));
-      for (const name of this.#rest.splice(-slice)) this.#look(name, 'sweep');
+      if (rest.length === 0) {
+        rest = [...this.#databases.keys()];
+        slice = Math.min(SLICE_SIZE, Math.ceil(rest.length / SLICES));
+      }
+      for (const name of rest.splice(-slice)) this.#look(name, 'sweep');
     }
   }
 }

@@ -34,7 +34,7 @@ export interface EngineLifeOptions {
 /** How long an opening counts as being under way, ms: an engine may have to wait for replicas, or copy much. */
 const OPENING_LIMIT = 10_000;
 /** After a closing that was in vain, ms. */
-const RETRY = 5000;
+const RETRY = 1000;
 /** After it turned out that the directory cannot be watched, ms. */
 const UNWATCHABLE_RETRY = 3_600_000;
 

@@ -14,16 +14,16 @@ export interface WarmMember {
   cool(isPressed: boolean): Promise<boolean>;
 }
 
-/** ms. */
-const TICK = 1000;
+/** How often idle ones are looked for, ms. */
+const TICK = 500;
 /** How many are closed at once. */
 const AT_ONCE = 16;
-/** A database that was used within this time is not closed to make room, ms. */
-const BUSY = 1000;
+/** A database that was used within this time is not closed to make room, ms. Longer than its files have to be still. */
+const BUSY = 1200;
 /** Between two attempts to make room, ms. */
 const PRESS = 100;
 /** Whoever has waited for so long is let in above the limit, ms: all others are busy, and its changes are not captured meanwhile. */
-const PATIENCE = 2000;
+const PATIENCE = 5000;
 
 interface Waiter {
   readonly member: WarmMember;

@@ -56,6 +56,11 @@ export class ReplicaWatch implements Companion {
     this.#probedAt = this.#listedAt;
   }
 
+  /** Something is being looked at. */
+  get isBusy(): boolean {
+    return this.#looking !== undefined || this.#listing !== undefined;
+  }
+
   start(): void {}
 
   async stop(): Promise<void> {

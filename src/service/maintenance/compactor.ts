@@ -77,9 +77,10 @@ export class Compactor {
    */
   async snapshot(isForced: boolean, signal: AbortSignal): Promise<boolean> {
     if (this.#position === NO_TXID || this.#isUpTo(SNAPSHOT_LEVEL, this.#position)) return false;
-    const newest = await this.#newest(SNAPSHOT_LEVEL, signal);
+    await this.#relist(SNAPSHOT_LEVEL, signal);
     if (this.#isUpTo(SNAPSHOT_LEVEL, this.#position)) return false;
-    if (!isForced && isRecent(newest, this.#settings.snapshotIntervalMs, this.#context.clock.now())) return false;
+    if (!isForced && isRecent(this.ledger.newest(SNAPSHOT_LEVEL), this.#settings.snapshotIntervalMs, this.#context.clock.now()))
+      return false;
     await this.#putSnapshot(signal, false);
     return true;
   }
@@ -131,10 +132,18 @@ export class Compactor {
 
   /** Only a snapshot leads over a hole, and into pages of another size. */
   async #needsSnapshot({ hole, damage, pageSizeChanged }: Compacted, signal: AbortSignal): Promise<boolean> {
-    if (hole !== undefined || pageSizeChanged) return true;
-    if (damage === undefined && this.#pageSize === undefined) return false;
+    if (hole !== undefined) return true;
+    if (damage === undefined && !pageSizeChanged && !(await this.#hasOtherPages(signal))) return false;
+    // Whoever asked for one, and the uploads at a change of page size, put theirs without telling us.
+    await this.#relist(SNAPSHOT_LEVEL, signal);
+    if (damage !== undefined) return !this.#isUpTo(SNAPSHOT_LEVEL, this.#position);
+    return this.ledger.newest(SNAPSHOT_LEVEL) === undefined || (await this.#hasOtherPages(signal));
+  }
+
+  /** The newest snapshot is older than what was merged last, and its page size is another one. */
+  async #hasOtherPages(signal: AbortSignal): Promise<boolean> {
+    if (this.#pageSize === undefined) return false;
     const newest = await this.#newest(SNAPSHOT_LEVEL, signal);
-    if (damage !== undefined) return newest === undefined || newest.maxTXID < this.#position;
     if (newest === undefined || newest.maxTXID >= (this.ledger.end(1) ?? NO_TXID)) return false;
     return (await this.#pageSizeOf(newest, signal)) !== this.#pageSize;
   }

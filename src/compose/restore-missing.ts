@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { systemClock } from '../base/clock.ts';
-import { hasCode } from '../base/errors.ts';
+import { errorToData, hasCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { planLegacy } from '../engine/legacy/plan.ts';
 import type { ReplicaSettings } from '../engine/options.ts';
@@ -14,10 +14,13 @@ import { openReplica } from '../replica/open.ts';
 import { destinationsOf } from '../service/destinations.ts';
 import { limited } from '../service/limited.ts';
 import type { DatabaseEntry } from '../service/options.ts';
+import { decisive } from '../service/roles.ts';
 import { runJob } from '../workers/job-host.ts';
 
 /** How long a replica may take to say what it holds, ms. */
 const ANSWER_LIMIT = 60_000;
+/** The same for one that is best-effort, ms. */
+const BEST_EFFORT_LIMIT = 15_000;
 
 /** What one replica could bring back. */
 interface Holding {
@@ -30,12 +33,15 @@ interface Holding {
 /** False when the file is there or no replica holds anything. Rejects when a replica cannot be asked: starting empty beside a backup would begin a second history. */
 export async function restoreMissing({ settings, replicas }: DatabaseEntry, log: Logger, signal: AbortSignal): Promise<boolean> {
   if (existsSync(settings.path)) return false;
-  const holdings = await Promise.all(
-    (await Promise.all(replicas.map(destinationsOf))).flat().map((replica) => askReplica(replica, signal)),
+  const required = decisive(replicas, ({ role }) => role);
+  const asked = replicas.map((replica) =>
+    required.includes(replica) ? ask(replica) : ask(replica, BEST_EFFORT_LIMIT).catch(leaveOut(replica)),
   );
+  const holdings = (await Promise.all(asked)).flat();
   const best = holdings.reduce<Holding | undefined>((most, one) => (one.txid > (most?.txid ?? 0n) ? one : most), undefined);
   try {
-    const found = best === undefined ? await fromLegacy(holdings, settings.path, signal) : await fromLTX(best, settings.path, signal);
+    const found =
+      best === undefined ? await fromLegacy(holdings, settings.path, signal) : await fromLTX(best, holdings, settings.path, signal);
     if (found === undefined) return false;
     log.log('info', 'restored the missing database', { database: settings.name, ...found });
     return true;
@@ -44,13 +50,26 @@ export async function restoreMissing({ settings, replicas }: DatabaseEntry, log:
     if (hasCode(error, 'OUTPUT_EXISTS') && existsSync(settings.path)) return false;
     throw error;
   }
+
+  async function ask(replica: ReplicaSettings, ms = ANSWER_LIMIT): Promise<Holding[]> {
+    return Promise.all((await destinationsOf(replica)).map((destination) => askReplica(destination, ms, signal)));
+  }
+
+  /** A best-effort replica must not keep a database from starting: it is looked at when it answers (docs/engine.md, Several replicas). */
+  function leaveOut({ name }: ReplicaSettings): (error: unknown) => Holding[] {
+    return (error) => {
+      signal.throwIfAborted();
+      log.log('warn', 'a best-effort replica cannot be asked; restoring without it', { replica: name, error: errorToData(error) });
+      return [];
+    };
+  }
 }
 
-async function askReplica(settings: ReplicaSettings, signal: AbortSignal): Promise<Holding> {
+async function askReplica(settings: ReplicaSettings, ms: number, signal: AbortSignal): Promise<Holding> {
   const replica = await openReplica(settings.store);
   try {
     const what = `asking ${replica.store.destination} for its position`;
-    return await limited({ clock: systemClock, ms: ANSWER_LIMIT, what, signal }, async (call) => {
+    return await limited({ clock: systemClock, ms, what, signal }, async (call) => {
       const [txid, legacy] = await Promise.all([replica.maxTXID(call), listLegacy(replica.store, replica.prefix, { signal: call })]);
       return { replica: settings, txid, legacy };
     });
@@ -59,8 +78,10 @@ async function askReplica(settings: ReplicaSettings, signal: AbortSignal): Promi
   }
 }
 
-async function fromLTX({ replica }: Holding, output: string, signal: AbortSignal) {
-  const request = { store: replica.store, target: LATEST, output, integrity: 'quick' } as const;
+async function fromLTX({ replica }: Holding, holdings: readonly Holding[], output: string, signal: AbortSignal) {
+  const others = holdings.map((one) => one.replica).filter((one) => one !== replica);
+  const alternates = others.map(({ name, store }) => ({ name, store }));
+  const request = { name: replica.name, store: replica.store, alternates, target: LATEST, output, integrity: 'quick' } as const;
   const { txid, time } = await runJob('restore', request, { signal });
   return { replica: replica.name, txid: formatTXID(txid), time: new Date(time).toISOString() };
 }

@@ -1,4 +1,5 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { restoreMissing } from '../../src/compose/restore-missing.ts';
 import { App } from '../support/app-process.ts';
@@ -126,4 +127,27 @@ test('beside a left-over WAL nothing is restored and nobody is told that all is 
   expect(existsSync(setting.at('app.db'))).toBe(false);
   rmSync(setting.at('app.db-wal'));
   await becomes(database, 'replicating');
+});
+
+test('a best-effort replica that cannot be asked does not keep a database from coming back', async () => {
+  const before = await lostDatabase('one');
+  writeFileSync(setting.at('remote', 'extra'), 'not a directory');
+  const entry = wanted('one', 'extra');
+  const replicas = entry.replicas.map((replica) => ({ ...replica, ...(replica.name === 'extra' ? { role: 'best-effort' as const } : {}) }));
+  const { database } = await setting.start({ ...entry, replicas });
+  await expect.poll(() => existsSync(setting.at('app.db')), { timeout: 10_000 }).toBe(true);
+  expect(setting.messages('warn')).toContain('a best-effort replica cannot be asked; restoring without it');
+  expect(await digest()).toBe(before);
+  // The engine waits for it a while longer, because it has no local files.
+  expect((await database.status()).state).not.toBe('failing');
+});
+
+test('a file that is damaged at the chosen replica is taken from the other one', async () => {
+  const before = await lostDatabase('one', 'two');
+  const directory = setting.at('remote', 'one', 'ltx', '0');
+  const newest = readdirSync(directory).sort().at(-1) ?? '';
+  truncateSync(join(directory, newest), statSync(join(directory, newest)).size - 10);
+  const { database } = await setting.start(wanted('one', 'two'));
+  await becomes(database, 'replicating');
+  expect(await digest()).toBe(before);
 });

@@ -74,6 +74,7 @@ export const ERROR_CODES = {
   OUTPUT_EXISTS: entry('refuse'),
   OUTPUT_IN_USE: entry('refuse'),
   OUTPUT_NOT_ALLOWED: entry('refuse'),
+  NOTHING_TO_UNDO: entry('refuse', EXIT.nothing),
   INTEGRITY_FAILED: entry('refuse'),
   TOO_LARGE: entry('refuse'),
   // configuration and usage

@@ -74,7 +74,7 @@ function requestOf(entry: DatabaseEntry, { format }: Choice, output: string, arg
 }
 
 /** What this very process replicates is never replaced under its feet. */
-async function refuseLive(world: World, output: string): Promise<void> {
+export async function refuseLive(world: World, output: string): Promise<void> {
   if (world.service === undefined || (await factsOf(output)) === undefined) return;
   if (!(await isProtected(output, await readProtected(world.entries, world.protectedPaths)))) return;
   throw new LitestreamError('OUTPUT_IN_USE', `restoring to ${output}: it belongs to what is being replicated now`, {

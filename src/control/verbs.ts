@@ -7,13 +7,14 @@ import { info } from './verbs/info.ts';
 import { job } from './verbs/job.ts';
 import { ltx } from './verbs/ltx.ts';
 import { points } from './verbs/points.ts';
-import { reset } from './verbs/reset.ts';
 import { repair } from './verbs/repair.ts';
+import { reset } from './verbs/reset.ts';
 import { restore } from './verbs/restore.ts';
 import { restorePlan } from './verbs/restore-plan.ts';
 import { snapshots } from './verbs/snapshots.ts';
 import { status } from './verbs/status.ts';
 import { sync } from './verbs/sync.ts';
+import { undo } from './verbs/undo.ts';
 import { verify } from './verbs/verify.ts';
 import { version } from './verbs/version.ts';
 import { wal } from './verbs/wal.ts';
@@ -30,6 +31,7 @@ export const VERBS = {
   wal,
   restore_plan: restorePlan,
   restore,
+  undo,
   verify,
   sync,
   repair,

@@ -8,6 +8,7 @@ import type { FetchRequest, FetchResult } from './repair/fetch.ts';
 import type { InspectRequest, InspectResult } from './repair/inspect.ts';
 import type { RestoreProgress } from './restore/progress.ts';
 import type { RestoreRequest, RestoreResult } from './restore/restore.ts';
+import type { UndoRequest, UndoResult } from './restore/undo.ts';
 import type { VerifyRequest, VerifyResult } from './verify/verify.ts';
 
 /** Other replicas of the same database, for what the chosen one lacks or has damaged (docs/engine.md, Several replicas). */
@@ -23,6 +24,8 @@ export interface RestoreAlternates {
 export interface JobArguments {
   readonly restore: RestoreRequest & { readonly store: StoreSpec } & RestoreAlternates;
   readonly restoreLegacy: LegacyRestoreRequest & { readonly store: StoreSpec };
+  /** Works on local files alone. */
+  readonly undo: UndoRequest;
   readonly verify: VerifyRequest & { readonly store: StoreSpec };
   /** Runs until aborted, or until only a person can help. */
   readonly follow: FollowRequest & { readonly store: StoreSpec };
@@ -36,6 +39,7 @@ export interface JobArguments {
 export interface JobResults {
   readonly restore: RestoreResult;
   readonly restoreLegacy: LegacyRestoreResult;
+  readonly undo: UndoResult;
   readonly verify: VerifyResult;
   readonly follow: undefined;
   readonly merge: MergeResult;

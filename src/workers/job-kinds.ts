@@ -12,6 +12,7 @@ import { fetchFile } from '../engine/repair/fetch.ts';
 import { inspectReplica } from '../engine/repair/inspect.ts';
 import { nodeDisk } from '../engine/restore/disk.ts';
 import { type RestoreTools, restoreDatabase } from '../engine/restore/restore.ts';
+import { undoRestore } from '../engine/restore/undo.ts';
 import { verifyReplica } from '../engine/verify/verify.ts';
 import { openReplica } from '../replica/open.ts';
 import type { Replica } from '../replica/replica.ts';
@@ -36,6 +37,7 @@ const RUN: { readonly [K in JobKind]: (args: JobArguments[K], tools: JobTools) =
       return { ...result, sources: source.report(result.plan) };
     }),
   restoreLegacy: (args, tools) => restoreLegacy(args, { ...tools, source: tools.source.store, disk: nodeDisk, guard: targetGuard }),
+  undo: (args, { clock, signal }) => undoRestore(args, { disk: nodeDisk, clock, guard: targetGuard, signal }),
   verify: (args, tools) => verifyReplica(args, tools),
   follow: (args, tools) => followReplica(args, { ...tools, disk: followDisk, guard: targetGuard }),
   merge: (args, { signal }) => mergeFiles(args, { signal }),

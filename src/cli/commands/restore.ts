@@ -13,6 +13,7 @@ import { planJSON, planText, type RestoreOutcome, resultJSON, resultText, summar
 import { type RestoreTarget, type RestoreTargets, restoreTargets } from '../restore-target.ts';
 import { settleJob } from '../settle-job.ts';
 import { CONFIG_FLAGS, CONFIG_USAGE } from '../source.ts';
+import { runUndo } from '../undo.ts';
 
 const FLAGS = {
   ...CONFIG_FLAGS,
@@ -25,6 +26,7 @@ const FLAGS = {
   'if-db-not-exists': 'bool',
   'if-replica-exists': 'bool',
   force: 'bool',
+  undo: 'bool',
   'integrity-check': 'string',
   'dry-run': 'bool',
   json: 'bool',
@@ -54,6 +56,7 @@ ${CONFIG_USAGE}
   -if-db-not-exists    do nothing, successfully, when the output exists
   -if-replica-exists   do nothing, successfully, when there is no backup
   -force            replace an existing output; it is kept as NAME.replaced-TIME
+  -undo             bring back what the last -force replaced; what stands there now is kept the same way
   -integrity-check KIND
                     none, quick or full (default: none; checksums are always compared)
   -dry-run          print the plan and write nothing
@@ -66,11 +69,13 @@ Examples:
   litestream restore /srv/app/app.db
   litestream restore -o before.db -timestamp 2026-03-01T12:00:00Z /srv/app/app.db
   litestream restore -o copy.db file:///srv/backups/app
+  litestream restore -undo /srv/app/app.db
   litestream restore -f -o copy.db file:///srv/backups/app
   litestream restore -config litestream.yml -if-db-not-exists
 `,
   flags: FLAGS,
   async run({ values, positionals }, door) {
+    if (values.undo === true) return runUndo(door, values, positionals);
     if (values.f === true || values['follow-interval'] !== undefined)
       return runFollow(values, readIntegrity(values) ?? 'none', positionals, door);
     const wishes = readWishes(values);

@@ -163,7 +163,7 @@ function keepOwner(disk: RestoreDisk, workspace: Workspace, { uid, gid }: Existi
 }
 
 /** Best effort after a success and after a failure: the next restore to the same output sweeps what is left. A swap that could not be undone is left to it. */
-function removeWorkspace(disk: RestoreDisk, workspace: Workspace, output: string): void {
+export function removeWorkspace(disk: RestoreDisk, workspace: Workspace, output: string): void {
   try {
     if (isSwapCut(workspace.directory, output)) return;
     disk.removeTree(workspace.directory);

@@ -11,6 +11,8 @@ import { basename, dirname, join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
 import { diskError, type RestoreDisk } from './disk.ts';
 import { existsAtAll, SIDE_SUFFIXES } from './output.ts';
+import { keptName } from './replaced.ts';
+import { isUndoCut, recoverUndo } from './undo-note.ts';
 import type { Workspace } from './workspace.ts';
 
 const NOTE = 'swap';
@@ -39,14 +41,16 @@ export function publishReplacing(disk: RestoreDisk, workspace: Workspace, output
   return kept;
 }
 
-/** Undoes a swap that a crash cut between its renames: the old files are back where they stood. */
+/** Undoes a swap, or the undoing of one, that a crash cut between its renames: the old files are back where they stood. */
 export function recoverSwap(disk: RestoreDisk, directory: string, output: string): void {
+  recoverUndo(disk, directory, output);
   const kept = cutSwap(directory, output);
   if (kept !== undefined) putBack(disk, output, kept);
 }
 
 /** True when the old database has left its name and the new one has not got it. */
-export const isSwapCut = (directory: string, output: string): boolean => cutSwap(directory, output) !== undefined;
+export const isSwapCut = (directory: string, output: string): boolean =>
+  cutSwap(directory, output) !== undefined || isUndoCut(directory, output);
 
 /** Where the old database was moved by a swap that is neither done nor undone. */
 function cutSwap(directory: string, output: string): string | undefined {
@@ -58,7 +62,8 @@ function cutSwap(directory: string, output: string): string | undefined {
   return SIDE_SUFFIXES.some((suffix) => existsAtAll(kept + suffix)) ? kept : undefined;
 }
 
-function linkNew(disk: RestoreDisk, from: string, to: string): void {
+/** OUTPUT_EXISTS when the name was taken meanwhile. Where there are no hard links the file is moved instead. */
+export function linkNew(disk: RestoreDisk, from: string, to: string): void {
   try {
     disk.link(from, to);
   } catch (error) {
@@ -93,7 +98,8 @@ function taken(path: string, cause?: unknown): LitestreamError {
   });
 }
 
-function writeNote(disk: RestoreDisk, workspace: Workspace, kept: string): void {
+/** Notes where what stands at the output will be kept; durable when it returns. */
+export function writeNote(disk: RestoreDisk, workspace: Workspace, kept: string): void {
   const fd = disk.create(join(workspace.directory, NOTE));
   try {
     disk.write(fd, Buffer.from(`${basename(kept)}\n`), 0);
@@ -104,7 +110,8 @@ function writeNote(disk: RestoreDisk, workspace: Workspace, kept: string): void 
   disk.syncDirectory(workspace.directory);
 }
 
-function moveAside(disk: RestoreDisk, output: string, kept: string): void {
+/** The database first, so that it is never seen without its WAL. */
+export function moveAside(disk: RestoreDisk, output: string, kept: string): void {
   for (const suffix of SIDE_SUFFIXES) {
     if (existsAtAll(output + suffix)) disk.rename(output + suffix, kept + suffix);
   }
@@ -135,13 +142,4 @@ function putBack(disk: RestoreDisk, output: string, kept: string): void {
     moved = true;
   }
   if (moved) disk.syncDirectory(dirname(output));
-}
-
-/** `NAME.replaced-20260301T120000Z`, with a number behind it when that is taken. */
-function keptName(output: string, now: number): string {
-  const stamp = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '');
-  const name = `${output}.replaced-${stamp}`;
-  let kept = name;
-  for (let again = 2; SIDE_SUFFIXES.some((suffix) => existsAtAll(kept + suffix)); again++) kept = `${name}-${again}`;
-  return kept;
 }

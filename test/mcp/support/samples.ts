@@ -172,6 +172,16 @@ export const SAMPLES: { readonly [N in VerbName]: VerbOutput<N> } = {
     duration_ms: 2_210,
     recorded: false,
   },
+  undo: {
+    as_of,
+    mode: 'done',
+    database: '/srv/app/app.db',
+    output: '/srv/app/app.db',
+    from: '/srv/app/app.db.replaced-20260301T120000Z',
+    replaced_at: '2026-03-01T12:00:00.000Z',
+    size_bytes: 16_384,
+    replaced: '/srv/app/app.db.replaced-20260301T121000Z',
+  },
   wal: {
     as_of,
     segments: [

@@ -96,12 +96,10 @@ type Printer = (note: FollowNote) => void;
 
 /** One object a line for each change of the copy on stdout; what stands in the way on stderr. */
 function jsonPrinter({ stdout, stderr }: Door, target: RestoreTarget): Printer {
+  const tell = troubleTeller(stderr, target);
   return (note) => {
-    if (note.type === 'current' || note.type === 'busy' || note.type === 'failing') {
-      const text = troubleText(note, target);
-      if (text !== undefined) stderr.write(`${text}\n`);
-      return;
-    }
+    tell(note);
+    if (note.type === 'current' || note.type === 'busy' || note.type === 'failing') return;
     const { type, txid, ...rest } = note;
     const { from, time, durationMs, ...facts } = { from: undefined, time: undefined, durationMs: undefined, ...rest };
     const object = {
@@ -121,9 +119,11 @@ function jsonPrinter({ stdout, stderr }: Door, target: RestoreTarget): Printer {
 function textPrinter({ stderr }: Door, target: RestoreTarget): Printer {
   const output = printable(target.output);
   const isTerminal = stderr.isTTY === true;
+  const tell = troubleTeller(stderr, target);
   let isTroubled = true;
   return (note) => {
     if (isTerminal) stderr.write('\r\u001b[K');
+    tell(note);
     switch (note.type) {
       case 'restored':
         stderr.write(`Restored ${output} to ${at(note)}: ${note.pages} pages, ${formatSIBytes(note.bytes)} read\n`);
@@ -142,7 +142,6 @@ function textPrinter({ stderr }: Door, target: RestoreTarget): Printer {
         isTroubled = false;
         break;
       default:
-        stderr.write(`${troubleText(note, target)}\n`);
         isTroubled = true;
     }
   };
@@ -151,9 +150,18 @@ function textPrinter({ stderr }: Door, target: RestoreTarget): Printer {
 const at = ({ txid, time }: { readonly txid: Parameters<typeof formatTXID>[0]; readonly time: number }): string =>
   `${formatTXID(txid)} (${new Date(time).toISOString()})`;
 
-function troubleText(note: FollowNote, target: RestoreTarget): string | undefined {
-  if (note.type === 'busy') return `Waiting for programs that read ${printable(target.output)}`;
-  if (note.type !== 'failing') return undefined;
+/** Says what stands in the way when it is another thing than before. */
+function troubleTeller(stderr: Door['stderr'], target: RestoreTarget): Printer {
+  let told: string | undefined;
+  return (note) => {
+    const trouble = note.type === 'failing' ? note.error.code : note.type === 'busy' ? note.type : undefined;
+    if (trouble !== undefined && trouble !== told) stderr.write(`${troubleText(note, target)}\n`);
+    told = trouble;
+  };
+}
+
+function troubleText(note: FollowNote, target: RestoreTarget): string {
+  if (note.type !== 'failing') return `Waiting for programs that read ${printable(target.output)}`;
   const { code, message, hint } = note.error;
   return `Warning: ${code}: ${printable(message)}; trying again in ${formatDuration(note.retryInMs)}${hint === undefined ? '' : `\n${printable(hint)}`}`;
 }

@@ -1,6 +1,7 @@
 /** Files and directories no restore may touch, however they are spelled or linked (docs/mcp.md, A restore takes two calls). */
 
 import path from 'node:path';
+import { followPlaces } from '../engine/follow/places.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import { factsOf, identityKey, identityOf, realPathOf } from './file-identity.ts';
 
@@ -11,11 +12,17 @@ export const withSideFiles = (file: string): string[] => [file, ...SIDE_FILES.ma
 
 /** Reads the identities of everything protected, as they are now. */
 export async function readProtected(entries: readonly DatabaseEntry[], others: readonly string[]): Promise<ProtectedPaths> {
-  const files = [...entries.flatMap(({ settings }) => withSideFiles(settings.path)), ...others];
+  const mirrors = entries.flatMap(({ replicas }) => replicas.flatMap(({ mirror }) => (mirror === undefined ? [] : [followPlaces(mirror)])));
+  const files = [
+    ...entries.flatMap(({ settings }) => withSideFiles(settings.path)),
+    ...mirrors.flatMap(({ copy, cursor }) => [...withSideFiles(copy), cursor]),
+    ...others,
+  ];
   const directories = entries.flatMap(({ settings, replicas }) => [
     settings.metaPath,
     ...replicas.flatMap(({ store }) => (store.type === 'file' ? [store.path] : [])),
   ]);
+  directories.push(...mirrors.map(({ directory }) => directory));
   const places = new Set<string>();
   const identities = new Set<string>();
   const trees = new Set<string>();

@@ -11,8 +11,11 @@ import type { CompanionFacts } from './service.ts';
 
 /** How often the replica is looked at, ms: never more often than it is written to. */
 const INTERVAL_MS = 1000;
-/** A replica that holds nothing yet is no trouble for so long, ms. */
+/** A replica that holds nothing yet, because it is new or has just moved, is no trouble for so long, ms. */
 const PATIENCE_MS = 60_000;
+
+/** What following says of it. */
+const WITHOUT_FILES: ReadonlySet<string> = new Set(['NO_SNAPSHOT', 'POSITION_MISMATCH', 'CONTAINER_NOT_FOUND']);
 
 /** For replicas with `mirror` in their settings. */
 export const makeMirror: MakeCompanion = (context) => {
@@ -111,8 +114,7 @@ class Mirror implements Companion {
 
   #failed(error: ErrorData): void {
     const now = this.#context.clock.now();
-    // A new database has nothing to be mirrored before its first upload.
-    if (error.code === 'NO_SNAPSHOT' && now - this.#startedAt < PATIENCE_MS) return;
+    if (WITHOUT_FILES.has(error.code) && now - this.#startedAt < PATIENCE_MS) return;
     this.#trouble = { error, since: this.#trouble?.since ?? now };
     this.#problems.failed(error.code, { error, path: this.#path });
   }

@@ -22,7 +22,11 @@ async function reader(): Promise<App> {
 }
 
 const count = async (app: App): Promise<number> =>
-  app.run(({ open }) => open('main', undefined, { readonly: true }).prepare('SELECT count(*) FROM t').pluck().get() as number);
+  app.run(({ open }) => {
+    const db = open();
+    db.pragma('query_only = 1');
+    return db.prepare('SELECT count(*) FROM t').pluck().get() as number;
+  });
 
 test('restore -f keeps a copy up to date for a program that has it open, and goes on after it was killed', async () => {
   scene.config();
@@ -38,7 +42,7 @@ test('restore -f keeps a copy up to date for a program that has it open, and goe
     expect(await count(app)).toBe(3);
     for (let i = 0; i < 20; i++) scene.insert(`while ${i}`);
     await expect.poll(() => count(app), POLL).toBe(23);
-    expect(follower.output()).toContain('"event":"applied"');
+    await said(follower, '"event":"applied"');
 
     await kill(follower.child);
     for (let i = 0; i < 20; i++) scene.insert(`killed ${i}`);

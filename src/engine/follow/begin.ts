@@ -8,6 +8,7 @@ import { OWNER_FILE_NAME, OWNER_LOCK_NAME, OwnerLock } from '../../sqlite/owner-
 import { diskError, makeParents } from '../restore/disk.ts';
 import { existsAtAll, SIDE_SUFFIXES } from '../restore/output.ts';
 import { publishNew } from '../restore/publish.ts';
+import { LATEST } from '../restore/target.ts';
 import { chooseWitnesses } from './choose.ts';
 import { Copy, startOver } from './copy.ts';
 import { appliedBase, Follower, type FollowTools, makeBase, stateOfBase } from './follower.ts';
@@ -124,7 +125,7 @@ function unknownState(copy: Copy): FollowState {
 /** Makes the first copy. Its cursor comes first: without the copy it is nothing, the other way round the copy would be refused. */
 async function publishBase(request: FollowRequest, tools: FollowTools, places: FollowPlaces): Promise<void> {
   const { disk, source, signal } = tools;
-  const result = await makeBase(request, tools, places);
+  const result = await makeBase(LATEST, request, tools, places);
   const counter = 1;
   const fd = disk.open(places.base);
   try {

@@ -14,7 +14,7 @@ import { lockPage } from '../../formats/sqlite/page-size.ts';
 import { encodeJournalHeader, JOURNAL_HEADER_SIZE, journalRecordSize, sealJournalRecord } from '../../formats/sqlite/rollback-journal.ts';
 import { PageSet } from '../restore/page-set.ts';
 import type { FollowDisk } from './disk.ts';
-import type { NewPages } from './new-pages.ts';
+import { type NewPages, numbers } from './new-pages.ts';
 import type { FollowPlaces } from './places.ts';
 
 /** Bytes read, compared and written at a time. */
@@ -49,7 +49,7 @@ export async function prepareChange(
     const journal = new JournalWriter(disk, fd, old);
     const writes = new PageSet(next.commit);
     let due = performance.now() + SLICE_MS;
-    for (const run of runsOf(old, next)) {
+    for (const run of runsToLookAt(old, next)) {
       if (old.pageSize === next.pageSize) compareRun(disk, run, { old, next, journal, writes });
       else replaceRun(disk, run, { old, next, journal, writes });
       if (performance.now() < due) continue;
@@ -69,7 +69,7 @@ export async function prepareChange(
 export function makeChange(disk: FollowDisk, places: FollowPlaces, copy: number, { next, writes }: PreparedChange): void {
   disk.rename(places.preparedJournal, places.journal);
   disk.syncDirectory(dirname(places.journal));
-  for (const { first, count } of runsIn(1, next.commit, perPiece(next.pageSize), (pgno) => writes.has(pgno))) {
+  for (const { first, count } of runsOf(writes.values(), perPiece(next.pageSize))) {
     const bytes = new Uint8Array(count * next.pageSize);
     disk.read(next.fd, bytes, (first - 1) * next.pageSize);
     disk.write(copy, bytes, (first - 1) * next.pageSize);
@@ -132,23 +132,29 @@ interface Sides {
 
 const perPiece = (pageSize: number): number => Math.max(1, Math.floor(PIECE_BYTES / pageSize));
 
-/** What has to be looked at: pages of `next`, and pages of the copy that go. With another page size all pages of both. */
-function* runsOf(old: OldPages, next: NewPages): Generator<Run> {
-  const sameSize = old.pageSize === next.pageSize;
+/** Pages of `next`, then pages of the copy that go. With another page size, of which nothing can be compared, all of both. */
+function* runsToLookAt(old: OldPages, next: NewPages): Generator<Run, void, undefined> {
+  const most = perPiece(Math.max(old.pageSize, next.pageSize));
   const hole = lockPage(old.pageSize);
-  const pieces = perPiece(Math.max(old.pageSize, next.pageSize));
-  const isWanted = (pgno: number): boolean => !sameSize || next.has(pgno) || (pgno > next.commit && pgno !== hole);
-  yield* runsIn(1, Math.max(old.pages, next.commit), pieces, isWanted);
+  if (old.pageSize !== next.pageSize) return yield* runsOf(numbers(1, Math.max(old.pages, next.commit), 0), most);
+  yield* runsOf(next.pgnos(), most);
+  yield* runsOf(numbers(next.commit + 1, old.pages, hole), most);
 }
 
-/** Consecutive pages from `from` to `to` that are wanted, at most `most` in a run. */
-function* runsIn(from: number, to: number, most: number, isWanted: (pgno: number) => boolean): Generator<Run> {
-  for (let pgno = from; pgno <= to; pgno++) {
-    if (!isWanted(pgno)) continue;
-    const first = pgno;
-    while (pgno < to && pgno - first + 1 < most && isWanted(pgno + 1)) pgno++;
-    yield { first, count: pgno - first + 1 };
+/** Consecutive ones of ascending numbers, at most `most` in a run. */
+function* runsOf(pgnos: Iterable<number>, most: number): Generator<Run, void, undefined> {
+  let first = 0;
+  let count = 0;
+  for (const pgno of pgnos) {
+    if (count > 0 && pgno === first + count && count < most) {
+      count++;
+      continue;
+    }
+    if (count > 0) yield { first, count };
+    first = pgno;
+    count = 1;
   }
+  if (count > 0) yield { first, count };
 }
 
 /** Journals and marks the pages of a run that differ; what is beyond the new end is journaled, what is beyond the old one is new. */
@@ -164,12 +170,12 @@ function compareRun(disk: FollowDisk, { first, count }: Run, { old, next, journa
   journal.add(first, before, (pgno) => pgno > next.commit || writes.has(pgno));
 }
 
-/** With another page size nothing can be compared: everything old is journaled, everything new is written. */
+/** With another page size everything old is journaled, everything new is written. */
 function replaceRun(disk: FollowDisk, { first, count }: Run, { old, next, journal, writes }: Sides): void {
-  const hole = lockPage(old.pageSize);
+  const [hole, nextHole] = [lockPage(old.pageSize), lockPage(next.pageSize)];
   const before = readPages(disk, old.fd, old.pageSize, first, Math.min(count, old.pages - first + 1));
   journal.add(first, before, (pgno) => pgno !== hole);
-  for (let pgno = first; pgno < first + count; pgno++) if (next.has(pgno)) writes.add(pgno);
+  for (const pgno of numbers(first, Math.min(first + count - 1, next.commit), nextHole)) writes.add(pgno);
 }
 
 function readPages(disk: FollowDisk, fd: number, pageSize: number, first: number, count: number): Uint8Array {

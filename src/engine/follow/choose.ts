@@ -1,10 +1,11 @@
 /** What a follower does next, decided from listings alone; pure. */
 
 import { LitestreamError } from '../../base/errors.ts';
-import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
+import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import type { FileInfo } from '../../replica/file-info.ts';
 import { buildChains, chainFiles } from '../restore/chains.ts';
 import { byRange, MIN_FILE_SIZE } from '../restore/plan.ts';
+import { LATEST, type RestoreTarget } from '../restore/target.ts';
 import type { RebaseReason } from './request.ts';
 import type { Witness } from './state.ts';
 
@@ -12,7 +13,7 @@ export type NextStep =
   | { readonly type: 'nothing' }
   /** Oldest first; together they lead from the position to `maxTXID` of the last. */
   | { readonly type: 'apply'; readonly files: readonly FileInfo[] }
-  | { readonly type: 'rebase'; readonly reason: RebaseReason }
+  | { readonly type: 'rebase'; readonly reason: RebaseReason; readonly target: RestoreTarget }
   /** Level 0 alone does not tell: all levels have to be listed. */
   | { readonly type: 'look-wider' };
 
@@ -47,15 +48,17 @@ export function chooseFromLevel0(files: readonly FileInfo[], position: TXID, isP
  */
 export function chooseFromAll(listing: readonly FileInfo[], position: TXID, isProven: boolean): NextStep {
   const files = listing.filter((file) => file.size >= MIN_FILE_SIZE);
-  const newest = files.reduce((most, { maxTXID }) => (maxTXID > most ? maxTXID : most), 0n as TXID);
+  const newest = files.reduce((most, { maxTXID }) => (maxTXID > most ? maxTXID : most), NO_TXID);
   if (newest < position) throw wentBack(newest, position);
-  const restorable = buildChains(files).at(-1)?.txid ?? 0n;
-  if (!isProven && restorable >= position) return { type: 'rebase', reason: 'unproven' };
+  const restorable = buildChains(files).at(-1)?.txid ?? NO_TXID;
+  // Files behind a gap are no reason to stay behind what can be reached.
+  const target: RestoreTarget = restorable === newest ? LATEST : { type: 'txid', txid: restorable };
+  if (!isProven && restorable >= position) return { type: 'rebase', reason: 'unproven', target };
   if (newest === position) return { type: 'nothing' };
   const reachable = isProven ? chainFrom(files, position) : [];
   const reached = reachable.at(-1)?.maxTXID ?? position;
   // A base that is further than the files behind the position lead is worth its bytes: what lies between is gone for good.
-  if (restorable > reached) return { type: 'rebase', reason: 'pruned' };
+  if (restorable > reached) return { type: 'rebase', reason: 'pruned', target };
   if (reachable.length > 0) return { type: 'apply', files: firstBatch(reachable) };
   throw new LitestreamError(
     'LTX_GAP',

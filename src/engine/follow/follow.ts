@@ -27,12 +27,10 @@ export async function followReplica(request: FollowRequest, tools: FollowTools):
 
 async function keepFollowing(follower: Follower, { intervalMs }: FollowRequest, { clock, signal, onNote }: FollowTools): Promise<never> {
   const backoff = new Backoff({ initialMs: intervalMs, capMs: Math.max(SLOWEST_MS, intervalMs), jitter: 0.1 });
-  let toldCode: string | undefined;
   for (;;) {
     try {
       const isMore = await follower.round();
       backoff.reset();
-      toldCode = undefined;
       if (isMore) continue;
       await clock.sleep(intervalMs, { signal });
     } catch (error) {
@@ -42,10 +40,8 @@ async function keepFollowing(follower: Follower, { intervalMs }: FollowRequest, 
       const data = errorToData(error);
       // A file that vanished between listing and reading was merged into another one: the next round finds that.
       const isPassing = data.code === 'OBJECT_NOT_FOUND' && backoff.attempts === 1;
-      if (!isPassing && toldCode !== data.code) {
-        onNote({ type: 'failing', error: data, retryInMs });
-        toldCode = data.code;
-      }
+      if (!isPassing) onNote({ type: 'failing', error: data, retryInMs });
+      follower.failed();
       await clock.sleep(retryInMs, { signal });
     }
   }

@@ -7,7 +7,7 @@ import { type FileInfo, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
 import { applyFiles } from '../restore/apply.ts';
 import { listCatalogue } from '../restore/catalogue.ts';
 import { type RestoreResult, type RestoreTools, restoreDatabase } from '../restore/restore.ts';
-import { LATEST } from '../restore/target.ts';
+import { LATEST, type RestoreTarget } from '../restore/target.ts';
 import { Stopwatch } from '../restore/time-shares.ts';
 import { prepareChange } from './change.ts';
 import { chooseFromAll, chooseFromLevel0, chooseWitnesses, type NextStep } from './choose.ts';
@@ -73,12 +73,17 @@ export class Follower {
         await this.#apply(step.files);
         return true;
       case 'rebase':
-        await this.#rebase(step.reason);
+        await this.#rebase(step.reason, step.target);
         return true;
       default:
         this.#tellCurrent();
         return false;
     }
+  }
+
+  /** A round failed: the next one that finds nothing new is told, because it ends the trouble. */
+  failed(): void {
+    this.#isToldCurrent = false;
   }
 
   close(): void {
@@ -87,7 +92,7 @@ export class Follower {
 
   async #next(): Promise<NextStep> {
     const { source, signal, clock } = this.#tools;
-    if (this.#state.txid === NO_TXID) return { type: 'rebase', reason: 'unknown-state' };
+    if (this.#state.txid === NO_TXID) return { type: 'rebase', reason: 'unknown-state', target: LATEST };
     const files: FileInfo[] = [];
     for await (const file of source.list(0, { seek: this.#state.txid, signal })) files.push(file);
     const proof = await proveByFile(source, files, this.#state, signal);
@@ -147,7 +152,7 @@ export class Follower {
       this.#tell({ type: 'applied', from, txid: state.txid, time: state.timestamp, ...facts });
     } catch (error) {
       if (!(error instanceof PageSizeChanged)) throw error;
-      await this.#rebase('page-size');
+      await this.#rebase('page-size', LATEST);
     } finally {
       disk.close(fd);
       disk.removeTree(this.#places.image);
@@ -155,10 +160,10 @@ export class Follower {
   }
 
   /** The newest state is restored beside, then what differs goes into the copy like an increment: readers need not open it anew. */
-  async #rebase(reason: RebaseReason): Promise<void> {
+  async #rebase(reason: RebaseReason, target: RestoreTarget): Promise<void> {
     const { disk, source } = this.#tools;
     const from = this.#state.txid;
-    const result = await makeBase(this.#request, this.#tools, this.#places);
+    const result = await makeBase(target, this.#request, this.#tools, this.#places);
     const fd = disk.open(this.#places.base);
     try {
       const page = new Uint8Array(result.pageSize);
@@ -204,10 +209,15 @@ export class Follower {
   }
 }
 
-/** Restores the newest state to the private place, replacing what an interrupted attempt left there. */
-export function makeBase(request: FollowRequest, tools: FollowTools, { base }: FollowPlaces): Promise<RestoreResult> {
+/** Restores a state to the private place, replacing what an interrupted attempt left there. */
+export function makeBase(
+  target: RestoreTarget,
+  request: FollowRequest,
+  tools: FollowTools,
+  { base }: FollowPlaces,
+): Promise<RestoreResult> {
   tools.disk.removeTree(base);
-  return restoreDatabase({ target: LATEST, output: base, integrity: request.integrity }, tools);
+  return restoreDatabase({ target, output: base, integrity: request.integrity }, tools);
 }
 
 /** What is remembered of a base; its change counter is given later. */

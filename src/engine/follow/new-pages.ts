@@ -17,7 +17,8 @@ export interface NewPages {
   readonly pageSize: number;
   /** Size of the copy with them, pages. */
   readonly commit: number;
-  has(pgno: number): boolean;
+  /** Numbers of its pages, ascending. */
+  pgnos(): Iterable<number>;
 }
 
 /** The files of a batch have another page size than the copy: it takes a whole new database. */
@@ -57,8 +58,8 @@ export class IncrementPages implements NewPages, PageSink {
     return this.#header !== undefined && this.#pages.count === this.commit - (this.#lockPage <= this.commit ? 1 : 0);
   }
 
-  has(pgno: number): boolean {
-    return pgno <= this.commit && this.#pages.has(pgno);
+  pgnos(): Iterable<number> {
+    return this.#pages.values();
   }
 
   beginFile(header: LTXHeader): void {
@@ -96,8 +97,9 @@ export class IncrementPages implements NewPages, PageSink {
 
   /** Adds the first page: as the files have it, else as the copy has it (`old`). */
   stamp(old: () => Uint8Array, counter: number): void {
-    const page = this.has(1) ? new Uint8Array(this.pageSize) : old();
-    if (this.has(1)) this.#disk.read(this.fd, page, 0);
+    const isNew = this.#pages.has(1);
+    const page = isNew ? new Uint8Array(this.pageSize) : old();
+    if (isNew) this.#disk.read(this.fd, page, 0);
     stampHeader(page, counter, this.commit);
     this.#disk.write(this.fd, page, 0);
     this.#pages.add(1);
@@ -108,10 +110,15 @@ export class IncrementPages implements NewPages, PageSink {
   }
 }
 
+/** From `first` to `last`, without one. */
+export function* numbers(first: number, last: number, except: number): Generator<number, void, undefined> {
+  for (let pgno = first; pgno <= last; pgno++) if (pgno !== except) yield pgno;
+}
+
 /** All pages of a restored database. */
 export function wholeDatabase(fd: number, { pageSize, pages }: { readonly pageSize: number; readonly pages: number }): NewPages {
   const hole = lockPage(pageSize);
-  return { fd, pageSize, commit: pages, has: (pgno) => pgno <= pages && pgno !== hole };
+  return { fd, pageSize, commit: pages, pgnos: () => numbers(1, pages, hole) };
 }
 
 /**

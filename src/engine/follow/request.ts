@@ -27,11 +27,11 @@ export type FollowNote =
   | ({ readonly type: 'applied'; readonly from: TXID } & Applied)
   /** The copy was brought to the newest state as a whole, because its own state leads there no more. */
   | ({ readonly type: 'rebased'; readonly from: TXID | undefined; readonly reason: RebaseReason } & Applied)
-  /** Everything that the replica holds is applied; told once after each change. */
+  /** Everything that the replica holds is applied; told once after each change and each failure. */
   | { readonly type: 'current'; readonly txid: TXID }
   /** Readers keep the copy; told once per wait. */
   | { readonly type: 'busy'; readonly txid: TXID | undefined }
-  /** A round failed; the next one comes in `retryInMs`. */
+  /** A round failed; the next one comes in `retryInMs`. Told each time. */
   | { readonly type: 'failing'; readonly error: ErrorData; readonly retryInMs: number };
 
 export interface Applied {

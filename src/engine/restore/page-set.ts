@@ -35,6 +35,16 @@ export class PageSet {
     this.#count++;
   }
 
+  /** Ascending; quick where the set is sparse. It must not change meanwhile. */
+  *values(): Generator<number, void, undefined> {
+    for (const [index, chunk] of [...this.#chunks].sort(([a], [b]) => a - b)) {
+      for (let at = 0; at < CHUNK_BYTES; at++) {
+        const bits = chunk[at] ?? 0;
+        for (let bit = 0; bits >> bit !== 0; bit++) if ((bits >> bit) & 1) yield index * CHUNK_PAGES + at * 8 + bit;
+      }
+    }
+  }
+
   /** The first page that is not in the set and not `except`; undefined when there is none. */
   firstMissing(except: number): number | undefined {
     for (let pgno = 1; pgno <= this.size; ) {

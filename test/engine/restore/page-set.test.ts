@@ -14,6 +14,7 @@ test('a page set agrees with a plain set, also across its chunks', () => {
       plain.add(pgno);
     }
     expect(pages.count).toBe(plain.size);
+    expect([...pages.values()]).toEqual([...plain].sort((a, b) => a - b));
     let missing: number | undefined;
     for (let pgno = 1; pgno <= size && missing === undefined; pgno++) if (!plain.has(pgno) && pgno !== 2) missing = pgno;
     expect(pages.firstMissing(2)).toBe(missing);

@@ -18,12 +18,13 @@ import { ReplicaWatch } from '../../src/service/watchdog/companion.ts';
 import { Waiting } from '../../src/service/watchdog/waiting.ts';
 import { WALWatch } from '../../src/service/watchdog/wal-watch.ts';
 import { FileStore } from '../../src/storage/file/file.ts';
+import { EnginePool } from '../../src/workers/engine-pool.ts';
 import { makeHistory, putFile } from '../control/setting.ts';
 import type { App } from '../support/app-process.ts';
 import { FakeClock, settle, until } from '../support/fake-clock.ts';
 import { FaultStore } from '../support/fault-store.ts';
 import { ManualScheduler } from '../support/manual-scheduler.ts';
-import { becomes, Setting, settled } from './setting.ts';
+import { becomes, Setting, STOP, settled } from './setting.ts';
 
 let setting: Setting;
 
@@ -378,4 +379,67 @@ test('a hung upload makes its replica late although the local files are young by
   clearInterval(looks);
   expect((await database.status()).error?.code).toBe('NOT_REPLICATED');
   setting.remote('one').heal();
+});
+
+test('level directories of a file replica that are deleted at runtime make the uploads look again, and refuse to go on over the hole', async () => {
+  const app = await setting.application();
+  const clock = new FakeClock();
+  const watches: ReplicaWatch[] = [];
+  setting.companions = [
+    (context) => {
+      const watch = new ReplicaWatch({ ...context, clock });
+      watches.push(watch);
+      return watch;
+    },
+  ];
+  const { database } = await setting.start();
+  await becomes(database, 'replicating');
+  for (let count = 0; count < 3; count++) {
+    await insert(app);
+    await settled(database);
+  }
+  rmSync(join(setting.remote('one').path, 'ltx'), { recursive: true });
+  await clock.advance(61_000);
+  for (const watch of watches) {
+    watch.look();
+    await until(() => !watch.isBusy, 'the look has ended');
+  }
+  await becomes(database, 'failing');
+  const [replica] = (await database.status()).replicas;
+  expect(replica).toMatchObject({
+    lastError: { error: { code: 'POSITION_MISMATCH', hint: expect.stringContaining('mounted') } },
+    troubles: [{ of: 'watchdog', error: { code: 'POSITION_MISMATCH' } }],
+  });
+  // Nothing is written over the hole.
+  await insert(app);
+  await database.sync({ wait: false });
+  expect(await setting.remote('one').txids()).toEqual([]);
+});
+
+test('an engine thread that stands still does not hide it: nothing is asked of it, and all is well when it goes on', async () => {
+  const pool = new EnginePool(setting.log, 1, new URL('../workers/freezing-engine-entry.ts', import.meta.url));
+  try {
+    setting.lagBudgetMs = 500;
+    setting.openEngine = (settings, { floor }, listener) => pool.pick().open(settings, { floor, socketPath: undefined }, listener);
+    const app = await setting.application();
+    const { database, service } = await setting.start();
+    await becomes(database, 'replicating');
+    await insert(app);
+    await settled(database);
+    const channel = new BroadcastChannel('freeze-engine-threads');
+    channel.postMessage(3000);
+    channel.close();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await insert(app);
+    await becomes(database, 'degraded');
+    const { error, unprotectedSeconds } = await database.status();
+    expect(error?.code).toBe('NOT_REPLICATED');
+    expect(unprotectedSeconds).toBeGreaterThan(0.5);
+    await becomes(database, 'replicating');
+    await settled(database);
+    expect(await setting.restoredDigest(app)).toBe(await app.digest());
+    await service.stop(STOP);
+  } finally {
+    await pool.close();
+  }
 });

@@ -8,6 +8,9 @@ import { removeWorkspaceOf } from '../engine/restore/restore.ts';
 import { workspaceToken } from '../engine/restore/workspace.ts';
 import { scratchName } from '../engine/verify/verify.ts';
 import type { FromJob, JobOptions, JobStart, ToJob } from './job-protocol.ts';
+import { MergeThreads } from './merge-threads.ts';
+
+const merges = new MergeThreads();
 
 /** How long a cancelled job may take to end by itself, ms. */
 const CANCEL_GRACE_MS = 200;
@@ -21,6 +24,7 @@ const CANCEL_GRACE_MS = 200;
 export async function runJob<K extends JobKind>(kind: K, args: JobArguments[K], options: JobOptions = {}): Promise<JobResults[K]> {
   const { signal, onProgress, onNote } = options;
   signal?.throwIfAborted();
+  if (kind === 'merge') return merges.run(args as JobArguments['merge'], signal) as Promise<JobResults[K]>;
   const token = args.token ?? workspaceToken();
   const start: JobStart<K> = { kind, args: { ...args, token } };
   const worker = new Worker(new URL(`./job-entry${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url), {

@@ -17,19 +17,22 @@ export interface TXIDSpan {
   readonly last: TXID;
 }
 
-export interface RepairStep {
-  /** To be written at the replica that is repaired. */
+/** A damaged file and who lists the same one, in the order given. */
+export interface Replacement {
+  /** As a donor lists it: the damaged one may have lost its size. */
   readonly file: FileInfo;
-  /** A damaged file of the same name stands there. */
-  readonly replaces: boolean;
-  /** Who lists it, in the order given. */
   readonly donors: readonly string[];
-  /** The donor has to be at the same state here, before and behind what it gives. */
-  readonly seams: readonly TXID[];
+}
+
+/** A hole, and for each donor that can lead over it the cheapest files, oldest first. */
+export interface Fill {
+  readonly hole: TXIDSpan;
+  readonly ways: readonly { readonly donor: string; readonly files: readonly FileInfo[] }[];
 }
 
 export interface RepairPlan {
-  readonly steps: readonly RepairStep[];
+  readonly replacements: readonly Replacement[];
+  readonly fills: readonly Fill[];
   /** Transactions that no file leads over and nobody can give. */
   readonly lost: readonly TXIDSpan[];
   /** Damaged files that nobody has: passed over where other files cover them. */
@@ -42,28 +45,27 @@ export interface RepairPlan {
  */
 export function planRepair(files: readonly FileInfo[], damaged: readonly FileInfo[], donors: readonly Listed[]): RepairPlan {
   const bad = new Set(damaged.map(fileKey));
-  const steps: RepairStep[] = [];
+  const replacements: Replacement[] = [];
   const irreplaceable: FileInfo[] = [];
   for (const file of damaged) {
-    const holders = holdersOf(file, donors);
-    if (holders.length === 0) irreplaceable.push(file);
-    else steps.push({ file: copyOf(file, donors), replaces: true, donors: holders, seams: seamsOf(file.minTXID, file.maxTXID) });
+    const holders = donors.flatMap((donor) => donor.files.filter((one) => fileKey(one) === fileKey(file)).map((copy) => ({ donor, copy })));
+    const [first] = holders;
+    if (first === undefined) irreplaceable.push(file);
+    else replacements.push({ file: first.copy, donors: holders.map(({ donor }) => donor.name) });
   }
   const top = files.reduce<TXID>((most, { maxTXID }) => (maxTXID > most ? maxTXID : most), 0n as TXID);
-  const whole = [...files.filter((file) => !bad.has(fileKey(file)) && file.size >= MIN_FILE_SIZE), ...steps.map(({ file }) => file)];
+  const whole = files.filter((file) => !bad.has(fileKey(file)) && file.size >= MIN_FILE_SIZE);
   const lost: TXIDSpan[] = [];
-  for (const hole of holesOf(whole, top)) {
-    const given = coverHole(hole, top, donors);
-    if (given === undefined) lost.push(hole);
-    const last = given?.at(-1)?.maxTXID ?? hole.last;
-    for (const file of given ?? []) {
-      const isFirst = file === given?.[0];
-      const isLast = file === given?.at(-1);
-      const seams = [...(isFirst ? [before(hole.first)] : []), ...(isLast ? [last] : [])];
-      steps.push({ file, replaces: bad.has(fileKey(file)), donors: holdersOf(file, donors), seams });
-    }
+  const fills: Fill[] = [];
+  for (const hole of holesOf([...whole, ...replacements.map(({ file }) => file)], top)) {
+    const ways = donors.flatMap((donor) => {
+      const given = coverHole(hole, top, donor.files);
+      return given === undefined ? [] : [{ donor: donor.name, files: given }];
+    });
+    if (ways.length === 0) lost.push(hole);
+    else fills.push({ hole, ways });
   }
-  return { steps, lost, irreplaceable };
+  return { replacements, fills, lost, irreplaceable };
 }
 
 /** Transactions up to `top` that no file covers. */
@@ -78,35 +80,19 @@ export function holesOf(files: readonly FileInfo[], top: TXID): TXIDSpan[] {
   return holes;
 }
 
-/** The cheapest files that lead over a hole, of one donor where one has them all. */
-function coverHole({ first, last }: TXIDSpan, top: TXID, donors: readonly Listed[]): FileInfo[] | undefined {
-  for (const given of [...donors.map((donor) => [donor]), donors]) {
-    const files = unique(given.flatMap(({ files: all }) => all)).filter(
-      ({ maxTXID, size }) => maxTXID >= first && maxTXID <= top && size >= MIN_FILE_SIZE,
-    );
-    // Chains begin at 1: the hole is moved there.
-    const moved = new Map(
-      files.map((file) => {
-        const minTXID = file.minTXID < first ? 1n : file.minTXID - first + 1n;
-        return [{ ...file, minTXID: minTXID as TXID, maxTXID: (file.maxTXID - first + 1n) as TXID }, file] as const;
-      }),
-    );
-    const ends = buildChains(moved.keys()).filter(({ txid }) => txid >= last - first + 1n);
-    const best = ends.reduce<(typeof ends)[number] | undefined>((a, b) => (a === undefined || b.cost < a.cost ? b : a), undefined);
-    if (best !== undefined) return chainFiles(best).flatMap((file) => moved.get(file) ?? []);
-  }
-  return undefined;
+/** The cheapest of `files` that lead over a hole; undefined when none do. */
+function coverHole({ first, last }: TXIDSpan, top: TXID, files: readonly FileInfo[]): FileInfo[] | undefined {
+  const useful = files.filter(({ maxTXID, size }) => maxTXID >= first && maxTXID <= top && size >= MIN_FILE_SIZE);
+  // Chains begin at 1: the hole is moved there.
+  const moved = new Map(
+    useful.map((file) => {
+      const minTXID = file.minTXID < first ? 1n : file.minTXID - first + 1n;
+      return [{ ...file, minTXID: minTXID as TXID, maxTXID: (file.maxTXID - first + 1n) as TXID }, file] as const;
+    }),
+  );
+  const ends = buildChains(moved.keys()).filter(({ txid }) => txid >= last - first + 1n);
+  const best = ends.reduce<(typeof ends)[number] | undefined>((a, b) => (a === undefined || b.cost < a.cost ? b : a), undefined);
+  return best && chainFiles(best).flatMap((file) => moved.get(file) ?? []);
 }
 
-const holdersOf = (file: FileInfo, donors: readonly Listed[]): string[] =>
-  donors.filter(({ files }) => files.some((one) => fileKey(one) === fileKey(file))).map(({ name }) => name);
-
-/** As a donor lists it: a damaged file may have lost its size. */
-const copyOf = (file: FileInfo, donors: readonly Listed[]): FileInfo =>
-  donors.flatMap(({ files }) => files).find((one) => fileKey(one) === fileKey(file)) ?? file;
-
-const unique = (files: readonly FileInfo[]): FileInfo[] => [...new Map(files.map((file) => [fileKey(file), file])).values()];
-
 const before = (txid: TXID): TXID => (txid - 1n) as TXID;
-
-const seamsOf = (first: TXID, last: TXID): TXID[] => [before(first), last];

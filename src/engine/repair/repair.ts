@@ -10,7 +10,7 @@ import type { Replica } from '../../replica/replica.ts';
 import { describeFile } from '../restore/plan.ts';
 import { agreeAt, fileKey, type Party } from '../restore/shared-history.ts';
 import type { FetchResult } from './fetch.ts';
-import { type Listed, planRepair, type RepairStep, type TXIDSpan } from './plan.ts';
+import { type Listed, planRepair, type TXIDSpan } from './plan.ts';
 
 export interface Donor extends Listed {
   readonly replica: Replica;
@@ -45,55 +45,76 @@ export interface RepairOutcome {
 
 /** Copies what can be copied, one file after the other. Rejects when the repaired replica cannot be written. */
 export async function repairReplica(task: RepairTask): Promise<RepairOutcome> {
-  const { files, damaged, donors, signal } = task;
-  const { steps, lost, irreplaceable } = planRepair(files, damaged, donors);
+  const { replacements, fills, lost, irreplaceable } = planRepair(task.files, task.damaged, task.donors);
   const copied: RepairedFile[] = [];
   const left = irreplaceable.map((file) => ({ file, reason: 'no other replica has it' }));
-  for (const step of steps) {
-    signal.throwIfAborted();
-    const result = await tryDonors(step, task);
-    if ('from' in result) copied.push({ file: step.file, replaced: step.replaces, from: result.from });
-    else left.push({ file: step.file, reason: result.reason });
+  for (const { file, donors } of replacements) {
+    const ways = donors.map((donor) => ({ donor, files: [file] }));
+    const result = await tryWays({ ways, seams: [before(file.minTXID)] }, task);
+    if ('copied' in result) copied.push(...result.copied);
+    else left.push({ file, reason: result.reason });
+  }
+  for (const { hole, ways } of fills) {
+    const result = await tryWays({ ways, seams: [before(hole.first)] }, task);
+    if ('copied' in result) copied.push(...result.copied);
+    else left.push(...(ways[0]?.files ?? []).map((file) => ({ file, reason: result.reason })));
   }
   return { copied, left, lost };
 }
 
-async function tryDonors(step: RepairStep, task: RepairTask): Promise<{ readonly from: string } | { readonly reason: string }> {
+interface Job {
+  readonly ways: readonly { readonly donor: string; readonly files: readonly FileInfo[] }[];
+  /** The donor has to be at the same state here, and behind the last file it gives. */
+  readonly seams: readonly TXID[];
+}
+
+type Done = { readonly copied: readonly RepairedFile[] } | { readonly reason: string };
+
+/** The first donor that gives everything. What an earlier one gave before it failed is whole and of the same history: it may stay. */
+async function tryWays({ ways, seams }: Job, task: RepairTask): Promise<Done> {
+  const standing = new Set(task.files.map(fileKey));
+  const replaces = (file: FileInfo): boolean => standing.has(fileKey(file));
   let reason = 'no other replica has it whole';
-  for (const donor of task.donors.filter(({ name }) => step.donors.includes(name))) {
-    const seam = await unprovenSeam(step, donor, task);
+  for (const { donor: name, files } of ways) {
+    task.signal.throwIfAborted();
+    const donor = task.donors.find((one) => one.name === name);
+    const last = files.at(-1);
+    if (donor === undefined || last === undefined) continue;
+    const seam = await unprovenSeam([...seams, last.maxTXID], donor, task);
     if (seam !== undefined) {
-      reason = `nothing shows that ${donor.name} holds the same history at TXID ${formatTXID(seam)}`;
+      reason = `nothing shows that ${name} holds the same history at TXID ${formatTXID(seam)}`;
       continue;
     }
     try {
-      if (!task.isDryRun) await copy(step, donor, task);
-      return { from: donor.name };
+      for (const file of files) if (!task.isDryRun) await copy(file, replaces(file), donor, task);
+      return { copied: files.map((file) => ({ file, replaced: replaces(file), from: name })) };
     } catch (error) {
       task.signal.throwIfAborted();
       if (error instanceof WriteFailure) throw error.cause;
-      reason = `the copy at ${donor.name} is not whole: ${errorToData(error).message}`;
+      reason = `the copy at ${name} is not whole: ${errorToData(error).message}`;
     }
   }
   return { reason };
 }
 
 async function unprovenSeam(
-  { seams }: RepairStep,
+  seams: readonly TXID[],
   donor: Donor,
   { target, files, damaged, signal }: RepairTask,
 ): Promise<TXID | undefined> {
   const bad = new Set(damaged.map(fileKey));
   const mine: Party = { source: target, files, isDamaged: (file) => bad.has(fileKey(file)) };
   const theirs: Party = { source: donor.replica, files: donor.files };
-  for (const txid of seams) if (!(await agreeAt(mine, theirs, txid, signal))) return txid;
+  for (const txid of new Set(seams)) if (!(await agreeAt(mine, theirs, txid, signal))) return txid;
   return undefined;
 }
+
+const before = (txid: TXID): TXID => (txid - 1n) as TXID;
 
 /** The destination of the repair fails: no other donor would help. */
 class WriteFailure extends Error {}
 
-async function copy({ file, replaces }: RepairStep, donor: Donor, { target, scratch, fetch, signal }: RepairTask): Promise<void> {
+async function copy(file: FileInfo, replaces: boolean, donor: Donor, { target, scratch, fetch, signal }: RepairTask): Promise<void> {
   const path = join(scratch, `${describeFile(file).replaceAll(' ', '-')}.ltx`);
   try {
     await rm(path, { force: true });

@@ -39,11 +39,15 @@ export async function compareAt(
   }
 }
 
-/** True when `written` at the replica is the local file at `path`, by size and trailer. Costs one read of 16 bytes. */
+/** True when `written` at the replica is the local file at `path`, by size and trailer; false also when it cannot be read. Costs one read of 16 bytes. */
 export async function isSameAt(replica: Replica, written: FileInfo, path: string, signal?: AbortSignal): Promise<boolean> {
-  const ours = await fingerprintFile(path);
   const offset = Math.max(0, written.size - LTX_TRAILER_SIZE);
-  return isSameFile(ours, { size: written.size, trailer: await replica.read(written, { offset, signal }) });
+  try {
+    return isSameFile(await fingerprintFile(path), { size: written.size, trailer: await replica.read(written, { offset, signal }) });
+  } catch {
+    signal?.throwIfAborted();
+    return false;
+  }
 }
 
 /** True when a local file holds every page of its database, so that it may follow any history. Reads the page index, in this thread. */

@@ -10,8 +10,9 @@ import type { ColdCount } from './cold/support.ts';
 import type { CompanionCount } from './companion.ts';
 import { companionMetrics, observeCompanions } from './companion-metrics.ts';
 import { sweepDatabases } from './metrics-sweep.ts';
-import type { DatabaseHandle, DatabaseState } from './service.ts';
+import type { DatabaseHandle, DatabaseState, ReplicaStatus } from './service.ts';
 
+const REPLICA_STATES: readonly ReplicaStatus['state'][] = ['starting', 'replicating', 'degraded', 'failing', 'stopped'];
 const STATES: readonly DatabaseState[] = ['waiting', 'starting', 'replicating', 'degraded', 'failing', 'stopped'];
 
 export class Metrics {
@@ -128,6 +129,7 @@ export class Metrics {
     m.unprotected.labels(db).set(status.unprotectedSeconds);
     if (status.cold !== undefined) m.isCold.labels(db).set(status.engine.state === 'cold' ? 1 : 0);
     for (const replica of status.replicas) {
+      for (const state of REPLICA_STATES) m.replicaState.labels(db, replica.name, replica.role, state).set(replica.state === state ? 1 : 0);
       m.lag.labels(db, replica.name).set(replica.lagSeconds);
       m.pendingBytes.labels(db, replica.name).set(replica.pendingBytes);
       if (replica.txid !== undefined) m.replicaTXID.labels(db, replica.name).set(Number(replica.txid));
@@ -225,6 +227,11 @@ function serviceMetrics(registry: Registry) {
       name: 'litestream_replica_lag_seconds',
       help: 'Age of the oldest local change that is not at the replica; 0 when in sync.',
       ...replica,
+    }),
+    replicaState: new Gauge({
+      name: 'litestream_replica_state',
+      help: '1 for the state the replica is in.',
+      ...labelled(registry, 'db', 'replica', 'role', 'state'),
     }),
     pendingBytes: new Gauge({ name: 'litestream_replica_pending_bytes', help: 'Bytes waiting for upload.', ...replica }),
     replicaTXID: new Gauge({ name: 'litestream_replica_txid', help: 'Position known to be at the replica.', ...replica }),

@@ -261,13 +261,16 @@ const withoutDirectory = ({ memberOf: _, ...entry }: DatabaseEntry): DatabaseEnt
 describe('when events do not come', () => {
   /** Watches that say what a test tells them to. */
   function scripted() {
-    const state = { fails: undefined as LitestreamError | undefined, made: 0, hear: new Map<string, OnEvent>(), lose: () => {} };
+    const state = { fails: undefined as LitestreamError | undefined, made: 0, closed: 0, hear: new Map<string, OnEvent>(), lose: () => {} };
     const watch: WatchDirectory = (path, onEvent, onLost) => {
       if (state.fails !== undefined) throw state.fails;
       state.made += 1;
       state.hear.set(path, onEvent);
       state.lose = () => onLost(new LitestreamError('STORAGE_UNAVAILABLE', 'the watch is lost'));
-      return { close: () => {} };
+      const close = (): void => {
+        state.closed += 1;
+      };
+      return { close };
     };
     return { state, watch };
   }
@@ -301,6 +304,21 @@ describe('when events do not come', () => {
     put('a.db');
     state.hear.get(root)?.('rename', null);
     expect(await passes(clock, 5000, () => service.paths.length === 1)).toBeLessThan(2000);
+  });
+
+  test('a directory that is too busy to be heard is looked through every second, and heard again later', async () => {
+    const clock = new FakeClock();
+    const { state, watch } = scripted();
+    put('a.db');
+    const status = watching({}, { clock, watch });
+    await passes(clock, 1000, () => service.paths.length === 1);
+    for (let event = 0; event < 2000; event++) state.hear.get(root)?.('change', 'a.db-wal');
+    expect(state.closed).toBe(1);
+    put('b.db');
+    unlinkSync(join(root, 'a.db'));
+    expect(await passes(clock, 5000, () => service.paths.join() === 'b.db')).toBeLessThan(3000);
+    await passes(clock, 11_000, () => state.made === 2);
+    expect(status()).toMatchObject({ state: 'watching', members: 1 });
   });
 
   test('a watch that cannot be set up is a state, a line, and a look every few seconds until it can', async () => {

@@ -58,7 +58,13 @@ export function memberEntry(directory: DirectorySettings, below: string, name: s
   return {
     ...template,
     memberOf: directoryKey(directory),
-    settings: { ...template.settings, name, path, metaPath: memberMetaPath(directory, below) },
+    settings: {
+      ...template.settings,
+      name,
+      path,
+      metaPath: memberMetaPath(directory, below),
+      lockRoot: directory.metaDir ?? directory.metaPath ?? dir,
+    },
     replicas: template.replicas.map((replica) => memberReplica(replica, below)),
   };
 }

@@ -5,6 +5,7 @@ import type { Logger } from '../../base/log.ts';
 import type { DirectoryStatus } from '../service.ts';
 import type { StopLimits } from '../stop-limits.ts';
 import type { DirectorySettings } from './options.ts';
+import { pacedWatch } from './paced-watch.ts';
 import { Desk, type MemberService, Registrar } from './registrar.ts';
 import { type WatchDirectory, watchDirectory } from './watch.ts';
 import { WatchedDirectory } from './watched-directory.ts';
@@ -32,7 +33,7 @@ export class WatchedDirectories {
       .map((settings) => {
         const own = log.with({ directory: settings.dir });
         const registrar = new Registrar(settings, desk, { service, log: own, now: () => clock.now(), limits });
-        return new WatchedDirectory(settings, { clock, log: own, watch, registrar });
+        return new WatchedDirectory(settings, { clock, log: own, watch: pacedWatch(watch, clock), registrar });
       });
   }
 

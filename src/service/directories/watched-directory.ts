@@ -198,13 +198,18 @@ export class WatchedDirectory {
 
   /** Called for every write to every file of the directory, so what does not matter has to be found out cheaply. */
   #hear(directory: string, type: 'rename' | 'change', name: string | null): void {
-    // No name: anything may have happened. Its own name: the directory was moved or removed.
-    if (name === null || name === '' || name === basename(directory)) this.#wake.abort();
+    // No name: anything may have happened in it. Its own name: it was moved or removed.
+    if (name === null || name === '') this.#note(directory);
+    if (name === basename(directory)) this.#wake.abort();
     if (name === null || name === '' || isSideFile(name)) return;
     const path = join(directory, name);
     const isMember = this.#tools.registrar.members.has(path);
     if (type === 'change' && (isMember || !isMemberName(this.settings.pattern, name))) return;
     if (!isMember && !this.settings.recursive && !isMemberName(this.settings.pattern, name)) return;
+    this.#note(path);
+  }
+
+  #note(path: string): void {
     if (this.#dirty.size === 0) this.#settleSoon();
     this.#dirty.add(path);
   }
@@ -229,12 +234,21 @@ export class WatchedDirectory {
 
   async #look(path: string): Promise<void> {
     const { registrar } = this.#tools;
-    const facts = await lookAt(path);
+    const isRoot = path === this.settings.dir;
+    const facts = await lookAt(path, { follow: isRoot });
     const isDirectory = facts?.isDirectory() === true;
-    if (isDirectory && this.settings.recursive && !isOwnDirectory(basename(path)) && !this.#roots.includes(path))
-      await this.#visit(path, new Set());
+    if (isDirectory && (isRoot || (this.settings.recursive && !isOwnDirectory(basename(path)) && !this.#roots.includes(path))))
+      await this.#revisit(path);
     if (!isDirectory) this.#dropBelow(path);
     void registrar.examine(path);
+  }
+
+  async #revisit(directory: string): Promise<void> {
+    const seen = new Set<string>();
+    await this.#visit(directory, seen);
+    const { registrar } = this.#tools;
+    for (const path of registrar.members)
+      if (path.startsWith(directory + sep) && !seen.has(path) && !this.#isHidden(path)) void registrar.examine(path);
   }
 
   /** What was a directory is not one any more. */

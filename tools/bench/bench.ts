@@ -9,6 +9,7 @@ const BENCHES: readonly (() => Promise<Bench>)[] = [
   () => import('./application.ts'),
   () => import('./lag.ts'),
   () => import('./idle.ts'),
+  () => import('./directory.ts'),
   () => import('./startup.ts'),
 ];
 

@@ -23,6 +23,11 @@ export interface DaemonOptions {
   readonly settings?: readonly string[];
   /** The same for each database, such as `monitor-interval: 20ms`. */
   readonly databaseSettings?: readonly string[];
+  /** The databases are those of this directory, which `databaseSettings` are then for. */
+  readonly directory?: string;
+  /** How long they may take until each has its first file at its replica, ms; default 20 s. */
+  readonly patienceMs?: number;
+  readonly nodeFlags?: readonly string[];
 }
 
 export class Daemon {
@@ -30,6 +35,9 @@ export class Daemon {
   readonly #process: ChildProcess;
   readonly #address: string;
   readonly #options: DaemonOptions;
+  /** performance.now() at the start of the process. */
+  readonly spawnedAt = performance.now();
+  #startedIn = 0;
 
   private constructor(scene: Scene, child: ChildProcess, address: string, options: DaemonOptions) {
     this.#scene = scene;
@@ -44,11 +52,18 @@ export class Daemon {
     const config = scene.path('litestream.yml');
     writeFileSync(config, configuration(scene, address, options));
     const log = openSync(scene.path('daemon.log'), 'w');
-    const child = scene.spawn(process.execPath, [...profileFlags(), MAIN, 'replicate', '-config', config], { stdio: ['ignore', log, log] });
+    const child = scene.spawn(process.execPath, [...profileFlags(), ...(options.nodeFlags ?? []), MAIN, 'replicate', '-config', config], {
+      stdio: ['ignore', log, log],
+    });
     closeSync(log);
     const daemon = new Daemon(scene, child, address, options);
     await daemon.#untilReady();
     return daemon;
+  }
+
+  /** From the start of the process until every database had its first file at its replica, ms. */
+  get startedIn(): number {
+    return this.#startedIn;
   }
 
   get pid(): number {
@@ -90,14 +105,20 @@ export class Daemon {
   }
 
   async #untilReady(): Promise<void> {
-    const deadline = performance.now() + START_PATIENCE_MS;
-    const ready = (): boolean => this.#options.databases.every((database) => this.replicaFiles(database).length > 0);
-    while (!ready()) {
+    const begun = performance.now();
+    const deadline = begun + (this.#options.patienceMs ?? START_PATIENCE_MS);
+    const waiting = new Set(this.#options.databases);
+    const isReady = (): boolean => {
+      for (const database of waiting) if (this.replicaFiles(database).length > 0) waiting.delete(database);
+      return waiting.size === 0;
+    };
+    while (!isReady()) {
       if (performance.now() > deadline || this.#process.exitCode !== null) {
         throw new Error(`the daemon did not start:\n${readFileSync(this.#scene.path('daemon.log'), 'utf8')}`);
       }
       await sleep(50);
     }
+    this.#startedIn = performance.now() - begun;
     await this.untilQuiet();
   }
 }
@@ -107,8 +128,14 @@ export const replicaLevel0 = (scene: Scene, database: string): string => join(re
 
 const replicaOf = (scene: Scene, database: string): string => scene.path('replicas', basename(database));
 
-function configuration(scene: Scene, address: string, { databases, settings = [], databaseSettings = [] }: DaemonOptions): string {
+function configuration(scene: Scene, address: string, options: DaemonOptions): string {
+  const { databases, directory, settings = [], databaseSettings = [] } = options;
   const lines = [`addr: ${address}`, ...settings, 'dbs:'];
+  if (directory !== undefined) {
+    lines.push(`  - dir: ${directory}`, ...databaseSettings.map((line) => `    ${line}`));
+    lines.push('    replica:', '      type: file', `      path: ${scene.path('replicas')}`);
+    return `${lines.join('\n')}\n`;
+  }
   for (const path of databases) {
     lines.push(`  - path: ${path}`, ...databaseSettings.map((line) => `    ${line}`));
     lines.push('    replica:', '      type: file', `      path: ${replicaOf(scene, path)}`);

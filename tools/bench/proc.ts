@@ -18,6 +18,15 @@ export function peakResidentBytes(pid: number | 'self'): number {
   return Number(kibibytes) * 1024;
 }
 
+/** Bytes of memory that this process has resident now. */
+export function residentBytes(pid: number): number {
+  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
+  return Number(kibibytes) * 1024;
+}
+
+/** Open descriptors of a process. */
+export const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
+
 /** How long all threads of a process have run, and how long they were ready to run but others had the processors; ms. */
 export function schedule(pid: number): { readonly ran: number; readonly waited: number } {
   let [ran, waited] = [0, 0];

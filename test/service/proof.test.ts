@@ -28,13 +28,13 @@ beforeEach(async () => {
 
 afterEach(() => setting.end());
 
-function entry(): DatabaseEntry {
+function entry(proofIntervalMs = 1): DatabaseEntry {
   const plain = setting.entry();
-  return { ...plain, replicas: plain.replicas.map((replica) => ({ ...replica, proofIntervalMs: 1000 })) };
+  return { ...plain, replicas: plain.replicas.map((replica) => ({ ...replica, proofIntervalMs })) };
 }
 
-async function started(): Promise<ManagedDatabase> {
-  const { database } = await setting.start(entry());
+async function started(proofIntervalMs?: number): Promise<ManagedDatabase> {
+  const { database } = await setting.start(entry(proofIntervalMs));
   await becomes(database, 'replicating');
   return database;
 }
@@ -161,6 +161,19 @@ test('a database at rest is proven against what was compared before, without its
   await settled(database);
   await prove();
   expect(asked).toBe(1);
+});
+
+test('a proven state that is still the newest one is verified every seventh interval only', async () => {
+  const database = await started(60_000);
+  await insert();
+  await settled(database);
+  await prove();
+  await prove();
+  expect(setting.counts.get('proofs_passed')).toBe(1);
+  await insert();
+  await settled(database);
+  await prove();
+  expect(setting.counts.get('proofs_passed')).toBe(2);
 });
 
 test('a replica that cannot be read is inconclusive, with the reason, and no trouble', async () => {

@@ -14,6 +14,9 @@ import { reasonOfError } from './reasons.ts';
 
 const LOAD_RETRY = { initialMs: 5000, capMs: 300_000, jitter: 0.1 };
 
+/** A proven state that is still the newest one is verified again after so many intervals: what could change are the files there. */
+const AT_REST = 7;
+
 const COUNTS = { passed: 'proofs_passed', failed: 'proofs_failed', inconclusive: 'proofs_inconclusive' } as const;
 
 /** For every replica: also one that is never verified by schedule has a record that may be read. */
@@ -78,17 +81,24 @@ class ProofCompanion implements Companion {
     const { engine } = await database.status();
     if (engine.txid === NO_TXID && (replica.position ?? NO_TXID) === NO_TXID) return; // there is nothing yet
     const before = this.#ledger.record?.latest.outcome;
-    const proof = await this.#prove(signal);
+    const known = await this.#unchanged();
+    if (known !== undefined && before === 'passed' && this.#isFresh(known)) return;
+    const proof = await this.#prove(known, signal);
     await this.#ledger.add(proof, { keep: true, signal });
     this.#with.count(COUNTS[proof.outcome]);
     this.#tell(proof, before);
   }
 
-  async #prove(signal: AbortSignal): Promise<Proof> {
+  #isFresh({ at }: Proof): boolean {
+    const { clock, replica } = this.#with;
+    const age = clock.now() - at;
+    return age >= 0 && age < AT_REST * (replica.settings.proofIntervalMs ?? 0);
+  }
+
+  async #prove(known: Proof | undefined, signal: AbortSignal): Promise<Proof> {
     const { staging, database, replica, clock, log, runJob } = this.#with;
     const start = clock.monotonic();
     try {
-      const known = await this.#unchanged();
       const { proof } = await staging.with((scratch) =>
         prove(
           {

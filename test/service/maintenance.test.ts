@@ -136,6 +136,28 @@ describe('maintenance of a running database', () => {
     expect(calls.filter(({ verb }) => verb === 'put')).toHaveLength(1);
   });
 
+  test('nor does one whose newest transactions are in a snapshot alone', async () => {
+    const app = await setting.application();
+    const before = await setting.start();
+    await becomes(before.database, 'replicating');
+    await app.exec("INSERT INTO t (body) VALUES ('something')");
+    await settled(before.database);
+    const [replica] = before.database.replicas;
+    if (replica === undefined) throw new Error('there is no replica');
+    await before.database.snapshot(replica);
+    await before.service.stop(STOP);
+    rmSync(join(setting.remote('one').path, 'ltx', '0'), { recursive: true });
+    const { database } = await setting.start(entry({ snapshotIntervalMs: 60_000 }));
+    await becomes(database, 'replicating');
+    await settled(database);
+    for (let tick = 0; tick < 3; tick++) await setting.scheduler.run(/./);
+    const { calls } = setting.remote('one').store;
+    calls.length = 0;
+    for (let tick = 0; tick < 3; tick++) await setting.scheduler.run(/./);
+    expect(calls).toEqual([]);
+    expect(await setting.restoredDigest(app)).toBe(await app.digest());
+  });
+
   test('a database that is missing gets its snapshot from what the replica holds', async () => {
     const app = await setting.application();
     const before = await setting.start();

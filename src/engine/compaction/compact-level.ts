@@ -18,9 +18,14 @@ export interface CompactTools extends MergeTools {
   readonly onMerged: (merged: Merged) => void;
 }
 
+/** Files of a level that one pass makes at most: a backlog of years must not keep everybody else waiting. */
+const MERGES_A_PASS = 16;
+
 export interface Compacted {
   /** Where the level ends now. */
   readonly end: TXID;
+  /** There is more to merge. */
+  readonly isPartial: boolean;
   /** Transactions no file and no snapshot has; what lies behind is not merged before a snapshot closes it. */
   readonly hole?: TXIDRange;
   /** A file that turned out to be damaged; the level ends before it. */
@@ -42,14 +47,15 @@ export async function compactLevel(level: Level, destination: FileInfo | undefin
   const plan = await planLevel(level, destination, tools);
   let pageSizeChanged = false;
   let end = destination?.maxTXID ?? (0n as TXID);
-  const hole = plan.hole === undefined ? {} : { hole: plan.hole };
-  for (const planned of plan.merges) {
+  const isPartial = plan.merges.length > MERGES_A_PASS;
+  const hole = plan.hole === undefined || isPartial ? {} : { hole: plan.hole };
+  for (const planned of plan.merges.slice(0, MERGES_A_PASS)) {
     const done = await mergeAll(planned, tools);
     end = done.end ?? end;
     pageSizeChanged ||= done.pageSizeChanged;
-    if (done.damage !== undefined) return { end, damage: done.damage, pageSizeChanged, ...hole };
+    if (done.damage !== undefined) return { end, damage: done.damage, pageSizeChanged, isPartial, ...hole };
   }
-  return { end, pageSizeChanged, ...hole };
+  return { end, pageSizeChanged, isPartial, ...hole };
 }
 
 async function planLevel(level: Level, destination: FileInfo | undefined, tools: CompactTools): Promise<MergePlan> {

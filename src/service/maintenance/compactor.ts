@@ -52,22 +52,25 @@ export class Compactor {
    * Brings a level up to date, and puts a snapshot first where only that lets it go on.
    *
    * @param isForced also when the level was merged in this period.
-   * @returns false when there was nothing to do.
+   * @returns true when a file was made; there may be more to do.
    */
   async level({ level, intervalMs }: LevelSettings, isForced: boolean, signal: AbortSignal): Promise<boolean> {
     if (this.#position === NO_TXID) return false;
     const source = level === 1 ? this.#position : this.ledger.end((level - 1) as Level);
-    if (source !== undefined && this.#isUpTo(level, source)) return false;
+    if (source !== undefined && this.ledger.isSettled(level, source)) return false;
     const newest = await this.#newest(level, signal);
-    if (source !== undefined && this.#isUpTo(level, source)) return false;
+    if (source !== undefined && this.ledger.isSettled(level, source)) return false;
     if (!isForced && isRecent(newest, intervalMs, this.#context.clock.now())) return false;
     const first = await this.#compact(level, signal);
     // In the place that the merge holds: whoever waits for another one here could wait for a snapshot that waits for us.
     const isBroken = first.hole !== undefined || first.damage !== undefined;
     if (await this.#needsSnapshot(first, signal)) await this.#putSnapshot(signal, isBroken);
     if (isBroken) standsStill(level, await this.#compact(level, signal));
-    if (this.#settings.verifyCompaction) await this.#verify(level, signal);
-    return true;
+    const hasMerged = this.ledger.newest(level) !== newest;
+    // What lies behind the end of the level is in a snapshot alone.
+    if (!hasMerged && source !== undefined) this.ledger.settle(level, source);
+    if (hasMerged && this.#settings.verifyCompaction) await this.#verify(level, signal);
+    return hasMerged;
   }
 
   /**

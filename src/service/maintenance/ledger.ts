@@ -6,11 +6,22 @@ import type { FileInfo, Level } from '../../replica/file-info.ts';
 
 export class Ledger {
   readonly #newest = new Map<Level, FileInfo | undefined>();
+  readonly #settled = new Map<Level, TXID>();
 
   /** The level was listed, or a file was added to it. */
   note(level: Level, newest: FileInfo | undefined): void {
     const known = this.#newest.get(level);
     if (known === undefined || (newest !== undefined && newest.maxTXID >= known.maxTXID)) this.#newest.set(level, newest);
+  }
+
+  /** Everything up to `source` has been looked at, and nothing was left to be done. */
+  settle(level: Level, source: TXID): void {
+    this.#settled.set(level, source);
+  }
+
+  isSettled(level: Level, source: TXID): boolean {
+    const end = this.end(level);
+    return (end !== undefined && end >= source) || (this.#settled.get(level) ?? NO_TXID) >= source;
   }
 
   isKnown(level: Level): boolean {
@@ -29,5 +40,6 @@ export class Ledger {
   /** Something unexpected was met: nothing is known any more. */
   forget(): void {
     this.#newest.clear();
+    this.#settled.clear();
   }
 }

@@ -224,6 +224,7 @@ export class Maintenance implements Companion {
   async #compact(settings: MaintenanceSettings['levels'][number], isForced: boolean, signal: AbortSignal): Promise<void> {
     try {
       const hasMerged = await this.#compactor.level(settings, isForced, signal);
+      while (isForced && hasMerged && (await this.#compactor.level(settings, isForced, signal)));
       this.#compactedAt[settings.level] = this.#context.clock.now();
       if (!hasMerged || settings.level !== 1) return;
     } catch (error) {

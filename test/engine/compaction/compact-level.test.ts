@@ -2,9 +2,12 @@ import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../../src/base/errors.ts';
 import { compactLevel, fileKey } from '../../../src/engine/compaction/compact-level.ts';
+import type { MergeRequest } from '../../../src/engine/compaction/merge-job.ts';
 import { mergeSnapshot } from '../../../src/engine/compaction/merge-snapshot.ts';
 import { mergeInto } from '../../../src/engine/compaction/merge-step.ts';
+import type { RunJob } from '../../../src/engine/jobs.ts';
 import { toTXID } from '../../../src/formats/ltx/txid.ts';
+import type { FileInfo, Level } from '../../../src/replica/file-info.ts';
 import { pathLayout } from '../../../src/replica/layout.ts';
 import { Replica } from '../../../src/replica/replica.ts';
 import { bytesBody } from '../../../src/storage/body.ts';
@@ -12,6 +15,7 @@ import type { ObjectInfo, PutBody, PutOptions } from '../../../src/storage/objec
 import { WrappedStore } from '../../../src/storage/wrap/wrapped-store.ts';
 import { runJob } from '../../../src/workers/job-host.ts';
 import { Random, randomFrom } from '../../support/random.ts';
+import { info } from '../restore/listing.ts';
 import { encode, NaiveDatabase } from '../restore/ltx-files.ts';
 import { Scene, timeOf } from './setting.ts';
 
@@ -78,8 +82,33 @@ describe('a level is brought up to date', () => {
     const { scene: at } = await scene(4);
     await at.compact(1);
     const puts = at.store.count('put');
-    expect(await at.compact(1)).toEqual({ end: 4n, pageSizeChanged: false });
+    expect(await at.compact(1)).toEqual({ end: 4n, pageSizeChanged: false, isPartial: false });
     expect(at.store.count('put')).toBe(puts);
+  });
+
+  test('a backlog of years is merged in several passes', async () => {
+    const { scene: at } = await scene(0);
+    const files = Array.from({ length: 16 * 256 + 3 }, (_, index) => info(0, index + 1, index + 1));
+    const made: FileInfo[] = [];
+    const replica = Object.assign(Object.create(at.replica) as Replica, {
+      list: async function* (level: Level) {
+        if (level === 0) yield* files.filter(({ minTXID }) => minTXID > (made.at(-1)?.maxTXID ?? 0n));
+      } as Replica['list'],
+      localPath: () => '/unused',
+      write: (async (level, minTXID, maxTXID) => {
+        made.push({ level, minTXID, maxTXID, size: 100, createdAt: 0 });
+        return made.at(-1);
+      }) as Replica['write'],
+    });
+    const runJob = (async (_kind: 'merge', { inputs }: MergeRequest) => ({
+      merged: inputs.length,
+      minTXID: inputs[0]?.minTXID,
+      maxTXID: inputs.at(-1)?.maxTXID,
+    })) as unknown as RunJob;
+    const tools = { ...at.tools(), replica, runJob };
+    expect(await compactLevel(1, undefined, tools)).toEqual({ end: 4096n, isPartial: true, pageSizeChanged: false });
+    expect(made).toHaveLength(16);
+    expect(await compactLevel(1, made.at(-1), tools)).toEqual({ end: 4099n, isPartial: false, pageSizeChanged: false });
   });
 
   test('a source that straddles the end of the level is part of the next file', async () => {
@@ -100,7 +129,7 @@ describe('a level is brought up to date', () => {
     const full = { commit: after.file(4).length / 1024, pages: after.states[4]?.pages ?? new Map() };
     await at.replica.write(0, toTXID(4), toTXID(4), bytesBody(encode(1024, 4, 4, full, timeOf(4))), { createdAt: timeOf(4) });
     await at.put(after, 0, 5);
-    expect(await at.compact(1)).toEqual({ end: 5n, pageSizeChanged: true });
+    expect(await at.compact(1)).toEqual({ end: 5n, pageSizeChanged: true, isPartial: false });
     expect(await at.ranges(1)).toBe('1-3 4-5');
     const made = await mergeSnapshot(at.tools());
     expect(made?.pageSize).toBe(1024);
@@ -265,7 +294,7 @@ describe('a hole in level 0 (row 76)', () => {
     const done = await at.compact(1);
     if (full) expect(done.hole).toEqual({ minTXID: 5n, maxTXID: 5n });
     else {
-      expect(done).toEqual({ end: 8n, pageSizeChanged: false });
+      expect(done).toEqual({ end: 8n, pageSizeChanged: false, isPartial: false });
       expect(await at.ranges(0)).toBe('1-1 2-2 3-3 4-4 5-5 6-6 7-7 8-8');
       await at.expectStates(database, range(1, 8));
     }
@@ -286,15 +315,15 @@ describe('a hole in level 0 (row 76)', () => {
     const { scene: at, database } = await scene(8);
     await at.remove(0, 5);
     await at.remove(0, 6);
-    expect(await at.compact(1)).toEqual({ end: 4n, hole: { minTXID: 5n, maxTXID: 6n }, pageSizeChanged: false });
+    expect(await at.compact(1)).toEqual({ end: 4n, hole: { minTXID: 5n, maxTXID: 6n }, pageSizeChanged: false, isPartial: false });
     await at.put(database, 9, 1, 8);
     database.step(12);
     await at.put(database, 0, 9);
-    expect(await at.compact(1)).toEqual({ end: 9n, pageSizeChanged: false });
+    expect(await at.compact(1)).toEqual({ end: 9n, pageSizeChanged: false, isPartial: false });
     expect(await at.ranges(1)).toBe('1-4 7-9');
     await at.replica.delete(await at.list(0));
     await at.expectStates(database, [4, 8, 9]);
-    expect(await at.compact(2)).toEqual({ end: 9n, pageSizeChanged: false });
+    expect(await at.compact(2)).toEqual({ end: 9n, pageSizeChanged: false, isPartial: false });
     expect(await at.ranges(2)).toBe('1-4 7-9');
   });
 

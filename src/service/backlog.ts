@@ -54,7 +54,7 @@ export class ReplicaBacklog {
       : 'the oldest ones are removed now';
     return new LitestreamError('BACKLOG_EXCEEDED', `more than ${limits} of changes wait for replica ${this.name}: ${consequence}`, {
       details: { bytes, ...(bound === undefined ? {} : { bound_bytes: bound.bytes, bound_seconds: Math.round(bound.ageMs / 1000) }) },
-      hint: 'Make the destination take files again; look at the error of the replica.',
+      hint: 'Make the destination take files again (look at the error of the replica), or raise max-local-bytes and max-local-age.',
     });
   }
 }

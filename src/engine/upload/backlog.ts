@@ -6,6 +6,7 @@ import type { LocalFile } from './local-log.ts';
 
 /** What waits for one replica. */
 export interface Waiting {
+  /** Behind the oldest file, which is the one being sent: a first copy may be larger than any bound. */
   readonly bytes: number;
   /** Of the oldest file, ms since the epoch; absent when nothing waits. */
   readonly since?: number;
@@ -23,11 +24,11 @@ export function isBeyond({ bytes, since }: Waiting, bound: BacklogSettings, now:
  * @param now ms since the epoch.
  */
 export function beyondBound(waiting: readonly LocalFile[], bound: BacklogSettings, now: number): readonly LocalFile[] {
-  const bytes = waiting.reduce((sum, { size }) => sum + size, 0);
-  let left = bytes;
+  let left = waiting.reduce((sum, { size }) => sum + size, 0);
+  const isOver = left - (waiting[0]?.size ?? 0) > bound.bytes;
   let count = 0;
   for (const file of waiting.slice(0, -1)) {
-    const isTooMuch = bytes > bound.bytes && left > bound.bytes * LEFT_PART;
+    const isTooMuch = isOver && left > bound.bytes * LEFT_PART;
     if (!isTooMuch && now - file.at <= bound.ageMs) break;
     left -= file.size;
     count += 1;

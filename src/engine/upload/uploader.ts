@@ -111,8 +111,8 @@ export class Uploader {
 
   /** The local files that are not there yet. */
   get waiting(): Waiting {
-    const since = this.#queue.first?.at;
-    return { bytes: this.#queue.bytes, ...(since === undefined ? {} : { since }) };
+    const { first, bytes } = this.#queue;
+    return first === undefined ? { bytes } : { bytes: bytes - first.size, since: first.at };
   }
 
   /** True while the replica lacks changes whose local files are gone. */

@@ -27,9 +27,14 @@ describe('the bound', () => {
   });
 
   test('by bytes: the oldest go until seven eighths are left', () => {
-    expect(txids(beyondBound(files(1, 8), BOUND, NOW))).toEqual([]);
-    expect(txids(beyondBound(files(1, 9), BOUND, NOW))).toEqual([1, 2]);
+    expect(txids(beyondBound(files(1, 9), BOUND, NOW))).toEqual([]);
+    expect(txids(beyondBound(files(1, 10), BOUND, NOW))).toEqual([1, 2, 3]);
     expect(txids(beyondBound(files(1, 12), BOUND, NOW))).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test('does not count the file that is being sent: a first copy of a large database is no backlog', () => {
+    const [first, ...others] = files(1, 5);
+    expect(beyondBound(first === undefined ? [] : [{ ...first, size: 5000 }, ...others], BOUND, NOW)).toEqual([]);
   });
 
   test('by age: those that are too old go, and the newest never', () => {

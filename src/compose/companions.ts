@@ -6,6 +6,7 @@ import { datedCompanion } from '../service/dated-companion.ts';
 import { leaseCompanion } from '../service/lease-companion.ts';
 import { makeMaintenance } from '../service/maintenance/maintenance.ts';
 import { makeMirror } from '../service/mirror-companion.ts';
+import { expireReplaced } from '../service/replaced-companion.ts';
 import { watchReplica } from '../service/watchdog/companion.ts';
 
 /** In this order they are made; each decides by the replica's settings whether it is needed. */
@@ -15,4 +16,5 @@ export const COMPANIONS: readonly MakeCompanion[] = [
   makeMirror,
   datedCompanion(openReplica),
   watchReplica,
+  expireReplaced,
 ];

@@ -17,6 +17,15 @@ import { auditLogOf } from './audit-log.ts';
 /** Revisions of the protocol the MCP doors speak. */
 const PROTOCOL = { modern: ['2026-07-28'], legacy: ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] };
 
+/**
+ * Loaded when it is needed: the engines are not, by most commands. Only for a configuration: a URL on the command line may be the replica of
+ * another database, which must not get this one's changes.
+ */
+const lazySendTail =
+  (log: Logger): World['sendTail'] & {} =>
+  async (entry, signal) =>
+    (await import('./send-tail.ts')).sendTail(entry, log, signal);
+
 /** The running service with what it was made from. */
 type RunningSet = ReplicationService & { readonly entries: readonly DatabaseEntry[] };
 
@@ -43,6 +52,7 @@ export function worldFrom(settings: Settings, log: Logger, service: RunningSet |
     openReplica: ({ store }) => openReplica(store),
     sqliteVersion: sqliteVersion(),
     protocol: PROTOCOL,
+    ...(service === undefined && !models && settings.configPath !== undefined ? { sendTail: lazySendTail(log) } : {}),
     ...(proofs === undefined ? {} : { proofs }),
     ...(auditLog === undefined ? {} : { audit: new AuditFile(auditLog).write }),
   });

@@ -1,9 +1,11 @@
 /** A restore by a person at the machine: no plan, any output path, at once (docs/cli.md, restore). */
 
-import { LitestreamError } from '../base/errors.ts';
+import { errorToData, hasCode, LitestreamError } from '../base/errors.ts';
+import { redact } from '../base/redact.ts';
 import type { OutputRequest } from '../engine/restore/produce.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import { auditedBy } from './audited.ts';
+import type { Warning } from './fields.ts';
 import { factsOf } from './file-identity.ts';
 import { findDatabase } from './lookup.ts';
 import { formatInstant } from './moment.ts';
@@ -31,7 +33,28 @@ export async function restoreForOperator(world: World, args: RestoreInput, call:
     if (args.if_replica_exists === true && isNoBackup(error)) return nothingToDo(world, 'there is no backup');
     throw error;
   }
-  return run(world, choice, requestOf(entry, choice, output, args), call, args.wait_seconds);
+  // Behind the plan: what is sent now must not become what is restored.
+  const unsent = args.force === true ? await sendTail(world, entry, output, call.signal) : [];
+  const warned = { ...choice, warnings: [...choice.warnings, ...unsent] };
+  return run(world, warned, requestOf(entry, choice, output, args), call, args.wait_seconds);
+}
+
+/** What the database that is replaced has not sent yet goes first, where it can; it is kept beside the result in any case. */
+async function sendTail(world: World, entry: DatabaseEntry, output: string, signal: AbortSignal): Promise<Warning[]> {
+  if (world.sendTail === undefined || output !== entry.settings.path || (await factsOf(output)) === undefined) return [];
+  try {
+    await world.sendTail(entry, signal);
+    return [];
+  } catch (error) {
+    signal.throwIfAborted();
+    // Owned: the restore itself refuses, with the better words.
+    if (hasCode(error, 'DB_OWNED')) return [];
+    const { code, message } = errorToData(error);
+    const kept = 'the replaced database is kept whole, with its WAL';
+    return [
+      { code: 'TAIL_NOT_SENT', message: redact(`what ${output} had not sent yet is not at its replicas (${code}: ${message}); ${kept}`) },
+    ];
+  }
 }
 
 async function run(

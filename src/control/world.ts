@@ -39,6 +39,8 @@ export interface WorldParts {
   readonly protocol?: { readonly modern: readonly string[]; readonly legacy: readonly string[] };
   /** What verifications have shown; the running service holds the same ones. By default a world of its own. */
   readonly proofs?: ProofLedgers;
+  /** Captures and uploads what a database has not sent yet, within a bound; rejects with what stood in the way. Absent beside a running service. */
+  readonly sendTail?: (entry: DatabaseEntry, signal: AbortSignal) => Promise<void>;
   /** Takes a line before and after everything that acts or destroys; what it refuses does not happen. */
   readonly audit?: AuditSink;
 }

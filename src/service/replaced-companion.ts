@@ -1,0 +1,80 @@
+/** Removes databases that forced restores replaced long ago, once a replica holds something newer (docs/engine.md, Undo). */
+
+import { errorToData } from '../base/errors.ts';
+import { listCatalogue } from '../engine/restore/catalogue.ts';
+import { nodeDisk } from '../engine/restore/disk.ts';
+import { restorablePoints } from '../engine/restore/points.ts';
+import { listReplaced, type ReplacedFile, removeReplaced } from '../engine/restore/replaced.ts';
+import type { Companion, CompanionContext, MakeCompanion } from './companion.ts';
+import { limited } from './limited.ts';
+import type { ScheduledTask } from './scheduler.ts';
+
+/** How long a replaced database can be brought back at least, ms. */
+export const REPLACED_RETENTION_MS = 7 * 86_400_000;
+const INTERVAL_MS = 86_400_000;
+/** How long a listing may take, ms. */
+const LISTING_LIMIT = 60_000;
+
+export const expireReplaced: MakeCompanion = (context) => new ReplacedExpiry(context);
+
+/** Each replica may do it: whichever holds a newer state proves that nothing hangs on the old file. Without old files nothing is asked. */
+class ReplacedExpiry implements Companion {
+  readonly #context: CompanionContext;
+  #task: ScheduledTask | undefined;
+
+  constructor(context: CompanionContext) {
+    this.#context = context;
+  }
+
+  start(): void {
+    const { database, replica, scheduler } = this.#context;
+    this.#task = scheduler.every({
+      name: `expiry of what restores of ${database.settings.name} replaced, by ${replica.settings.name}`,
+      intervalMs: INTERVAL_MS,
+      budget: 'listing',
+      atStart: true,
+      run: (signal) => this.#run(signal),
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#task?.stop();
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#context;
+    try {
+      const old = this.#expired();
+      if (old.length === 0) return;
+      const newest = await this.#newestState(signal);
+      for (const file of old) if (newest !== undefined && newest > file.replacedAt) this.#remove(file, newest);
+    } catch (error) {
+      signal.throwIfAborted();
+      log.log('warn', 'what restores replaced could not be looked through', { at: clock.now(), error: errorToData(error) });
+    }
+  }
+
+  #expired(): ReplacedFile[] {
+    const { clock, database } = this.#context;
+    const before = clock.now() - REPLACED_RETENTION_MS;
+    return listReplaced(database.settings.path).filter(({ replacedAt }) => replacedAt < before);
+  }
+
+  /** Time of the newest state that the replica can restore, ms since the epoch. */
+  async #newestState(signal: AbortSignal): Promise<number | undefined> {
+    const { clock, replica } = this.#context;
+    const what = `listing ${replica.settings.name}`;
+    const files = await limited({ clock, ms: LISTING_LIMIT, what, signal }, (call) => listCatalogue(replica.replica, { signal: call }));
+    return restorablePoints(files).at(-1)?.time;
+  }
+
+  #remove(file: ReplacedFile, newest: number): void {
+    removeReplaced(nodeDisk, file);
+    this.#context.log.log('info', 'removed a database that a restore replaced: it is old, and the replica holds a newer state', {
+      path: file.path,
+      replaced_at: new Date(file.replacedAt).toISOString(),
+      size_bytes: file.sizeBytes,
+      newest_state: new Date(newest).toISOString(),
+    });
+  }
+}

@@ -1,7 +1,7 @@
 /** The verdict over all databases: what is alive, ready and protected. */
 
 import { formatTXID } from '../formats/ltx/txid.ts';
-import type { DatabaseHandle, DatabaseState, DirectoryStatus } from './service.ts';
+import type { DatabaseHandle, DatabaseState, DirectoryStatus, ProofFacts, ReplicaStatus } from './service.ts';
 
 export interface Health {
   /** `ok` when nothing is failing or behind its budget. */
@@ -19,6 +19,8 @@ export interface Health {
       readonly txid?: string;
       readonly lag_seconds: number;
       readonly code?: string;
+      /** Of the newest verification. */
+      readonly proof?: ProofFacts['outcome'];
     }[];
   }[];
   /** Watched directories of databases; absent without any. */
@@ -66,7 +68,13 @@ async function checkDatabase(database: DatabaseHandle): Promise<Health['database
       state: replica.state,
       ...(replica.txid === undefined ? {} : { txid: formatTXID(replica.txid) }),
       lag_seconds: replica.lagSeconds,
-      ...(replica.lastError === undefined ? {} : { code: replica.lastError.error.code }),
+      ...codeOf(replica),
+      ...(replica.proof === undefined ? {} : { proof: replica.proof.outcome }),
     })),
   };
+}
+
+function codeOf({ lastError, troubles }: ReplicaStatus): { readonly code?: string } {
+  const error = lastError?.error ?? troubles?.[0]?.error;
+  return error === undefined ? {} : { code: error.code };
 }

@@ -161,8 +161,14 @@ describe('status', () => {
               state: 'failing',
               lag_seconds: 838.2,
               last_error: { code: 'ACCESS_DENIED', message: 'put refused', at: AS_OF, attempts: 3 },
+              role: 'best-effort',
+              proof: { outcome: 'failed', at: AS_OF, reasons: ['A file is not what was written.'], last_passed: { txid: T2, at: AS_OF } },
+              lease: { state: 'held', owner: 'here' },
+              mirror: { path: '/srv/copy.db' },
+              troubles: [{ of: 'proof', code: 'PROOF_FAILED', message: 'it does not restore', since: AS_OF }],
             },
           ],
+          proof: { outcome: 'failed', at: AS_OF, replica: 'file' },
         },
         { name: 'new', path: import.meta.filename, state: 'starting', position: { txid: '0'.repeat(16) }, replicas: [] },
       ],
@@ -173,13 +179,20 @@ describe('status', () => {
     const { out, err, status } = await run({ answers }, 'status');
     expect(status).toBe(0);
     expect(out.split('\n').map((line) => line.split(/ {2,}/).slice(1))).toEqual([
-      ['status', 'local txid', 'wal size', 'state'],
-      ['no database', '-', '-', 'waiting'],
-      ['ok', T2, '33 kB', 'failing'],
-      ['not initialized', '-', '0 B', 'starting'],
+      ['status', 'local txid', 'wal size', 'state', 'proof'],
+      ['no database', '-', '-', 'waiting', '-'],
+      ['ok', T2, '33 kB', 'failing', 'failed'],
+      ['not initialized', '-', '0 B', 'starting', '-'],
       [],
     ]);
     expect(err).toContain('main: replica file is failing, 838.2 s behind: ACCESS_DENIED: put refused');
+    expect(err).toContain('main: replica file: proof: PROOF_FAILED: it does not restore');
+  });
+
+  test('says in a line for each replica what accompanies it, when asked', async () => {
+    expect((await run({ answers }, 'status', '-replicas')).out).toContain(
+      `file (file): failing, best-effort, verification failed ${AS_OF}, last proven at ${T2} ${AS_OF}, lease held (here), mirror /srv/copy.db\n`,
+    );
   });
 
   test('as JSON has the original fields first and everything else after them', async () => {

@@ -1,6 +1,6 @@
 /** Each verb with a running service and without one. */
 
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../src/base/errors.ts';
@@ -167,6 +167,24 @@ describe.each([{ attached: true }, { attached: false }])('attached: $attached', 
     expect(proof).toMatchObject({ mode: 'done', outcome: 'passed', txid: hex(6), replica: 'file', recorded: true });
     expect((await ask(control, 'info', {})).proof).toMatchObject({ proven: 1, unproven: 0 });
     expect((await ask(control, 'restore_plan', { path: 'app' })).plan?.proven).toMatchObject({ txid: hex(6) });
+  });
+
+  test('only the newest state, and only for callers who may write, is recorded beside the replica', async () => {
+    const { control, entry } = await makeSetting({ attached });
+    const record = join(entry.replicas[0]?.store.path ?? '', 'litestream-proof.json');
+    expect(await ask(control, 'verify', { path: 'app', txid: '4' })).toMatchObject({ outcome: 'passed', recorded: false });
+    expect((await ask(control, 'info', {})).proof).toMatchObject({ proven: 0 });
+    expect(await ask(control, 'verify', { path: 'app', compare: 'none' }, by({ ...person, readOnly: true }))).toMatchObject({
+      recorded: false,
+    });
+    expect(existsSync(record)).toBe(false);
+    expect((await ask(control, 'info', {})).proof).toMatchObject({ proven: 1 });
+    expect(await ask(control, 'verify', { path: 'app', compare: 'none' })).toMatchObject({ recorded: true });
+    expect(JSON.parse(readFileSync(record, 'utf8'))).toMatchObject({ replica: 'file', latest: { outcome: 'passed', tool: '1.2.3' } });
+    expect((await ask(control, 'status', {})).databases[0]).toMatchObject({
+      proof: { outcome: 'passed', txid: hex(6), replica: 'file' },
+      replicas: [{ proof: { outcome: 'passed', txid: hex(6) } }],
+    });
   });
 
   test('a replica that is damaged fails verification as a result, not as an error', async () => {

@@ -16,17 +16,19 @@ export const status = defineCommand({
   usage: `Usage: litestream status [FLAGS] [DB_PATH]
 
 Shows where each database stands. "status" speaks of the local state alone, as it always did; "state" says whether
-replication works: waiting, starting, replicating, degraded (a replica is behind), failing or stopped.
+replication works: waiting, starting, replicating, degraded (a replica is behind), failing or stopped. "proof" is the
+outcome of the newest verification.
 
 Flags:
 ${CONFIG_USAGE}
+  -replicas         below the table a line for each replica: proof, lease, mirror, merges
   -json             print JSON, with replicas, lag and errors
 
 Examples:
   litestream status
   litestream status -json /srv/app/app.db
 `,
-  flags: { ...CONFIG_FLAGS, json: 'bool' },
+  flags: { ...CONFIG_FLAGS, json: 'bool', replicas: 'bool' },
   async run({ values, positionals: [text, ...more] }, door) {
     refuseArguments(more, 'status');
     const settings = await loadConfig(door, values, values.json === true ? 'none' : 'count');
@@ -38,9 +40,16 @@ Examples:
       door.stdout.write(formatJSON(databases.map(jsonRow)));
       return 0;
     }
-    const lines = databases.map((row) => [printable(row.path), localStatus(row), localTXID(row), walSize(row), row.state]);
-    door.stdout.write(formatTable([['database', 'status', 'local txid', 'wal size', 'state'], ...lines]));
-    for (const line of databases.flatMap(companions)) door.stdout.write(`${line}\n`);
+    const lines = databases.map((row) => [
+      printable(row.path),
+      localStatus(row),
+      localTXID(row),
+      walSize(row),
+      row.state,
+      row.proof?.outcome ?? '-',
+    ]);
+    door.stdout.write(formatTable([['database', 'status', 'local txid', 'wal size', 'state', 'proof'], ...lines]));
+    if (values.replicas === true) for (const line of databases.flatMap(replicas)) door.stdout.write(`${line}\n`);
     for (const { dir, pattern, state, members } of directories)
       door.stdout.write(`${printable(`${dir}/${pattern}`)}: ${state}, ${members} ${members === 1 ? 'database' : 'databases'}\n`);
     for (const line of [...databases.flatMap(troubles), ...directories.flatMap(directoryTroubles)]) door.stderr.write(`${line}\n`);
@@ -88,18 +97,20 @@ function directoryTroubles({ problems = [] }: Directory): readonly string[] {
   return problems.map(({ path, code, message }) => `${printable(path)}: ${code}: ${printable(message)}`);
 }
 
-/** One line for each replica that has more to tell than its uploads. */
-function companions(row: Row): readonly string[] {
-  return row.replicas.flatMap(({ name, role, proof, lease, mirror, maintenance }) => {
+/** One line for each replica. */
+function replicas(row: Row): readonly string[] {
+  return row.replicas.map(({ name, type, state, role, txid, proof, lease, mirror, maintenance }) => {
     const parts = [
+      `${state}${txid === undefined ? '' : ` at ${txid}`}`,
       ...(role === undefined ? [] : [role]),
-      ...(proof === undefined ? [] : [proofInWords(proof)]),
+      proof === undefined ? 'never proven' : proofInWords(proof),
       ...(lease === undefined ? [] : [`lease ${lease.state}${lease.owner === undefined ? '' : ` (${printable(lease.owner)})`}`]),
       ...(mirror === undefined ? [] : [`mirror ${printable(mirror.path)}${mirror.txid === undefined ? '' : ` at ${mirror.txid}`}`]),
       ...(maintenance?.compacted_at === undefined ? [] : [`merged ${maintenance.compacted_at}`]),
       ...(maintenance?.snapshot_at === undefined ? [] : [`snapshot ${maintenance.snapshot_at}`]),
+      ...(maintenance?.retention_at === undefined ? [] : [`retention ${maintenance.retention_at}`]),
     ];
-    return parts.length === 0 ? [] : [`${printable(row.name)}/${printable(name)}: ${parts.join(', ')}`];
+    return `${printable(row.path)} ${printable(name)} (${type}): ${parts.join(', ')}`;
   });
 }
 

@@ -187,6 +187,39 @@ test('a full file after the seam proves nothing about the state before it', asyn
   await expect(restore(['a', 'b'], { combine: true, txid: 3 })).rejects.toThrow(/nothing shows that/);
 });
 
+test('a file that goes on in the WAL where the other replica stops proves that it follows', async () => {
+  const inWAL = (txid: number, offset: number, salt1: number): Buffer => {
+    const pages = changed(txid).map((pgno) => [pgno, pageOf(pgno, txid, 0)] as const);
+    return encode(
+      header(txid, txid, PAGES, { timestamp: at(txid), walOffset: offset, walSize: 1000, walSalt1: salt1, walSalt2: 7 }),
+      pages,
+    );
+  };
+  put('a', 0, 1, 1);
+  writeFileSync(place('a', 0, 2, 2), inWAL(2, 32, 99));
+  mkdirSync(join(directory, 'b', 'ltx', '0'), { recursive: true });
+  writeFileSync(place('b', 0, 3, 3), inWAL(3, 1032, 99));
+  await restore(['a', 'b'], { combine: true });
+  expect(output().equals(image(3))).toBe(true);
+  rmSync(join(directory, 'out.db'));
+  // Another WAL, or another place in it, proves nothing.
+  for (const other of [inWAL(3, 1032, 98), inWAL(3, 1000, 99)]) {
+    writeFileSync(place('b', 0, 3, 3), other);
+    await expect(restore(['a', 'b'], { combine: true })).rejects.toThrow(/nothing shows that/);
+  }
+});
+
+test('merged increments after the seam prove the state before them', async () => {
+  put('a', 0, 1, 1);
+  put('a', 0, 2, 2);
+  put('b', 0, 2, 2);
+  put('b', 0, 3, 3);
+  await expect(restore(['a', 'b'], { txid: 3 })).rejects.toThrow(/nothing shows that/);
+  for (const name of ['a', 'b']) put(name, 1, 4, 6);
+  await restore(['a', 'b'], { txid: 3 });
+  expect(output().equals(image(3))).toBe(true);
+});
+
 test('a replica that cannot be read is left out of what is combined', async () => {
   fill('a', 4);
   rmSync(place('a', 0, 3, 3));

@@ -1,5 +1,6 @@
 /** Merges and snapshots of one replica: which pass has something to do, and what follows from its outcome (docs/engine.md, Levels). */
 
+import { orAbort } from '../../base/abortable.ts';
 import { type ErrorCode, hasCode, LitestreamError } from '../../base/errors.ts';
 import { type Compacted, compactLevel, fileKey, listLevel } from '../../engine/compaction/compact-level.ts';
 import { checkLevel, type Inconsistency } from '../../engine/compaction/level-check.ts';
@@ -18,6 +19,9 @@ import { Ledger } from './ledger.ts';
 
 /** The engine cannot make a snapshot now, and what the replica holds has to do. */
 const NOT_OPEN: readonly ErrorCode[] = ['DB_NOT_OPEN', 'DB_NOT_READY', 'DB_NOT_FOUND', 'ENGINE_STOPPED'];
+
+/** An engine that has not opened after so long has something in its way, ms. */
+const OPENING_MS = 300_000;
 
 export interface CompactorEvents {
   /** A file was added to a level. */
@@ -86,6 +90,12 @@ export class Compactor {
       return false;
     await this.#putSnapshot(signal, false);
     return true;
+  }
+
+  /** The engine is about to open: waiting for it costs less than merging what the replica holds. */
+  async isOpening(): Promise<boolean> {
+    const { engine } = await this.#context.database.status();
+    return engine.state === 'starting' && this.#context.clock.now() - engine.since < OPENING_MS;
   }
 
   async listAll(signal: AbortSignal): Promise<FileInfo[]> {
@@ -170,7 +180,8 @@ export class Compactor {
   async #liveSnapshot(signal: AbortSignal, wakes: boolean): Promise<FileInfo | undefined> {
     const { database, replica } = this.#context;
     try {
-      return (await this.#isLive(wakes)) ? await database.snapshot(replica, signal) : undefined;
+      // An engine in the middle of a long copy does not hold a stop up.
+      return (await this.#isLive(wakes)) ? await orAbort(database.snapshot(replica, signal), signal) : undefined;
     } catch (error) {
       if (NOT_OPEN.some((code) => hasCode(error, code))) return undefined;
       throw error;

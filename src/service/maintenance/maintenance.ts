@@ -25,6 +25,7 @@ interface Work {
 }
 
 const LEVEL0 = 'level-0 retention';
+const SNAPSHOT = 'snapshot';
 
 const companions = new WeakMap<ReplicaHandle, Maintenance>();
 
@@ -46,7 +47,7 @@ export class Maintenance implements Companion {
   readonly #tasks = new Map<Work, ScheduledTask>();
   /** Works of one replica follow each other: they read what the others write. */
   readonly #turn = new Semaphore(1);
-  /** Came while the replica had not said where it is. */
+  /** Came while the replica had not said where it is, or the database was about to open. */
   readonly #owed = new Set<Work>();
   /** Begin as soon as their budgets allow. */
   readonly #coming = new Set<Work>();
@@ -139,7 +140,7 @@ export class Maintenance implements Companion {
       run: (isForced, signal) => this.#compact(settings, isForced, signal),
     }));
     works.push({
-      of: 'snapshot',
+      of: SNAPSHOT,
       intervalMs: snapshotIntervalMs,
       budget: 'snapshot',
       run: (isForced, signal) => this.#snapshot(isForced, signal),
@@ -165,7 +166,7 @@ export class Maintenance implements Companion {
   /** What the schedule asks for; failures are told, and tried again when something else is due. */
   async #tick(work: Work, signal: AbortSignal): Promise<void> {
     this.#coming.delete(work);
-    if (!this.#isReady()) {
+    if (!this.#isReady() || (work.of === SNAPSHOT && (await this.#compactor.isOpening()))) {
       this.#owed.add(work);
       return;
     }

@@ -1,0 +1,238 @@
+/** When the maintenance of a replica does what, with a clock that tests move and an engine that says what they want. */
+
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Logger } from '../../src/base/log.ts';
+import type { EngineState } from '../../src/engine/events.ts';
+import type { MaintenanceSettings } from '../../src/engine/options.ts';
+import { listCatalogue } from '../../src/engine/restore/catalogue.ts';
+import { restorablePoints } from '../../src/engine/restore/points.ts';
+import { LocalLog } from '../../src/engine/upload/local-log.ts';
+import { type TXID, toTXID } from '../../src/formats/ltx/txid.ts';
+import type { Level } from '../../src/replica/file-info.ts';
+import { pathLayout } from '../../src/replica/layout.ts';
+import { Replica } from '../../src/replica/replica.ts';
+import type { CompanionContext } from '../../src/service/companion.ts';
+import { Maintenance, maintenanceOf, makeMaintenance } from '../../src/service/maintenance/maintenance.ts';
+import type { ReplicaStatus } from '../../src/service/service.ts';
+import { Staging } from '../../src/service/staging.ts';
+import { bytesBody } from '../../src/storage/body.ts';
+import { MemoryStore } from '../../src/storage/memory/memory.ts';
+import { runJobHere } from '../../src/workers/job-kinds.ts';
+import { encode, NaiveDatabase } from '../engine/restore/ltx-files.ts';
+import { temporaryDirectory } from '../engine/restore/setting.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { FaultStore } from '../support/fault-store.ts';
+import { ManualScheduler } from '../support/manual-scheduler.ts';
+import { randomFrom } from '../support/random.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+const SETTINGS: MaintenanceSettings = {
+  levels: [
+    { level: 1, intervalMs: MINUTE },
+    { level: 2, intervalMs: 10 * MINUTE },
+  ],
+  snapshotIntervalMs: HOUR,
+  snapshotRetentionMs: 2 * HOUR,
+  level0RetentionMs: 5 * MINUTE,
+  level0CheckMs: MINUTE,
+  deletes: true,
+  verifyCompaction: false,
+};
+
+class Scene {
+  readonly clock = new FakeClock();
+  readonly scheduler = new ManualScheduler();
+  readonly store = new FaultStore(new MemoryStore());
+  readonly replica = new Replica(this.store, pathLayout);
+  readonly counts: string[] = [];
+  readonly snapshots: number[] = [];
+  readonly maintenance: Maintenance;
+  status: Partial<ReplicaStatus> = {};
+  engine: { state: EngineState; since: number } = { state: 'waiting', since: 0 };
+  #position = 0;
+  readonly #database = new NaiveDatabase(512, randomFrom(11));
+
+  constructor(more: Partial<MaintenanceSettings> = {}) {
+    const scene = this;
+    const directory = temporaryDirectory();
+    const log: Logger = { log: () => {}, with: () => log };
+    const handle = {
+      settings: { name: 'one', maintenance: { ...SETTINGS, ...more } },
+      replica: this.replica,
+      get position(): TXID {
+        return toTXID(scene.#position);
+      },
+      status: () => scene.status,
+    };
+    const database = {
+      settings: { name: 'app', pageForm: 'block' },
+      status: async () => ({ engine: { ...scene.engine, txid: toTXID(scene.#position) } }),
+      snapshot: async () => scene.putSnapshot(),
+    };
+    const context = {
+      database,
+      replica: handle,
+      scheduler: this.scheduler,
+      clock: this.clock,
+      log,
+      staging: new Staging(directory),
+      local: new LocalLog(join(directory, 'ltx', '0')),
+      runJob: runJobHere,
+      count: (what: string, amount = 1) => void this.counts.push(...Array<string>(amount).fill(what)),
+    } as unknown as CompanionContext;
+    const made = makeMaintenance(context);
+    if (!(made instanceof Maintenance)) throw new Error('there is no maintenance');
+    expect(maintenanceOf(context.replica)).toBe(made);
+    this.maintenance = made;
+    made.start();
+  }
+
+  /** Commits so many transactions, a second apart. */
+  async commit(count: number): Promise<void> {
+    for (let at = 0; at < count; at++) {
+      await this.clock.advance(1000);
+      this.#database.step(8);
+      this.#position += 1;
+      await this.#put(0, this.#position, this.#position);
+    }
+  }
+
+  async putSnapshot() {
+    this.snapshots.push(this.#position);
+    return this.#put(9, 1, this.#position);
+  }
+
+  async ranges(level: Level): Promise<string> {
+    const ranges: string[] = [];
+    for await (const { minTXID, maxTXID } of this.replica.list(level)) ranges.push(`${minTXID}-${maxTXID}`);
+    return ranges.join(' ');
+  }
+
+  run(name: string): Promise<void> {
+    return this.scheduler.run(name);
+  }
+
+  /** Moves on to shortly after the next multiple of `ms`. */
+  async until(ms: number): Promise<void> {
+    await this.clock.advance(ms - (this.clock.now() % ms) + 100);
+  }
+
+  async #put(level: Level, min: number, max: number) {
+    const createdAt = this.clock.now();
+    const bytes = encode(512, min, max, this.#database.range(min, max), createdAt);
+    return this.replica.write(level, toTXID(min), toTXID(max), bytesBody(bytes), { createdAt });
+  }
+}
+
+test('a level that was merged in this period is not merged again after a restart', async () => {
+  const scene = new Scene();
+  await scene.commit(3);
+  await scene.until(MINUTE);
+  await scene.commit(2);
+  await scene.run('level 1');
+  expect(await scene.ranges(1)).toBe('1-5');
+  await scene.commit(2);
+  await scene.run('level 1');
+  expect(await scene.ranges(1)).toBe('1-5');
+  await scene.until(MINUTE);
+  await scene.run('level 1');
+  expect(await scene.ranges(1)).toBe('1-5 6-7');
+});
+
+test('level 0 goes when it has come of age, and not one request before is made in vain', async () => {
+  const scene = new Scene({ snapshotIntervalMs: 24 * HOUR });
+  await scene.commit(5);
+  await scene.until(MINUTE);
+  await scene.run('level 1');
+  await scene.run('level-0 retention');
+  expect(await scene.ranges(0)).toBe('1-1 2-2 3-3 4-4 5-5');
+  scene.store.calls.length = 0;
+  for (let minute = 0; minute < 4; minute++) {
+    await scene.until(MINUTE);
+    await scene.run('level-0 retention');
+  }
+  expect(scene.store.calls).toEqual([]);
+  await scene.until(MINUTE);
+  await scene.run('level-0 retention');
+  expect(await scene.ranges(0)).toBe('5-5');
+  expect(scene.counts.filter((what) => what === 'retention_deleted_files')).toHaveLength(4);
+});
+
+test('snapshots come and go with the hours, and every moment of the last two hours keeps its base', async () => {
+  const scene = new Scene({ level0RetentionMs: 1 });
+  for (let hour = 0; hour < 6; hour++) {
+    await scene.commit(2);
+    await scene.run('level 1');
+    await scene.until(HOUR);
+    await scene.run(`snapshot of`);
+  }
+  // Of 2, 4, 6, 8, 10, 12 the one at 8 is two hours old: it is what moments since then begin with.
+  expect(await scene.ranges(9)).toBe('1-8 1-10 1-12');
+  expect((await scene.ranges(1)).split(' ')[0]).toBe('5-6');
+});
+
+test('a snapshot waits for an engine that is about to open, but not for one that does not', async () => {
+  const scene = new Scene();
+  await scene.commit(3);
+  scene.engine = { state: 'starting', since: scene.clock.now() };
+  await scene.run('snapshot of');
+  expect(await scene.ranges(9)).toBe('');
+  scene.engine = { state: 'replicating', since: scene.clock.now() };
+  await scene.run('level 1');
+  await expect.poll(() => scene.snapshots).toEqual([3]);
+  await scene.commit(1);
+  await scene.until(HOUR);
+  scene.engine = { state: 'starting', since: scene.clock.now() - HOUR };
+  await scene.run('snapshot of');
+  expect(scene.snapshots).toEqual([3]);
+  expect(await scene.ranges(9)).toBe('1-3 1-4');
+});
+
+test('without levels nothing is merged and level 0 stays; without deletes everything does', async () => {
+  const plain = new Scene({ levels: [], level0RetentionMs: 1, snapshotRetentionMs: 1 });
+  expect(plain.scheduler.names).toEqual(['snapshot of app/one', 'retention of app/one']);
+  const kept = new Scene({ deletes: false, level0RetentionMs: 1, snapshotRetentionMs: 1 });
+  for (const scene of [plain, kept]) {
+    for (let hour = 0; hour < 3; hour++) {
+      await scene.commit(2);
+      await scene.until(HOUR);
+      await scene.maintenance.runAll(new AbortController().signal);
+    }
+    expect(await scene.ranges(0)).toBe('1-1 2-2 3-3 4-4 5-5 6-6');
+  }
+  expect(await plain.ranges(9)).toBe('1-6');
+  expect(await kept.ranges(9)).toBe('1-2 1-4 1-6');
+  expect(kept.store.count('delete')).toBe(0);
+});
+
+test('the chain of the newest proof outlives its time', async () => {
+  for (const isProven of [true, false]) {
+    const scene = new Scene({ snapshotRetentionMs: 1, level0RetentionMs: 1 });
+    if (isProven) scene.status = { proof: { outcome: 'failed', at: 0, reasons: [], lastPassed: { txid: toTXID(2), at: 0 } } };
+    for (let hour = 0; hour < 5; hour++) {
+      await scene.commit(2);
+      await scene.until(HOUR);
+      await scene.run('level 1');
+      await scene.run('snapshot of');
+    }
+    const points = restorablePoints(await listCatalogue(scene.replica)).map(({ txid }) => txid);
+    expect(points.includes(toTXID(2))).toBe(isProven);
+    expect(points).not.toContain(4n);
+    expect(points).toContain(10n);
+  }
+});
+
+test('nothing is touched while a lease is not ours', async () => {
+  const scene = new Scene();
+  await scene.commit(3);
+  scene.store.calls.length = 0;
+  scene.status = { lease: { state: 'waiting' } };
+  for (const name of ['level 1', 'level 2', 'snapshot of', 'retention']) await scene.run(name);
+  expect(scene.store.calls).toEqual([]);
+  scene.status = { lease: { state: 'held' } };
+  await scene.run('level 1');
+  expect(await scene.ranges(1)).toBe('1-3');
+});

@@ -107,7 +107,7 @@ function jsonPrinter({ stdout, stderr }: Door, target: RestoreTarget): Printer {
       db_path: target.output,
       ...(from === undefined ? {} : { from_txid: formatTXID(from) }),
       txid: formatTXID(txid),
-      ...(time === undefined ? {} : { time: new Date(time).toISOString() }),
+      ...(time === undefined ? {} : { time: isoTime(time) }),
       ...facts,
       ...(durationMs === undefined ? {} : { duration_ms: Math.round(durationMs) }),
     };
@@ -148,7 +148,10 @@ function textPrinter({ stderr }: Door, target: RestoreTarget): Printer {
 }
 
 const at = ({ txid, time }: { readonly txid: Parameters<typeof formatTXID>[0]; readonly time: number }): string =>
-  `${formatTXID(txid)} (${new Date(time).toISOString()})`;
+  `${formatTXID(txid)} (${isoTime(time)})`;
+
+/** A file may claim any time. */
+const isoTime = (ms: number): string => (Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${ms} ms`);
 
 /** Says what stands in the way when it is another thing than before. */
 function troubleTeller(stderr: Door['stderr'], target: RestoreTarget): Printer {

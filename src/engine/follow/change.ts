@@ -8,6 +8,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import { fstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import { lockPage } from '../../formats/sqlite/page-size.ts';
@@ -46,6 +47,7 @@ export async function prepareChange(
   disk.removeTree(places.preparedJournal);
   const fd = disk.create(places.preparedJournal);
   try {
+    likeCopy(disk, places.preparedJournal, old.fd);
     const journal = new JournalWriter(disk, fd, old);
     const writes = new PageSet(next.commit);
     let due = performance.now() + SLICE_MS;
@@ -62,6 +64,17 @@ export async function prepareChange(
     return { next, writes };
   } finally {
     disk.close(fd);
+  }
+}
+
+/** Whoever may read and write the copy may put it in order after a crash. Only root may give files away. */
+function likeCopy(disk: FollowDisk, path: string, copy: number): void {
+  const { mode, uid, gid } = fstatSync(copy);
+  disk.setMode(path, mode & 0o777);
+  try {
+    disk.setOwner(path, uid, gid);
+  } catch {
+    // Others then wait for the follower.
   }
 }
 

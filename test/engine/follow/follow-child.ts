@@ -10,14 +10,15 @@ import { FileStore } from '../../../src/storage/file/file.ts';
 
 const [, , root = '', copy = '', step] = process.argv;
 const stop = new AbortController();
-let steps = 0;
+const steps: string[] = [];
 let isCounting = false;
 
 const disk = Object.fromEntries(
   Object.entries(followDisk).map(([name, work]) => [
     name,
     (...args: never[]) => {
-      if (isCounting && String(steps++) === step) process.kill(process.pid, 'SIGKILL');
+      if (isCounting && String(steps.length) === step) process.kill(process.pid, 'SIGKILL');
+      if (isCounting) steps.push(name);
       return (work as (...values: never[]) => unknown)(...args);
     },
   ]),

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { constantPage, encode, header } from '../../support/ltx-files.ts';
 import { Primary } from './primary.ts';
 import { look, Scene } from './scene.ts';
 
@@ -268,6 +269,26 @@ test('a damaged file is found before the copy is touched', async () => {
   writeFileSync(path, whole);
   await scene.catchUp(begun);
   await scene.expectState(await scene.reader());
+});
+
+test('files that shrink the database and let it grow again without one of the new pages are refused', async () => {
+  scene = new Scene(20, 512);
+  for (let i = 0; i < 3; i++) scene.primary.step(20);
+  const begun = await scene.begin();
+  const pages = scene.primary.image.length / 512;
+  const put = (txid: number, commit: number, pgnos: readonly number[]) =>
+    writeFileSync(
+      scene.primary.path(0, txid, txid),
+      encode(
+        header(txid, txid, commit),
+        pgnos.map((pgno) => [pgno, constantPage(pgno)]),
+      ),
+    );
+  put(4, pages + 2, [pages + 1, pages + 2]);
+  put(5, pages, [2]);
+  put(6, pages + 2, [pages + 2]);
+  await expect(begun.follower.round()).rejects.toMatchObject({ code: 'PAGE_MISSING', details: { page: pages + 1 } });
+  await scene.expectState(await scene.reader(), 3);
 });
 
 test('two followers do not share a copy', async () => {

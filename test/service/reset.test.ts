@@ -127,7 +127,12 @@ describe('damaged local files', () => {
     const [waiting = ''] = readdirSync(localDirectory()).sort().slice(-1);
     await insert();
     await database.sync({ wait: false });
+    const error = () => database.replicas[0]?.status().lastError?.error.code;
+    await expect.poll(error, soon).toBe('STORAGE_UNAVAILABLE');
     await damage(join(localDirectory(), waiting));
+    // What was read before the damage may still be on its way: healed only when the damage was seen.
+    database.replicas[0]?.retryNow();
+    await expect.poll(() => setting.uploadFailures.some((code) => code.startsWith('LTX_')), soon).toBe(true);
     setting.remote('one').heal();
     database.replicas[0]?.retryNow();
     return database;
@@ -136,6 +141,11 @@ describe('damaged local files', () => {
   const kinds = {
     missing: (path: string) => rm(path),
     'cut short': async (path: string) => writeFile(path, (await readFile(path)).subarray(0, 50)),
+    'changed in one byte': async (path: string) => {
+      const bytes = await readFile(path);
+      bytes[160] = (bytes[160] ?? 0) ^ 1;
+      await writeFile(path, bytes);
+    },
     'another file': (path: string) => writeFile(path, Buffer.alloc(500, 1)),
   };
   for (const [kind, damage] of Object.entries(kinds)) {

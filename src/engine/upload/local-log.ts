@@ -4,11 +4,12 @@ import { open, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
 import { formatLTXName, parseLTXName } from '../../formats/ltx/filename.ts';
-import { decodeHeader, LTX_HEADER_SIZE, type LTXHeader } from '../../formats/ltx/header.ts';
+import { decodeHeader, LTX_HEADER_SIZE } from '../../formats/ltx/header.ts';
 import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
 import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
 import { bytesBody } from '../../storage/body.ts';
 import type { PutBody } from '../../storage/object-store.ts';
+import { naming, verifiedChunks, verifyBytes } from './verified.ts';
 
 export interface LocalFile {
   readonly txid: TXID;
@@ -57,7 +58,7 @@ export class LocalLog {
     return files;
   }
 
-  /** Opens a file for sending. LTX_MISSING when it is not there, LTX_INVALID when it is not the file its name says. */
+  /** Opens a file for sending. LTX_MISSING when it is not there, LTX_INVALID and the like when it is damaged or not the file its name says: a large one while it is sent. */
   async take(txid: TXID): Promise<OutgoingFile> {
     const path = this.path(txid);
     const handle = await open(path, 'r').catch((error: unknown) => {
@@ -67,9 +68,10 @@ export class LocalLog {
       const { size } = await handle.stat();
       const bytes = Buffer.allocUnsafe(size <= IN_MEMORY_BYTES ? size : LTX_HEADER_SIZE);
       const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
-      const header = headerOf(bytes.subarray(0, bytesRead), path);
+      const header = naming(path, () => decodeHeader(bytes.subarray(0, bytesRead)));
       if (header.minTXID !== txid || header.maxTXID !== txid) throw misnamed(path, header.minTXID, header.maxTXID);
-      const body = bytesRead === size ? bytesBody(bytes) : { size, open: () => fileChunks(path, txid) };
+      if (bytesRead === size) verifyBytes(bytes, path);
+      const body = bytesRead === size ? bytesBody(bytes) : { size, open: () => verifiedChunks(fileChunks(path, txid), path) };
       return { body, timestamp: header.timestamp, pageSize: header.pageSize };
     } finally {
       await handle.close();
@@ -161,15 +163,6 @@ async function* fileChunks(path: string, txid: TXID): AsyncGenerator<Uint8Array>
     }
   } finally {
     await handle.close();
-  }
-}
-
-function headerOf(bytes: Uint8Array, path: string): LTXHeader {
-  try {
-    return decodeHeader(bytes);
-  } catch (error) {
-    if (!(error instanceof LitestreamError)) throw error;
-    throw new LitestreamError(error.code, `local file ${path}: ${error.message}`, { cause: error, details: { ...error.details, path } });
   }
 }
 

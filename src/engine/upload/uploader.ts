@@ -13,12 +13,13 @@ import type { Waiting } from './backlog.ts';
 import type { UploadEvent } from './events.ts';
 import { type Failure, Failures } from './failures.ts';
 import { type Continuity, compareAt, fellBack, isFullFile, otherHistory } from './history.ts';
-import { type LocalFile, LocalLog, missingLocalFile, type OutgoingFile } from './local-log.ts';
+import { type LocalFile, LocalLog, missingLocalFile } from './local-log.ts';
 import { OwnWrites } from './own-writes.ts';
 import { PageSizes } from './page-size.ts';
 import { type ProgressFacts, UploadProgress } from './progress.ts';
 import { UploadMark } from './upload-mark.ts';
 import { UploadQueue } from './upload-queue.ts';
+import { isLocalDamage } from './verified.ts';
 
 export interface UploaderOptions {
   readonly settings: ReplicaSettings;
@@ -312,10 +313,19 @@ export class Uploader {
     return disposition === 'refuse' || disposition === 'fatal';
   }
 
-  async #send({ txid }: LocalFile): Promise<void> {
+  /** A damaged file is never published, and what comes after it needs a snapshot first, as after a missing one. */
+  async #send(file: LocalFile): Promise<void> {
+    try {
+      await this.#sendSound(file);
+    } catch (error) {
+      throw isLocalDamage(error, this.#local.path(file.txid)) ? this.#gap(error) : error;
+    }
+  }
+
+  async #sendSound({ txid }: LocalFile): Promise<void> {
     const signal = this.#closing.signal;
     const started = this.#clock.monotonic();
-    const { body, timestamp, pageSize } = await this.#take(txid);
+    const { body, timestamp, pageSize } = await this.#local.take(txid);
     const differs = await this.#pageSizes.differs(pageSize, this.#progress.confirmed ?? NO_TXID, signal);
     const { size } = await this.#replica.write(0, txid, txid, body, { createdAt: timestamp, signal });
     this.#position = txid;
@@ -325,15 +335,6 @@ export class Uploader {
     const at = this.#progress.uploaded(txid);
     if (differs) this.#onEvent({ type: 'page-size', txid });
     this.#onEvent({ type: 'uploaded', txid, size, durationMs: this.#clock.monotonic() - started, at });
-  }
-
-  /** A damaged file is never sent, and what comes after it needs a snapshot first, as after a missing one. */
-  async #take(txid: TXID): Promise<OutgoingFile> {
-    try {
-      return await this.#local.take(txid);
-    } catch (error) {
-      throw error instanceof LitestreamError && error.disposition === 'reset' ? this.#gap(error) : error;
-    }
   }
 
   #prove(txid: TXID): void {

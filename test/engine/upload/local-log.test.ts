@@ -4,7 +4,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LocalLog } from '../../../src/engine/upload/local-log.ts';
 import { toTXID } from '../../../src/formats/ltx/txid.ts';
 import { chunksOf } from '../../../src/storage/body.ts';
-import { makeFile, publishFile } from '../../support/local-files.ts';
+import { type MadeFile, makeFile, publishFile } from '../../support/local-files.ts';
+import { encode, header } from '../../support/ltx-files.ts';
+import { Random } from '../../support/random.ts';
 import { type TempDirectory, tempDirectory } from '../../support/temp-directory.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
@@ -46,16 +48,38 @@ describe('local log', () => {
     }
   });
 
+  /** A file of 6 MiB that does not compress. */
+  function largeFile(): MadeFile {
+    const random = new Random(7);
+    const page = () => Uint8Array.from({ length: 4096 }, () => random.below(256));
+    const pages = Array.from({ length: 1500 }, (_, i): [number, Uint8Array] => [i + 1, page()]);
+    const bytes = encode(header(7, 7, pages.length, { timestamp: NOW, pageSize: 4096 }), pages);
+    return { txid: toTXID(7), size: bytes.length, at: NOW, bytes };
+  }
+
   test('streams a file that is too large for memory', async () => {
-    const file = makeFile(7, NOW);
-    const large = Buffer.concat([file.bytes, Buffer.alloc(5 * 1024 * 1024, 9)]);
-    await publishFile(log.directory, { ...file, bytes: large });
+    const file = await publishFile(log.directory, largeFile());
     const { body } = await log.take(file.txid);
-    expect(body.size).toBe(large.length);
+    expect(body.size).toBe(file.bytes.length);
     const chunks: Uint8Array[] = [];
     for await (const chunk of chunksOf(body, 'x', undefined)) chunks.push(chunk);
     expect(chunks.length).toBeGreaterThan(1);
-    expect(Buffer.compare(Buffer.concat(chunks), large)).toBe(0);
+    expect(Buffer.compare(Buffer.concat(chunks), file.bytes)).toBe(0);
+  });
+
+  test('a file that the disk has changed is never handed out whole', async () => {
+    for (const file of [makeFile(7, NOW), largeFile()]) {
+      const bytes = Buffer.from(file.bytes);
+      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 4;
+      const { txid } = await publishFile(log.directory, { ...file, bytes });
+      let delivered = 0;
+      const send = async (): Promise<void> => {
+        const { body } = await log.take(txid);
+        for await (const chunk of body.open()) delivered += chunk.length;
+      };
+      await expect(send()).rejects.toMatchObject({ disposition: 'reset', details: { path: log.path(txid) } });
+      expect(delivered).toBeLessThan(bytes.length);
+    }
   });
 
   test('a missing file is LTX_MISSING, a short one LTX_TRUNCATED', async () => {

@@ -105,8 +105,15 @@ function describeDatabase({ settings, replicas, restoreIfMissing }: DatabaseEntr
     put('        ', `${key}.required`, replica.role !== 'best-effort');
     put('        ', `${key}.mirror`, replica.mirror);
     put('        ', `${key}.verify-interval`, formatDuration(replica.proofIntervalMs ?? 0), 'verify-interval');
+    describeIdentities(replica, lines);
     describeMaintenance(replica, key, at, lines, put);
   });
+}
+
+/** Masked, keys and paths alike. */
+function describeIdentities({ ageIdentities = [] }: ReplicaSettings, lines: string[]): void {
+  if (ageIdentities.length === 0) return;
+  lines.push('        age:', `          identities: [${ageIdentities.map((identity) => `'${identity}'`).join(', ')}]`);
 }
 
 /** The values in effect, whichever of replica, database and top level they were written for. */

@@ -34,7 +34,7 @@ export const snapshots = defineCard({
   verb: 'snapshots',
   title: 'Snapshots',
   description:
-    'Lists the full images that a replica holds: the files that start at transaction 1. Every restore begins with one of them. Use litestream_ltx for the increments between. Lists the replica, so it costs a few storage requests.',
+    'Lists the full images that a replica holds: the files that start at transaction 1, and the snapshots of Litestream 0.3. Every restore begins with one of them. Use litestream_ltx for the increments between. Lists the replica, so it costs a few storage requests.',
   toolset: 'inspect',
   named: true,
   idempotent: true,

@@ -7,6 +7,7 @@ import { LitestreamError } from '../../../src/base/errors.ts';
 import { type LegacyTarget, planLegacy } from '../../../src/engine/legacy/plan.ts';
 import { type LegacyRestoreRequest, restoreLegacy } from '../../../src/engine/legacy/restore.ts';
 import { nodeDisk, type RestoreDisk } from '../../../src/engine/restore/disk.ts';
+import { sweepRestores } from '../../../src/engine/restore/produce.ts';
 import { listLegacy } from '../../../src/replica/legacy/listing.ts';
 import { bytesBody, readAll } from '../../../src/storage/body.ts';
 import { FileStore } from '../../../src/storage/file/file.ts';
@@ -21,6 +22,7 @@ import {
   putLegacyPiece,
   putLegacySnapshot,
 } from '../../support/legacy-writer.ts';
+import { abandon, brokenDisk } from '../restore/broken-disk.ts';
 import { leftovers, temporaryDirectory } from '../restore/setting.ts';
 
 const GENERATION = 'aaaaaaaaaaaaaaaa';
@@ -194,6 +196,23 @@ describe('what a restore of version 0.3 shares with every restore', () => {
       expect(error.code, operation).toBe('DISK_FULL');
       // A link whose directory could not be made durable may stay: it is whole.
       expect(readdirSync(directory), operation).toEqual(operation === 'syncDirectory' ? ['out.db'] : []);
+    }
+  });
+
+  test.each(['crash', 'failure'] as const)('issue 1282: cut at any step (%s) there is no output or the whole one', async (kind) => {
+    const store = await storeOf(makeLegacyHistory({ wals: 2, pieces: 1 }));
+    for (let step = 0, ended = false; !ended; step++) {
+      const directory = temporaryDirectory();
+      const output = join(directory, 'out.db');
+      const { disk, steps } = brokenDisk(step, kind);
+      await restore(store, output, { disk }).catch(() => {});
+      ended = steps() <= step;
+      abandon(directory);
+      sweepRestores(nodeDisk, directory);
+      const left = readdirSync(directory);
+      if (left.length > 0) expect(left, `step ${step}`).toEqual(['out.db']);
+      if (left.length > 0) expect(rowsOf(output), `step ${step}`).toBe(10);
+      if (ended) expect(left).toEqual(['out.db']);
     }
   });
 

@@ -8,12 +8,11 @@ import { sweepRestores } from '../../../src/engine/restore/produce.ts';
 import { listReplaced, removeReplaced } from '../../../src/engine/restore/replaced.ts';
 import { type UndoRequest, undoRestore } from '../../../src/engine/restore/undo.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { abandon, brokenDisk } from './broken-disk.ts';
 import { leftovers, temporaryDirectory } from './setting.ts';
 
 const NOW = Date.UTC(2026, 2, 1, 12, 0, 0);
 const STAMP = '20260301T120000Z';
-
-class Cut extends Error {}
 
 /** The files of a database, each with its own words. */
 function put(path: string, word: string, suffixes: readonly string[] = SIDE_SUFFIXES): void {
@@ -105,30 +104,6 @@ describe('undoing a forced restore', () => {
     }
   });
 });
-
-/** A disk that stops before its n-th step (`crash`), or whose n-th step alone fails. */
-function brokenDisk(step: number, kind: 'crash' | 'failure'): { readonly disk: RestoreDisk; readonly steps: () => number } {
-  let count = 0;
-  const disk = Object.fromEntries(
-    Object.entries(nodeDisk).map(([name, work]) => [
-      name,
-      (...args: never[]) => {
-        const isBroken = kind === 'crash' ? count >= step : count === step;
-        count++;
-        if (isBroken && name !== 'close') throw new Cut(`step ${step}, ${name}`);
-        return (work as (...values: never[]) => unknown)(...args);
-      },
-    ]),
-  ) as unknown as RestoreDisk;
-  return { disk, steps: () => count };
-}
-
-/** What the next process would find: the directories of this one count as abandoned. */
-function abandon(directory: string): void {
-  for (const name of leftovers(directory)) {
-    nodeDisk.rename(join(directory, name), join(directory, name.replace(/\.restoring-\d+-\d+-/, '.restoring-4194303-1-')));
-  }
-}
 
 describe('an undo that is cut at any step', () => {
   test.each(['crash', 'failure'] as const)(

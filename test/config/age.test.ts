@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { redact } from '../../src/base/redact.ts';
+import { describeSettings } from '../../src/config/describe.ts';
+import { formatFinding } from '../../src/config/findings.ts';
+import { settingsFromText } from '../../src/config/load.ts';
+
+const DB = 'dbs:\n  - path: /srv/app.db\n    replica:\n      path: /backups/app\n';
+const KEY = 'AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX';
+
+const load = (age: string, env: Record<string, string> = {}) =>
+  settingsFromText(`${DB}      age: ${age}\n`, 'c.yml', { expandEnv: true }, env);
+
+function identityFile(mode: number): string {
+  const directory = mkdtempSync(join(tmpdir(), 'age-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const path = join(directory, 'key.txt');
+  writeFileSync(path, `${KEY}\n`, { mode });
+  return path;
+}
+
+test('identities are keys, or files that hold them, and print nowhere', () => {
+  const path = identityFile(0o600);
+  const settings = load(`{identities: ['${KEY}', $FILE]}`, { FILE: path });
+  expect(settings.findings).toEqual([]);
+  const identities = settings.databases[0]?.replicas[0]?.ageIdentities ?? [];
+  expect(identities.map((identity) => identity.reveal())).toEqual([KEY, path]);
+  expect(JSON.stringify(settings)).not.toContain(KEY);
+  expect(describeSettings(settings)).not.toContain(KEY);
+  expect(describeSettings(settings)).toContain("identities: ['***', '***']");
+  expect(redact(`the key is ${KEY}`)).not.toContain(KEY);
+});
+
+test('a file that is not there, or that others can read, is a finding', () => {
+  expect(load('{identities: [/nowhere/key.txt]}').findings.map(formatFinding)).toEqual([
+    expect.stringContaining('the file of age identities is not there'),
+  ]);
+  expect(load(`{identities: ['${identityFile(0o644)}']}`).findings.map(formatFinding)).toEqual([expect.stringContaining('chmod 600')]);
+});
+
+test('nothing given is nothing', () => {
+  for (const age of ['', '{}', '{identities: []}', '{identities: , recipients: []}', '[]']) {
+    const settings = load(age);
+    expect(settings.findings, age).toEqual([]);
+    expect(settings.databases[0]?.replicas[0], age).not.toHaveProperty('ageIdentities');
+  }
+});
+
+test.each([
+  ['recipients', `{identities: ['${KEY}'], recipients: [age1x]}`, 'nothing is replicated rather than in plain text'],
+  ['a single word', 'yes', 'age takes identities'],
+  ['identities that are no list', `{identities: '${KEY}'}`, 'age.identities is a list'],
+  ['an empty identity', "{identities: ['']}", 'an identity is AGE-SECRET-KEY-'],
+])('%s are refused, without repeating a key', (_what, age, message) => {
+  let text = '';
+  try {
+    load(age);
+  } catch (error) {
+    text = String(error);
+  }
+  expect(text).toContain(message);
+  expect(text).not.toContain(KEY);
+});
+
+test('an unknown word in it is a finding', () => {
+  expect(load(`{identities: ['${KEY}'], passphrase: x}`).findings.map(formatFinding)).toEqual([
+    expect.stringContaining('age.passphrase is not a key'),
+  ]);
+});

@@ -125,7 +125,7 @@ test('a second daemon on the same database is refused and the first one goes on'
   expect(first.child.exitCode).toBe(0);
 });
 
-test('nothing to restore, and an output that exists', async () => {
+test('nothing to restore, and an output that exists (row 59)', async () => {
   config('dbs:\n  - path: app.db\n    replica:\n      path: r\n');
   expectError(await litestream(directory.path, 'restore', '-config', 'litestream.yml', '-o', 'out.db', 'app.db'), 4, /Hint: /);
   new Database(at('app.db')).exec('CREATE TABLE t (x)').close();

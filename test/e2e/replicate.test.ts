@@ -173,7 +173,7 @@ test('killed with SIGKILL and started again it goes on with increments', async (
   expect(await scene.restored()).toEqual(['before', 'while it is dead', 'after']);
 });
 
-test('a second Ctrl-C skips what is tried again and again at the end', async () => {
+test('a second Ctrl-C skips what is tried again and again at the end (row 51)', async () => {
   scene.config('shutdown-sync-timeout: 10m');
   scene.insert('x');
   const daemon = await scene.daemon();

@@ -93,7 +93,7 @@ test('every name of the original is announced, and so are ours', async () => {
   expect(seriesValue(text, 'litestream_build_info', 'version="1.2.3"')).toBe(1);
 });
 
-test('over a real database, lag grows while uploads fail and is 0 again afterwards', async () => {
+test('over a real database, lag grows while uploads fail and is 0 again afterwards (row 84)', async () => {
   const own = new Setting();
   setting = own;
   const app = await own.application();

@@ -5,7 +5,7 @@ import { Life, type LifeReport } from './life.ts';
 const ROUNDS = 3;
 
 test(
-  'through merging, snapshots, expiry, faults of one replica and kills every retained moment restores to what it was, and the replicas converge',
+  'through merging, snapshots, expiry, faults of one replica and kills every retained moment restores to what it was, and the replicas converge (row 22)',
   async () => {
     const seed = seedFromEnvironment();
     console.log(`life seed ${seed} (repeat with MODEL_SEED=${seed})`);

@@ -21,7 +21,7 @@ describe('names of version 0.3', () => {
     expect(legacyHex(0x1_0000_0000)).toBe('100000000');
   });
 
-  test('issue 1442: offsets beyond 8 hex digits are read', () => {
+  test('issue 1442: offsets beyond 8 hex digits are read (row 62)', () => {
     for (const [digits, offset] of [
       ['100000000', 2 ** 32],
       ['0000000100000000', 2 ** 32],

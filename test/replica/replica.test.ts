@@ -58,7 +58,7 @@ describe('replica', () => {
     expect(await list(0)).toEqual([]);
   });
 
-  test('seeks to the files that begin at or after a TXID', async () => {
+  test('seeks to the files that begin at or after a TXID (row 77)', async () => {
     for (const [min, max] of [
       [1, 3],
       [4, 8],
@@ -191,7 +191,7 @@ describe('replica', () => {
     expect(weak.store.calls.map(({ verb }) => verb)).toEqual(['put', 'put']);
   });
 
-  test('exact times cost nothing where listings have them', async () => {
+  test('exact times cost nothing where listings have them (row 56)', async () => {
     await put(0, 1, 1);
     store.calls.length = 0;
     expect((await list(0, { exactTimes: true }))[0]?.createdAt).toBe(AT);

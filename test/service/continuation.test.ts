@@ -76,7 +76,7 @@ async function whileNobodyHasIt(work: () => Promise<void>): Promise<void> {
 }
 
 describe('while we do not run', () => {
-  test('#781: database behind replica, restored on a new machine: goes on behind the replica', async () => {
+  test('#781: database behind replica, restored on a new machine: goes on behind the replica (row 40)', async () => {
     await firstLife();
     const [first = toTXID(1)] = moments.keys();
     await app.stop();

@@ -116,7 +116,7 @@ describe('maintenance of a running database', () => {
     expect(ranges(await listing(), 9).length).toBeLessThanOrEqual(2);
   }, 60_000);
 
-  test('an idle replica gets no request', async () => {
+  test('an idle replica gets no request (row 21)', async () => {
     const app = await setting.application();
     const { database } = await setting.start(entry({ snapshotIntervalMs: 60_000 }));
     await becomes(database, 'replicating');

@@ -249,7 +249,7 @@ test('the last commit before the end is captured, uploaded, and restored', async
   expect(await setting.restoredDigest(app)).toBe(await app.digest());
 });
 
-test('what does not reach the replica before the deadline is reported, and uploaded by the next start', async () => {
+test('what does not reach the replica before the deadline is reported, and uploaded by the next start (row 51)', async () => {
   const app = await setting.application();
   const { service, database } = await setting.start();
   await becomes(database, 'replicating');
@@ -418,7 +418,7 @@ test('a database that is refused is refused at the start, also when its replica 
   await expect(service.settle(10_000, new AbortController().signal)).rejects.toMatchObject({ code: 'DB_INVALID' });
 });
 
-test('thirty databases start, replicate and stop together', async () => {
+test('thirty databases start, replicate and stop together (row 85)', async () => {
   const names = Array.from({ length: 30 }, (_, index) => `db${index}`);
   const app = await setting.application('db0');
   await app.run(

@@ -6,7 +6,7 @@ test('the bundled library is new enough', () => {
   expect(() => requireSQLiteVersion()).not.toThrow();
 });
 
-test('older libraries are refused, newer ones are not', () => {
+test('older libraries are refused, newer ones are not (row 5)', () => {
   for (const version of ['3.7.17', '3.40.1', '3.50.4', '3.51.0', '3.51.2']) {
     expect(() => requireSQLiteVersion(version), version).toThrow(
       expect.objectContaining({ code: 'SQLITE_TOO_OLD', details: { version, needed: MIN_SQLITE_VERSION } }),

@@ -39,7 +39,7 @@ function connect(options: { readonly readonly?: boolean; readonly path?: string 
 const insert = (): Promise<void> => app.exec('INSERT INTO t VALUES (randomblob(100))');
 
 describe('Connection', () => {
-  test('never checkpoints by itself, however much is written through it', () => {
+  test('never checkpoints by itself, however much is written through it (row 3)', () => {
     for (const readonly of [true, false]) expect(connect({ readonly }).row('PRAGMA wal_autocheckpoint')).toEqual({ wal_autocheckpoint: 0 });
     const writer = connect();
     writer.exec(

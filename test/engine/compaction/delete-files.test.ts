@@ -58,7 +58,7 @@ describe('deleting', () => {
     expect(await deleteFiles(replica, files)).toEqual({ deleted: files, failed: [] });
   });
 
-  test('reports the files that could not be deleted, and goes on with the others', async () => {
+  test('reports the files that could not be deleted, and goes on with the others (row 79)', async () => {
     const { store, replica, files, left } = await scene();
     store.refuse = ['0000000000000002.ltx', '0000000000000005.ltx'];
     const { deleted, failed, error } = await deleteFiles(replica, files);

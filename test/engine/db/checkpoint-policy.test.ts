@@ -36,7 +36,7 @@ describe('chooseCheckpoint', () => {
     expect(chooseCheckpoint(SETTINGS, input({ frames: 2, framesThen: 0, elapsedMs: 60_000 }))).toBe('PASSIVE');
   });
 
-  test('never checkpoints an idle database', () => {
+  test('never checkpoints an idle database (row 18)', () => {
     expect(chooseCheckpoint(SETTINGS, input({ frames: 1, framesThen: 1, elapsedMs: 1e9 }))).toBeUndefined();
     expect(chooseCheckpoint(SETTINGS, input({ frames: 40, framesThen: 40, elapsedMs: 1e9 }))).toBeUndefined();
     expect(chooseCheckpoint(SETTINGS, input({ frames: 1, framesThen: 0, elapsedMs: 1e9 }))).toBeUndefined();
@@ -46,7 +46,7 @@ describe('chooseCheckpoint', () => {
     expect(chooseCheckpoint({ ...SETTINGS, checkpointIntervalMs: 0 }, input({ frames: 3, elapsedMs: 1e12 }))).toBeUndefined();
   });
 
-  test('waits after an attempt without effect, even in an emergency', () => {
+  test('waits after an attempt without effect, even in an emergency (row 29)', () => {
     expect(chooseCheckpoint(SETTINGS, input({ frames: 1e6, backOffMs: 1 }))).toBeUndefined();
     expect(chooseCheckpoint(SETTINGS, input({ frames: 1e6, backOffMs: 0 }))).toBe('TRUNCATE');
   });

@@ -53,7 +53,7 @@ describe('while the engine runs', () => {
       expect(bench.fullReasons).toEqual(['first file']);
     });
 
-    test(`a ${mode} checkpoint by the application right after one of ours is harmless`, async () => {
+    test(`a ${mode} checkpoint by the application right after one of ours is harmless (row 19b)`, async () => {
       await app.exec('PRAGMA busy_timeout = 10');
       const engine = bench.engine();
       for (let i = 0; i < 4; i++) {
@@ -70,7 +70,7 @@ describe('while the engine runs', () => {
     });
   }
 
-  test('fifty rounds of write, checkpoint and sync write no full file but the first', async () => {
+  test('fifty rounds of write, checkpoint and sync write no full file but the first (rows 13, 15)', async () => {
     const engine = bench.engine();
     for (let i = 0; i < 50; i++) {
       await insert(500);
@@ -83,7 +83,7 @@ describe('while the engine runs', () => {
     expect(bench.files.length).toBeLessThanOrEqual(102);
   });
 
-  test('commits after a restart in place are captured although the WAL file keeps its size', async () => {
+  test('commits after a restart in place are captured although the WAL file keeps its size (row 14)', async () => {
     const engine = bench.engine();
     await insert(200_000);
     await engine.checkpoint('PASSIVE');
@@ -163,7 +163,7 @@ describe('while the engine runs', () => {
     await expectEqual();
   });
 
-  test('VACUUM, incremental vacuum, growth and shrinking are captured', async () => {
+  test('VACUUM, incremental vacuum, growth and shrinking are captured (row 12)', async () => {
     const engine = bench.engine();
     for (let i = 0; i < 30; i++) await insert(9000);
     await engine.sync();
@@ -227,7 +227,7 @@ describe('over a restart of the engine', () => {
   });
 
   for (const mode of ['PASSIVE', 'FULL', 'RESTART', 'TRUNCATE']) {
-    test(`a ${mode} checkpoint while down loses nothing`, async () => {
+    test(`a ${mode} checkpoint while down loses nothing (row 9)`, async () => {
       const first = bench.engine();
       await insert();
       await first.close();
@@ -292,7 +292,7 @@ describe('over a restart of the engine', () => {
     expect(await bench.replicaDigest(other)).toBe(await other.digest());
   });
 
-  test('a damaged newest local file is put aside and its TXID written anew, in full, when no replica has it', async () => {
+  test('a damaged newest local file is put aside and its TXID written anew, in full, when no replica has it (row 41)', async () => {
     const newest = await captureAndDamage();
     const second = bench.engine({}, { floor: toTXID(newest - 1n) });
     expect(await second.sync()).toMatchObject({ after: newest });

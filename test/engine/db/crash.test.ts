@@ -44,7 +44,7 @@ class CutFS {
 const insert = (app: App): Promise<void> => app.exec('INSERT INTO t (body) VALUES (randomblob(3000))');
 
 describe('a crash at any file operation', () => {
-  test('leaves nothing wrong and loses nothing, in the first file and in an increment', async () => {
+  test('leaves nothing wrong and loses nothing, in the first file and in an increment (row 63)', async () => {
     for (const half of [false, true]) {
       for (let cut = 0, survived = false; !survived; cut++) {
         const made = await Bench.make();
@@ -69,7 +69,7 @@ describe('a crash at any file operation', () => {
     }
   }, 120_000);
 
-  test('a failure of any single step is decided again in the same way and passes when the trouble has passed', async () => {
+  test('a failure of any single step is decided again in the same way and passes when the trouble has passed (row 38)', async () => {
     for (let cut = 6; cut < 22; cut++) {
       const made = await Bench.make();
       bench = made.bench;
@@ -100,7 +100,7 @@ describe('a crash at any file operation', () => {
 });
 
 describe('a full disk', () => {
-  test('is one clear state, is retried, and leaves no temporary file', async () => {
+  test('is one clear state, is retried, and leaves no temporary file (row 83)', async () => {
     const made = await Bench.make();
     bench = made.bench;
     const { app } = made;
@@ -131,7 +131,7 @@ describe('a full disk', () => {
   });
 });
 
-test('a daemon that is killed again and again loses nothing and never publishes a state that was not committed', async () => {
+test('a daemon that is killed again and again loses nothing and never publishes a state that was not committed (row 10)', async () => {
   const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
   console.log(`seed ${seed}`);
   const random = new Random(seed);

@@ -66,14 +66,14 @@ describe('the rows of docs/engine.md, Where do we continue', () => {
     expectFull(running({ startup: true, wal: wal(undefined, 0) }), /removed while not running/);
   });
 
-  test('nothing captured yet and equal salts continue at the first frame', () => {
+  test('nothing captured yet and equal salts continue at the first frame (row 11)', () => {
     const empty = cursor({ walOffset: 32, walSize: 0, checksum: undefined });
     expect(decide(running({ cursor: empty, lastFrame: 'unknown' }))).toEqual(incremental(32));
     expect(decide(running({ cursor: empty, lastFrame: 'unknown', wal: wal(OURS, 0) }))).toEqual(NONE);
     expect(decide(running({ cursor: empty, lastFrame: 'unknown', startup: true }))).toEqual(incremental(32));
   });
 
-  test('nothing captured yet and other salts mean a full file', () => {
+  test('nothing captured yet and other salts mean a full file (row 11)', () => {
     const empty = cursor({ walOffset: 32, walSize: 0, checksum: undefined });
     expectFull(running({ cursor: empty, lastFrame: 'unknown', wal: wal(RESTARTED, 2) }), /restarted/);
   });

@@ -58,7 +58,7 @@ test('the header of each file is the cursor of the next', async () => {
   expect(after).toMatchObject({ walOffset: 32, walSalt1: (between?.walSalt1 ?? 0) + 1 });
 });
 
-test('files can be written in the form that every 0.5 reads', async () => {
+test('files can be written in the form that every 0.5 reads (row 44)', async () => {
   const engine = bench.engine({ pageForm: 'frame' });
   for (let i = 0; i < 5; i++) {
     await insert();
@@ -78,7 +78,7 @@ test('files have the mode of the database, directories that of its directory', a
   expect(statSync(bench.metaPath).mode & 0o777).toBe(0o750);
 });
 
-test('one sync of a large WAL is split at commits, and every part is a committed state', async () => {
+test('one sync of a large WAL is split at commits, and every part is a committed state (row 27)', async () => {
   const engine = bench.engine({ maxSyncWALBytes: 30_000 });
   await engine.sync();
   const digests = new Set([await app.digest()]);

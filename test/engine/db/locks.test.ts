@@ -31,7 +31,7 @@ async function expectLocksHeld(): Promise<void> {
 }
 
 describe('the locks of SQLite survive everything that we do', () => {
-  test('syncs, checkpoints, snapshots, page sums and status', async () => {
+  test('syncs, checkpoints, snapshots, page sums and status (row 1)', async () => {
     const engine = bench.engine();
     await engine.sync();
     await expectLocksHeld();
@@ -233,7 +233,7 @@ describe('things that are moved away', () => {
   });
 });
 
-test('opening and closing a hundred times leaks no descriptor', async () => {
+test('opening and closing a hundred times leaks no descriptor (row 2)', async () => {
   const descriptors = (): number => readdirSync('/proc/self/fd').length;
   const once = async (): Promise<void> => {
     const engine = bench.engine();

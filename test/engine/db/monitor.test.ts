@@ -82,7 +82,7 @@ describe('the monitor', () => {
     expect({ pendingWALBytes, pendingSince }).toEqual({ pendingWALBytes: 0, pendingSince: undefined });
   });
 
-  test('keeps the WAL small under a steady load', async () => {
+  test('keeps the WAL small under a steady load (row 28)', async () => {
     const made = await Bench.make();
     bench = made.bench;
     await made.app.exec('PRAGMA wal_autocheckpoint = 0');
@@ -95,7 +95,7 @@ describe('the monitor', () => {
     expect(made.bench.fullReasons).toEqual(['first file']);
   });
 
-  test('does not flood the log while a long reader makes checkpoints vain', async () => {
+  test('does not flood the log while a long reader makes checkpoints vain (row 19)', async () => {
     const made = await Bench.make();
     bench = made.bench;
     const { app } = made;

@@ -51,7 +51,7 @@ describe('a snapshot', () => {
     });
   });
 
-  test('is not changed by what is written, captured and checkpointed while it is copied', async () => {
+  test('is not changed by what is written, captured and checkpointed while it is copied (row 23)', async () => {
     await app.exec(
       'INSERT INTO t (body) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT randomblob(1000) FROM n',
     );
@@ -93,7 +93,7 @@ describe('a snapshot', () => {
     expect(await engine.checkpoint('PASSIVE')).toMatchObject({ complete: true });
   });
 
-  test('that fails leaves nothing behind and does not keep checkpoints away', async () => {
+  test('that fails leaves nothing behind and does not keep checkpoints away (row 32)', async () => {
     const engine = bench.engine();
     await engine.sync();
     await expect(engine.snapshot(join(bench.directory, 'missing'))).rejects.toMatchObject({ code: 'DB_NOT_READY' });

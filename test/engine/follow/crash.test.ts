@@ -237,7 +237,7 @@ test('at each moment the disk holds what a crash of the machine would need', asy
   ]);
 });
 
-test('readers never see a torn state while increments come at full speed and the follower is killed again and again', {
+test('readers never see a torn state while increments come at full speed and the follower is killed again and again (row 64)', {
   timeout: 60_000,
 }, async () => {
   const seed = seedFromEnvironment();

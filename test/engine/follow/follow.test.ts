@@ -80,7 +80,7 @@ test('a gap in level 0 is bridged by higher levels', async () => {
   await scene.expectState(await scene.reader());
 });
 
-test('#1515: history that was pruned is replaced by a new base, in place, for readers that stay connected', async () => {
+test('#1515: history that was pruned is replaced by a new base, in place, for readers that stay connected (row 65)', async () => {
   scene = new Scene(6);
   for (let i = 0; i < 30; i++) scene.primary.step();
   const begun = await scene.begin();
@@ -96,7 +96,7 @@ test('#1515: history that was pruned is replaced by a new base, in place, for re
   await scene.expectState(app);
 });
 
-test('#1385: a follower that is ahead of the newest snapshot resumes without a new base', async () => {
+test('#1385: a follower that is ahead of the newest snapshot resumes without a new base (row 65)', async () => {
   scene = new Scene(7);
   for (let i = 0; i < 6; i++) scene.primary.step();
   scene.primary.merge(9, 1, 4);

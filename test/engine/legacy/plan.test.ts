@@ -96,7 +96,7 @@ describe('a plan of version 0.3', () => {
     }
   });
 
-  test('issues 1229 and 1230: a WAL that is left out is named, and only before the target', () => {
+  test('issues 1229 and 1230: a WAL that is left out is named, and only before the target (row 61)', () => {
     const hole = generation(
       A,
       [[0, 10]],

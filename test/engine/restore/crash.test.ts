@@ -89,7 +89,7 @@ const isOld = (path: string) =>
   Object.entries(OLD).every(([suffix, text]) => existsSync(path + suffix) && readFileSync(path + suffix, 'utf8') === text);
 
 describe('a restore that is cut at any step', () => {
-  test('leaves no output or the complete one, and the sweep removes the rest', async () => {
+  test('leaves no output or the complete one, and the sweep removes the rest (row 58)', async () => {
     const steps = await countSteps(false);
     expect(steps).toBeGreaterThan(10);
     for (let step = 0; step < steps; step++) {

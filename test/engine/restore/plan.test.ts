@@ -66,7 +66,7 @@ describe('latest', () => {
     expect(ranges(planRestore([info(9, 1, 3), info(0, 7, 7), info(9, 1, 6)], latest))).toBe('9:1-6 0:7-7');
   });
 
-  test('names a file that is too small to be one', () => {
+  test('names a file that is too small to be one (row 54)', () => {
     const error = refusal([info(9, 1, 3), info(0, 4, 4, { size: 0 })], latest);
     expect(error.code).toBe('LTX_TRUNCATED');
     expect(error.message).toContain('0000000000000004');
@@ -132,7 +132,7 @@ describe('a timestamp', () => {
     expect(planRestore(files, asOf(5001)).reached).toEqual({ txid: 5n, time: 5000 });
   });
 
-  test('says how far before it the state is, and why', () => {
+  test('says how far before it the state is, and why (row 55)', () => {
     expect(planRestore(files, asOf(4500)).shortfall).toEqual({ ms: 500, cause: 'exact' });
     expect(planRestore(files, asOf(8999)).shortfall).toEqual({ ms: 3999, cause: 'merged' });
     expect(planRestore(files, asOf(8999)).nextPoint).toEqual({ txid: 9n, time: 9000 });
@@ -157,7 +157,7 @@ describe('a timestamp', () => {
 describe('against every chain there is', () => {
   const seed = Number(process.env.SEED ?? Date.now() % 1e9);
 
-  test(`random layouts: furthest state, least cost, sound chain (seed ${seed})`, () => {
+  test(`random layouts: furthest state, least cost, sound chain (seed ${seed}) (row 53)`, () => {
     const random = randomFrom(seed);
     for (let round = 0; round < 3000; round++) {
       const files = randomListing(random);

@@ -103,7 +103,7 @@ describe('what is read', () => {
     await expect(restore(await openFileReplica(root), { output })).rejects.toMatchObject({ code: 'LTX_INVALID' });
   });
 
-  test('a planned file that vanished is replaced by a new plan', async () => {
+  test('a planned file that vanished is replaced by a new plan (row 67)', async () => {
     const { root, database, output } = smallReplica();
     const replica = await openFileReplica(root);
     const plan = planRestore(await listCatalogue(replica), { type: 'txid', txid: toTXID(4) });
@@ -143,7 +143,7 @@ describe('what is read', () => {
 });
 
 describe('the output', () => {
-  test('is readable by its owner only and has no side files', async () => {
+  test('is readable by its owner only and has no side files (row 4)', async () => {
     const { root, output } = smallReplica();
     await restore(await openFileReplica(root), { output });
     expect(statSync(output).mode & 0o777).toBe(0o600);
@@ -186,7 +186,7 @@ describe('the output', () => {
     expect(leftovers(dirname(output))).toEqual([]);
   });
 
-  test('does not appear when the check of the result fails', async () => {
+  test('does not appear when the check of the result fails (row 60)', async () => {
     const { root, output } = smallReplica();
     const checkIntegrity = () => Promise.reject(new LitestreamError('INTEGRITY_FAILED', 'bad'));
     const failure = restore(await openFileReplica(root), { output, integrity: 'full' }, { checkIntegrity });

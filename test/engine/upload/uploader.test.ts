@@ -70,7 +70,7 @@ describe('uploader', () => {
     await at.reaches(3);
   });
 
-  test('drains a backlog of 10,000 files without waiting for a tick', { timeout: 120_000 }, async () => {
+  test('drains a backlog of 10,000 files without waiting for a tick (row 48)', { timeout: 120_000 }, async () => {
     await at.publish(...Array.from({ length: 10_000 }, (_, i) => i + 1));
     at.uploader.start();
     const before = at.clock.now();
@@ -97,7 +97,7 @@ describe('uploader', () => {
     expect(await at.remote()).toEqual([1, 2]);
   });
 
-  test('stops at a missing local file, says so, and never skips it', async () => {
+  test('stops at a missing local file, says so, and never skips it (row 41)', async () => {
     await at.publish(1, 2, 4, 5);
     at.uploader.start();
     await at.happens('gap');

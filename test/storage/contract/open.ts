@@ -14,7 +14,7 @@ export function openContract({ store, capabilities }: ContractContext): void {
       expect(Buffer.compare(await getBytes(store(), 'a/b.ltx'), bytes)).toBe(0);
     });
 
-    test('gives ranges of every shape, cut at the end of the object', async () => {
+    test('gives ranges of every shape, cut at the end of the object (row 78)', async () => {
       const bytes = patternBytes(SIZE);
       await putBytes(store(), 'r', bytes);
       const shapes: readonly (readonly [number, number?])[] = [

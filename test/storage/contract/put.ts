@@ -46,7 +46,7 @@ export function putContract({ store, capabilities }: ContractContext): void {
       expect(await listKeys(store())).toEqual([]);
     });
 
-    test('never shows an object that is still being written', async () => {
+    test('never shows an object that is still being written (row 80)', async () => {
       let release = () => {};
       const gate = new Promise<void>((resolve) => {
         release = resolve;

@@ -65,7 +65,7 @@ describe('resumable read', () => {
     expect(offsets()).toEqual([0, 200_000]);
   });
 
-  test('any byte renews the attempts: a read that breaks every 1,000 bytes ends well', async () => {
+  test('any byte renews the attempts: a read that breaks every 1,000 bytes ends well (row 57)', async () => {
     faults.script({ on: 'open', times: 250, fault: { type: 'broken', after: 1000, ending: error('STORAGE_UNAVAILABLE') } });
     expect(Buffer.compare(await read(), bytes)).toBe(0);
     expect(faults.count('open')).toBe(251);

@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { LitestreamError } from '../../../src/base/errors.ts';
+import { followReplica } from '../../../src/engine/follow/follow.ts';
 import { constantPage, encode, header } from '../../support/ltx-files.ts';
 import { Primary } from './primary.ts';
 import { look, Scene } from './scene.ts';
@@ -316,4 +318,32 @@ test('a reader that does not end is waited for, keeps its state, and others may 
   await slow.run(({ db }) => void db().exec('COMMIT'));
   await round;
   expect((await look(slow)).n).toBe(4);
+});
+
+test('a replica that cannot be reached is told and tried again, and its return is told', async () => {
+  scene = new Scene(21);
+  for (let i = 0; i < 3; i++) scene.primary.step();
+  const running = followReplica(scene.request, scene.tools());
+  const ended = running.catch((error: unknown) => error);
+  await expect.poll(() => scene.kinds(), { timeout: 10_000 }).toContain('current');
+  const error = new LitestreamError('STORAGE_UNAVAILABLE', 'the line is cut');
+  scene.store.script({ on: 'list', fault: { type: 'error', error }, times: Number.POSITIVE_INFINITY });
+  await expect
+    .poll(() => scene.notes.at(-1), { timeout: 10_000 })
+    .toMatchObject({ type: 'failing', error: { code: 'STORAGE_UNAVAILABLE' } });
+  scene.store.heal();
+  await expect.poll(() => scene.notes.at(-1)?.type, { timeout: 10_000 }).toBe('current');
+  scene.primary.step();
+  await expect.poll(() => scene.notes.at(-1), { timeout: 10_000 }).toMatchObject({ type: 'current', txid: 4n });
+  const reason = new Error('stopped');
+  scene.stop.abort(reason);
+  expect(await ended).toBe(reason);
+  await scene.expectState(await scene.reader());
+});
+
+test('a first copy is not made from an empty replica', async () => {
+  scene = new Scene(22);
+  await expect(scene.begin()).rejects.toMatchObject({ code: 'NO_SNAPSHOT' });
+  expect(existsSync(scene.copy)).toBe(false);
+  expect(existsSync(`${scene.copy}-txid`)).toBe(false);
 });

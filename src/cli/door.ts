@@ -18,6 +18,8 @@ export interface Daemon {
   readonly control: Control;
   /** What is really listened on, for the start-up block. */
   readonly addresses: { readonly mcp?: string; readonly metrics?: string; readonly socket: string };
+  /** Merges, takes snapshots and deletes whatever is due at every replica; rejects with the first failure, after all were tried. */
+  maintain(signal: AbortSignal): Promise<void>;
   /** Flushes and releases everything. Resolves with the databases whose last changes did not reach a replica. A second call skips what is still waiting. */
   stop(): Promise<readonly { readonly database: string; readonly replica: string; readonly error: string }[]>;
 }

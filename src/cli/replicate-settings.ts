@@ -71,8 +71,7 @@ function refuseEmptyDirectories({ findings, configPath }: Settings): void {
 
 function refuseCombinations(values: ReplicateFlags): void {
   if (values['force-snapshot'] === true && values.once !== true) throw new LitestreamError('USAGE', '-force-snapshot needs -once');
-  if (values['enforce-retention'] === true)
-    throw new LitestreamError('NOT_SUPPORTED', '-enforce-retention is not available in this version');
+  if (values['enforce-retention'] === true && values.once !== true) throw new LitestreamError('USAGE', '-enforce-retention needs -once');
 }
 
 async function namedSettings(door: Door, values: ReplicateFlags, positionals: readonly string[]): Promise<Settings> {

@@ -18,6 +18,7 @@ import { openReplica } from '../replica/open.ts';
 import { WatchedDirectories } from '../service/directories/watched-directories.ts';
 import { checkHealth, isReady } from '../service/health.ts';
 import { limited } from '../service/limited.ts';
+import { maintainAll } from '../service/maintenance/maintain-all.ts';
 import { Metrics } from '../service/metrics.ts';
 import { proofCompanion } from '../service/proof/companion.ts';
 import { ProofLedgers } from '../service/proof/ledger.ts';
@@ -108,6 +109,7 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
       ...(mcp === undefined ? {} : { mcp: new URL(mcp.address).host }),
       ...(metricsServer === undefined ? {} : { metrics: metricsServer.address }),
     },
+    maintain: (abort) => maintainAll(replication.databases, abort),
     stop: () => {
       if (stopping !== undefined) skip.abort(new LitestreamError('CANCELLED', 'the last upload was skipped'));
       stopping ??= stop();

@@ -69,6 +69,7 @@ function stage(scene: Scene, ...args: string[]) {
           ...(given.address ? { metrics: '127.0.0.1:9090' } : {}),
           ...(given.mcp.address ? { mcp: '127.0.0.1:3001' } : {}),
         },
+        maintain: async () => void events.push('maintain'),
         stop: async () => {
           events.push('stop');
           signals.emit('stopping');
@@ -210,7 +211,7 @@ describe('flags', () => {
     [['-once', '-exec', 'x'], 2, 'exclude each other'],
     [['-log-level', 'loud'], 2, '-log-level is'],
     [['-exec', 'a; b'], 2, 'unquoted ";"'],
-    [['-once', '-enforce-retention'], 1, 'not available in this version'],
+    [['-enforce-retention'], 2, '-enforce-retention needs -once'],
   ])('%j is refused before anything starts', async (args, status, message) => {
     const { result, events } = stage({}, ...args);
     const outcome = await result;
@@ -260,6 +261,13 @@ describe('-once', () => {
     expect(scene.door.out).toMatch(new RegExp(`^database +status +txid\\n\\S+/app\\.db +synced +${T1}\\n$`));
     expect(scene.settings()?.address).toBeUndefined();
     expect(scene.settings()?.mcp.address).toBeUndefined();
+  });
+
+  test('with -enforce-retention does what is due at the replicas, after everything is uploaded', async () => {
+    await writeFile(join(directory.path, 'app.db'), '');
+    const scene = stage({ answers: { sync } }, '-once', '-enforce-retention');
+    expect(await scene.result).toMatchObject({ status: 0 });
+    expect(scene.events).toEqual(['start', 'maintain', 'stop']);
   });
 
   test('a missing database is nothing to replicate: exit 4, and the daemon is stopped', async () => {

@@ -27,6 +27,8 @@ ${CONFIG_USAGE}
   -exec COMMAND     run a program while replicating and leave when it ends, with its exit status
   -once             upload everything there is, then leave
   -force-snapshot   with -once: also write a full image
+  -enforce-retention
+                    with -once: also merge, snapshot and delete at the replicas what is due
   -restore-if-db-not-exists
                     restore databases whose file is missing before replicating
   -log-level LEVEL  trace, debug, info, warn or error
@@ -52,7 +54,7 @@ export async function runReplicate(
   const signals = new StopSignals(source);
   try {
     const daemon = await start(door, settings, signals);
-    if (values.once === true) return await once(door, settings, daemon, signals, values['force-snapshot'] === true);
+    if (values.once === true) return await once(door, settings, daemon, signals, values);
     const asked = await announce(door, settings, daemon, signals);
     if (words !== undefined && !asked) return await withChild(door, settings, daemon, signals, words);
     if (!asked) await signals.next();
@@ -109,11 +111,13 @@ async function stop(door: Door, daemon: Daemon, signals: StopSignals): Promise<n
   });
 }
 
-async function once(door: Door, settings: Settings, daemon: Daemon, signals: StopSignals, snapshot: boolean): Promise<number> {
+async function once(door: Door, settings: Settings, daemon: Daemon, signals: StopSignals, values: ReplicateFlags): Promise<number> {
   const interrupt = new AbortController();
   signals.handle(() => interrupt.abort(new LitestreamError('CANCELLED', 'interrupted before everything was uploaded')));
   try {
-    door.stdout.write(await runOnce(daemon.control, settings, { caller: cliCaller(), signal: interrupt.signal }, snapshot));
+    const call = { caller: cliCaller(), signal: interrupt.signal };
+    door.stdout.write(await runOnce(daemon.control, settings, call, values['force-snapshot'] === true));
+    if (values['enforce-retention'] === true) await daemon.maintain(interrupt.signal);
   } catch (error) {
     // A replica that refused long enough is not asked for as long again.
     const stopping = stop(door, daemon, signals);

@@ -120,12 +120,15 @@ export class Maintenance implements Companion {
     return () => void this.#holds.delete(hold);
   }
 
-  /** Does everything that may be done now, whatever the schedule says. Rejects with the first failure, after everything was tried. */
-  async runAll(signal: AbortSignal): Promise<void> {
+  /**
+   * Does everything that may be done now, whatever the schedule says; unforced: what the periods that run have not seen yet. Rejects with
+   * the first failure, after everything was tried; NOT_REPLICATED while uploads do not work.
+   */
+  async runAll(signal: AbortSignal, { isForced = true }: { readonly isForced?: boolean } = {}): Promise<void> {
     this.#expectReady();
     const failures: unknown[] = [];
     for (const work of this.#works) {
-      await this.#turn.run(() => this.#attempt(work, true, signal), signal).catch((error: unknown) => failures.push(error));
+      await this.#turn.run(() => this.#attempt(work, isForced, signal), signal).catch((error: unknown) => failures.push(error));
       signal.throwIfAborted();
     }
     if (failures.length > 0) throw failures[0];

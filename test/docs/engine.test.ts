@@ -18,13 +18,13 @@ describe('the hazards of docs/engine.md', () => {
     expect(hazards.map(({ number }) => number)).toEqual(Array.from({ length: 14 }, (_, index) => `H${index + 1}`));
   });
 
-  test.each(hazards)('$number: the tests it names exist', ({ tests }) => {
+  test.each(hazards)('$number: the tests it names exist, and their titles begin with it', ({ number, tests }) => {
     const { files, titles } = named(tests);
     expect(titles.length).toBeGreaterThan(0);
     const sources = files.map((file) => readFileSync(ROOT + file, 'utf8'));
     for (const title of titles)
       expect(
-        sources.some((source) => source.includes(title)),
+        sources.some((source) => source.includes(`'${number}: ${title}`)),
         title,
       ).toBe(true);
   });

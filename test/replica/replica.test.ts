@@ -87,7 +87,7 @@ describe('replica', () => {
     await expect(replica.maxTXID()).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
   });
 
-  test('its position is the largest maxTXID over all levels', async () => {
+  test('H3: its position is the largest maxTXID over all levels', async () => {
     expect(await replica.maxTXID()).toBe(0n);
     await put(0, 5, 5);
     expect(await replica.maxTXID()).toBe(5n);
@@ -124,7 +124,7 @@ describe('replica', () => {
       expect(await put(0, 1, 1)).toEqual(first);
     });
 
-    test('other bytes of the same size are another writer, with both trailers told', async () => {
+    test('H13: other bytes of the same size are another writer, with both trailers told', async () => {
       await put(0, 1, 1, ltx(1, 1, { fill: 1 }));
       const failure = await put(0, 1, 1, ltx(1, 1, { fill: 2 })).catch((error: unknown) => error);
       expect(failure).toMatchObject({ code: 'SECOND_WRITER', details: { key: 'db/ltx/0/0000000000000001-0000000000000001.ltx' } });

@@ -98,7 +98,7 @@ describe('reset', () => {
     await expectRestored();
   });
 
-  test('row 37: many at once, during writes and uploads, lose nothing', async () => {
+  test('many at once, during writes and uploads, lose nothing (row 37)', async () => {
     const database = await running(setting.entry(['one', 'two']));
     for (let i = 0; i < 4; i++) {
       await insert();
@@ -149,7 +149,7 @@ describe('damaged local files', () => {
     'another file': (path: string) => writeFile(path, Buffer.alloc(500, 1)),
   };
   for (const [kind, damage] of Object.entries(kinds)) {
-    test(`row 41: ${kind}, without auto-recover: bridged by a snapshot, the local log stays`, async () => {
+    test(`${kind}, without auto-recover: bridged by a snapshot, the local log stays (row 41)`, async () => {
       const database = await withDamage(false, damage);
       await expect.poll(() => setting.remote('one').txids(9), soon).not.toEqual([]);
       await becomes(database, 'replicating');
@@ -158,7 +158,7 @@ describe('damaged local files', () => {
       expect(existsSync(setting.at('.app.db-litestream', 'aside'))).toBe(false);
     });
 
-    test(`row 42: ${kind}, with auto-recover: the local state is begun anew once, loudly, and the replica advances`, async () => {
+    test(`${kind}, with auto-recover: the local state is begun anew once, loudly, and the replica advances (row 42)`, async () => {
       const database = await withDamage(true, damage);
       const told = () => setting.messages('error').filter((message) => message.includes('auto-recover'));
       await expect.poll(() => told().length, soon).toBe(1);
@@ -176,7 +176,7 @@ describe('damaged local files', () => {
     });
   }
 
-  test('row 41: what cannot be opened for a while wipes nothing', async () => {
+  test('what cannot be opened for a while wipes nothing (row 41)', async () => {
     const database = await running(setting.entry(['one'], { settings: setting.settings('app', { autoRecover: true }) }));
     setting.remote('one').cut('put');
     await insert();

@@ -75,7 +75,7 @@ async function expectFileConsistent(app: App, copy: string, name: string): Promi
   expect(answer, name).toEqual({ ok: 'ok', same: 1 });
 }
 
-test('every file of a busy database is a committed state, through checkpoints, snapshots and restarts of the WAL (row 34)', async () => {
+test('H12: every file of a busy database is a committed state, through checkpoints, snapshots and restarts of the WAL (row 34)', async () => {
   const made = await Bench.make({ setup: SETUP });
   bench = made.bench;
   const { app } = made;

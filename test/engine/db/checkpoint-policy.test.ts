@@ -46,7 +46,7 @@ describe('chooseCheckpoint', () => {
     expect(chooseCheckpoint({ ...SETTINGS, checkpointIntervalMs: 0 }, input({ frames: 3, elapsedMs: 1e12 }))).toBeUndefined();
   });
 
-  test('waits after an attempt without effect, even in an emergency (row 29)', () => {
+  test('H4: waits after an attempt without effect, even in an emergency (row 29)', () => {
     expect(chooseCheckpoint(SETTINGS, input({ frames: 1e6, backOffMs: 1 }))).toBeUndefined();
     expect(chooseCheckpoint(SETTINGS, input({ frames: 1e6, backOffMs: 0 }))).toBe('TRUNCATE');
   });

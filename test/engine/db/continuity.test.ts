@@ -133,7 +133,7 @@ describe('while the engine runs', () => {
     expect(bench.files).toEqual(files);
   });
 
-  test('a long reader makes checkpoints incomplete, not wrong', async () => {
+  test('H4: a long reader makes checkpoints incomplete, not wrong', async () => {
     const engine = bench.engine();
     await engine.sync();
     await app.exec('BEGIN', 'reader');
@@ -261,7 +261,7 @@ describe('over a restart of the engine', () => {
     await expectEqual();
   });
 
-  test('a page size changed while down gives a full file that says so', async () => {
+  test('H10: a page size changed while down gives a full file that says so', async () => {
     for (let i = 0; i < 10; i++) await insert();
     await captureOnce();
     await app.exec('PRAGMA journal_mode = DELETE; PRAGMA page_size = 1024; VACUUM; PRAGMA journal_mode = WAL');
@@ -328,7 +328,7 @@ describe('replicas that are further', () => {
     expect(bench.fullReasons).toEqual(['first file']);
   });
 
-  test('a local log behind the replica jumps beyond it with a full file', async () => {
+  test('H2: a local log behind the replica jumps beyond it with a full file', async () => {
     await insert();
     await captureOnce();
     const second = bench.engine({}, { floor: toTXID(9) });

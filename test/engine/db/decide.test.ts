@@ -88,12 +88,12 @@ describe('the rows of docs/engine.md, Where do we continue', () => {
     expectFull(running({ cursor: one, wal: wal(RESTARTED, 2) }), /restarted/);
   });
 
-  test('a file without a WAL position means a full file, not an error for ever', () => {
+  test('H8: a file without a WAL position means a full file, not an error for ever', () => {
     expectFull(running({ cursor: cursor({ walOffset: 0, walSize: 0, salt1: 0, salt2: 0 }) }), /no WAL position/);
     expectFull(running({ cursor: cursor({ walSize: 3 * FRAME + 1 }) }), /inside a WAL frame/);
   });
 
-  test('a captured frame that was overwritten means a full file, sealed or not', () => {
+  test('H9: a captured frame that was overwritten means a full file, sealed or not', () => {
     expectFull(running({ lastFrame: 'changed' }), /overwritten/);
     expectFull(running({ lastFrame: 'changed', sealed: true }), /overwritten/);
     expectFull(running({ lastFrame: 'changed', startup: true }), /overwritten/);

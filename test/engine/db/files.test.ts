@@ -23,7 +23,7 @@ afterEach(() => bench.end());
 
 const insert = (): Promise<void> => app.exec('INSERT INTO t (body) VALUES (randomblob(3000))');
 
-test('times in the files grow even when the clock goes back', async () => {
+test('H14: times in the files grow even when the clock goes back', async () => {
   let now = 1_000_000;
   const engine = bench.engine({}, { clock: { ...systemClock, now: () => now } });
   for (now of [1_000_000, 1_000_000, 5, 2_000_000]) {
@@ -152,7 +152,7 @@ test('leftovers of interrupted writes are removed at the next start, and nothing
   expect(bench.files).toHaveLength(1);
 });
 
-test('a read transaction that was lost is begun again, and the next file is a full one', async () => {
+test('H11: a read transaction that was lost is begun again, and the next file is a full one', async () => {
   const settings = bench.settings();
   const localLog = new LocalLog(settings.metaPath, nodePublishFS);
   const events: EngineEvent[] = [];

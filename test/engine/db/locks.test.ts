@@ -142,7 +142,7 @@ describe('one owner', () => {
 });
 
 describe('things that are moved away', () => {
-  test('a database file that is replaced is opened anew and written in full, with a later TXID', async () => {
+  test('H5: a database file that is replaced is opened anew and written in full, with a later TXID', async () => {
     const engine = bench.engine();
     // The application does not wait for locks here, and opening needs one.
     await engine.sync();
@@ -163,7 +163,7 @@ describe('things that are moved away', () => {
     expect(await bench.replicaDigest(app)).toBe(await app.digest());
   });
 
-  test('a database file that is written over in place is opened anew and written in full', async () => {
+  test('H5: a database file that is written over in place is opened anew and written in full', async () => {
     const engine = bench.engine();
     // The application does not wait for locks here, and opening needs one.
     await engine.sync();

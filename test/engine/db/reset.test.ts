@@ -45,7 +45,7 @@ describe('reset of a running engine', () => {
     await expectEqual();
   });
 
-  test('row 37: during syncs, writes, snapshots and checkpoints loses nothing and uses no number twice', async () => {
+  test('during syncs, writes, snapshots and checkpoints loses nothing and uses no number twice (row 37)', async () => {
     const engine = bench.engine({ maxSyncWALBytes: 20_000 });
     await engine.sync();
     const aside = join(bench.directory, 'snapshots');

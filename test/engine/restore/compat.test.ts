@@ -74,7 +74,7 @@ describe('a replica written by the original (0.5.17)', () => {
     }
   });
 
-  test('restores to each moment the original was asked at, even from a copy that lost its modification times', async () => {
+  test('H7: restores to each moment the original was asked at, even from a copy that lost its modification times', async () => {
     const replica = unpack();
     const level = join(replica, 'ltx', '0');
     for (const name of readdirSync(level)) utimesSync(join(level, name), new Date(), new Date());

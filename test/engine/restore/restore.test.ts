@@ -88,7 +88,7 @@ describe('what is read', () => {
     expect(readdirSync(dirname(root))).toEqual(['replica']);
   });
 
-  test('a mix of page sizes is refused where pages of both would be needed', async () => {
+  test('H10: a mix of page sizes is refused where pages of both would be needed', async () => {
     const { root, output } = smallReplica();
     store(root, 0, 7, 7, encode(1024, 7, 7, { commit: 2, pages: new Map([[1, new Uint8Array(1024)]]) }, 7000), 7000);
     await expect(restore(await openFileReplica(root), { output })).rejects.toMatchObject({

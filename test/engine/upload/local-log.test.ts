@@ -89,7 +89,7 @@ describe('local log', () => {
     await expect(log.take(toTXID(9))).rejects.toMatchObject({ code: 'LTX_TRUNCATED' });
   });
 
-  test('prune removes what is confirmed and old, and keeps the newest and the confirmed one (row 73)', async () => {
+  test('H6: prune removes what is confirmed and old, and keeps the newest and the confirmed one (row 73)', async () => {
     for (let txid = 1; txid <= 8; txid++) await publishFile(log.directory, makeFile(txid, NOW - (10 - txid) * MINUTE));
     // Ages 9, 8, 7, 6, 5, 4, 3, 2 minutes; the retention is 5.
     expect(await log.prune(toTXID(3), NOW)).toBe(2);

@@ -173,7 +173,7 @@ describe('uploader', () => {
     expect(at.events.filter(({ type }) => type === 'failed')).toEqual([]);
   });
 
-  test('finds a second writer at the first collision and stops for good', async () => {
+  test('H13: finds a second writer at the first collision and stops for good', async () => {
     await at.publish(1);
     at.uploader.start();
     await at.reaches(1);

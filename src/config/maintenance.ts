@@ -2,7 +2,6 @@
 
 import { hostname } from 'node:os';
 import type { BacklogSettings, LeaseSettings, LevelSettings, MaintenanceSettings } from '../engine/options.ts';
-import { LEVELS } from '../replica/file-info.ts';
 import type { DatabaseValues } from './database-draft.ts';
 import type { MapNode } from './document.ts';
 import type { Environment } from './expand.ts';
@@ -14,7 +13,7 @@ import { type Placed, readSection, type Values } from './section.ts';
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const GIB = 1024 ** 3;
-const MOST_LEVELS = 8;
+const LEVELS = [1, 2, 3, 4, 5, 6, 7, 8] as const;
 const RETENTION_VARIABLE = 'LITESTREAM_RETENTION';
 
 const DEFAULT_LEVELS: readonly LevelSettings[] = [
@@ -104,14 +103,14 @@ function retentionOf(env: Environment, findings: Findings): number | undefined {
 
 function resolveLevels(written: Placed<readonly MapNode[]> | undefined, findings: Findings): readonly LevelSettings[] {
   if (written === undefined) return DEFAULT_LEVELS;
-  if (written.value.length > MOST_LEVELS) {
-    findings.error(written.at, `${written.value.length} levels are given; there are at most ${MOST_LEVELS}`);
+  if (written.value.length > LEVELS.length) {
+    findings.error(written.at, `${written.value.length} levels are given; there are at most ${LEVELS.length}`);
     return DEFAULT_LEVELS;
   }
   if (written.value.length === 0)
     findings.warning(written.at, 'without levels nothing is merged, and level-0 files are never deleted at a replica');
   return written.value.flatMap((node, index) => {
-    const level = LEVELS[index + 1];
+    const level = LEVELS[index];
     const { interval } = readSection(node, LEVEL_KEYS, findings);
     if (interval === undefined && !node.entries.has('interval')) findings.error(node.at, 'a level needs an interval');
     return interval === undefined || level === undefined ? [] : [{ level, intervalMs: interval.value }];

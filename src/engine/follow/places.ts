@@ -19,7 +19,7 @@ export interface FollowPlaces {
 }
 
 export function followPlaces(copy: string): FollowPlaces {
-  const directory = join(dirname(copy), `.${basename(copy)}-follow`);
+  const directory = join(dirname(copy), `.${basename(copy)}-follow-litestream`);
   return {
     copy,
     journal: `${copy}-journal`,

@@ -171,7 +171,7 @@ test('at each moment the disk holds what a crash of the machine would need', asy
   const scene = await behind(9);
   const names = new Map<number, string>();
   const log: string[] = [];
-  const short = (path: string) => path.replace(`${scene.directory}/`, '').replace('.copy.db-follow', 'F');
+  const short = (path: string) => path.replace(`${scene.directory}/`, '').replace('.copy.db-follow-litestream', 'F');
   scene.disk = {
     ...followDisk,
     create: (path) => {

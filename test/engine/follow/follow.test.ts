@@ -26,7 +26,7 @@ test('a copy is made, and each round brings it to the newest state, page by page
     expect(await look(app)).toEqual({ n: scene.primary.txid, ok: true, check: 'ok' });
   }
   expect(cursor()).toBe(`${scene.primary.txid.toString(16).padStart(16, '0')}\n`);
-  const left = readdirSync(join(scene.directory, '.copy.db-follow'));
+  const left = readdirSync(join(scene.directory, '.copy.db-follow-litestream'));
   expect(left.filter((name) => !name.startsWith('owner.'))).toEqual(['state.json']);
   expect(existsSync(`${scene.copy}-journal`)).toBe(false);
 });
@@ -243,7 +243,7 @@ test('a copy whose notes are lost is brought to the newest state as a whole', as
   scene = new Scene(16);
   for (let i = 0; i < 10; i++) scene.primary.step();
   scene.close(await scene.begin());
-  rmSync(join(scene.directory, '.copy.db-follow'), { recursive: true });
+  rmSync(join(scene.directory, '.copy.db-follow-litestream'), { recursive: true });
   for (let i = 0; i < 3; i++) scene.primary.step();
   const begun = await scene.begin();
   await scene.catchUp(begun);

@@ -147,7 +147,8 @@ export class Lease {
     const seen = await this.#look(call);
     const { clock } = this.#options;
     if (seen === undefined) {
-      this.#lose({});
+      this.#held = undefined;
+      this.#holder = undefined;
       return undefined;
     }
     const { record, tag } = seen;

@@ -12,7 +12,7 @@ import type { CompanionFacts } from './service.ts';
 
 /** What giving the lease back may take at a stop, ms. */
 const RELEASE_LIMIT = 1000;
-/** How long a first write waits for the first answer, ms. */
+/** How long an attempt to take the lease may last, and a first write waits for its answer, ms. */
 const FIRST_ANSWER_LIMIT = 5000;
 
 /** For replicas with `lease` in their settings. */
@@ -101,7 +101,7 @@ class LeaseCompanion implements Companion {
     const thirdMs = this.#settings.ttlMs / 3;
     while (!signal.aborted) {
       const begun = clock.monotonic();
-      await this.#attempt(Math.min(thirdMs, FIRST_ANSWER_LIMIT));
+      await this.#attempt(this.#lease.isOurs ? thirdMs : FIRST_ANSWER_LIMIT);
       this.#firstAnswer.resolve();
       if (this.#unsupported !== undefined) return;
       // A failed renewal is repeated sooner: there are few attempts before writes have to stop.
@@ -172,8 +172,9 @@ class LeaseCompanion implements Companion {
     if (this.#unsupported !== undefined) return this.#unsupported;
     const { destination } = this.#context.replica.replica.store;
     if (this.#state === 'held') return unconfirmed(destination, this.#failure);
+    // It passes by itself, as somebody else's lease does not.
+    if (this.#failure !== undefined && this.#state === 'waiting') return this.#failure;
     const { owner, expiresAt, damaged } = this.#lease.holder ?? {};
-    if (this.#lease.holder === undefined) return this.#failure ?? heldBy(destination, 'it has not answered yet', {});
     const who = damaged === true ? 'its lease is empty or damaged' : `${owner ?? 'an unnamed process'} holds its lease`;
     const until = expiresAt === undefined ? '' : ` until ${new Date(expiresAt).toISOString()} unless it is renewed`;
     const details = { ...(owner === undefined ? {} : { holder: owner }), ...(expiresAt === undefined ? {} : { expires_at: expiresAt }) };

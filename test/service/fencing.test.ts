@@ -13,7 +13,7 @@ import { runJob } from '../../src/workers/job-host.ts';
 import type { App } from '../support/app-process.ts';
 import { becomes, Setting, settled as settledOnce } from './setting.ts';
 
-const TTL = 900;
+const TTL = 2000;
 
 let setting: Setting;
 beforeEach(() => {
@@ -85,7 +85,7 @@ describe('a lease', () => {
     const before = await filesThere();
     const other = await setting.application('b');
     await insert(other, 'of b');
-    const { database: b } = await setting.start(entryOf('b', { ttlMs: 600, owner: 'machine-b' }));
+    const { database: b } = await setting.start(entryOf('b', { ttlMs: TTL, owner: 'machine-b' }));
     await expect.poll(() => replicaOf(b).lease?.state, soon).toBe('waiting');
     await service.stop({ deadlineMs: 5000, retryMs: 20, signal: new AbortController().signal });
     await expect.poll(() => replicaOf(b).lease, soon).toMatchObject({ state: 'held', fencing: 2n });

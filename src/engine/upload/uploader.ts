@@ -12,14 +12,14 @@ import type { ReplicaSettings } from '../options.ts';
 import type { Waiting } from './backlog.ts';
 import type { UploadEvent } from './events.ts';
 import { type Failure, Failures } from './failures.ts';
-import { type Continuity, compareAt, fellBack, isFullFile, otherHistory } from './history.ts';
+import { isFullFile, otherHistory } from './history.ts';
 import { type LocalFile, LocalLog, missingLocalFile } from './local-log.ts';
-import { OwnWrites } from './own-writes.ts';
-import { PageSizes } from './page-size.ts';
+import { notReplicated } from './not-replicated.ts';
 import { type ProgressFacts, UploadProgress } from './progress.ts';
 import { UploadMark } from './upload-mark.ts';
 import { UploadQueue } from './upload-queue.ts';
 import { isLocalDamage } from './verified.ts';
+import { Whereabouts } from './whereabouts.ts';
 
 export interface UploaderOptions {
   readonly settings: ReplicaSettings;
@@ -57,19 +57,13 @@ export class Uploader {
   readonly #queue = new UploadQueue();
   readonly #failures: Failures;
   readonly #progress: UploadProgress;
-  readonly #mark: UploadMark;
-  readonly #own = new OwnWrites();
-  readonly #pageSizes: PageSizes;
+  readonly #where: Whereabouts;
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
   #roundEnd: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Where the next file goes; unknown before the first listing and after every error. */
   #position: TXID | undefined;
-  /** Nothing shows that local files continue what is at the replica: only a file with every page may follow. */
-  #needsFull = false;
-  /** Where our own history was last seen at the replica. */
-  #proven: TXID | undefined;
   /** Monotonic ms; Infinity when nothing is tried any more. */
   #nextRoundAt = 0;
   #rounds = 0;
@@ -80,13 +74,13 @@ export class Uploader {
     this.#settings = settings;
     this.#replica = replica;
     this.#local = new LocalLog(directory);
-    this.#pageSizes = new PageSizes(replica, this.#local);
     this.#clock = clock;
     this.#log = log;
     this.#onEvent = onEvent;
     this.#failures = new Failures(clock, log, settings.syncIntervalMs);
     this.#progress = new UploadProgress(clock, this.#queue);
-    this.#mark = new UploadMark(dirname(dirname(directory)), settings.name, replica.store.destination, log);
+    const mark = new UploadMark(dirname(dirname(directory)), settings.name, replica.store.destination, log);
+    this.#where = new Whereabouts({ replica, local: this.#local, queue: this.#queue, progress: this.#progress, mark, clock, log });
   }
 
   /** The position confirmed at the replica; undefined while unknown. */
@@ -94,15 +88,15 @@ export class Uploader {
     return this.#progress.confirmed;
   }
 
-  /** Least position the replica must have, by what this process has seen there or an earlier one has remembered; undefined when neither has. */
-  async rememberedPosition(): Promise<TXID | undefined> {
-    return this.#progress.least ?? this.#mark.read();
+  /** See Whereabouts. */
+  rememberedPosition(): Promise<TXID | undefined> {
+    return this.#where.remembered();
   }
 
   /** A file of our own history that ends at `txid` was put there by somebody else: a snapshot. */
   async holds(txid: TXID): Promise<void> {
-    this.#prove(txid);
-    await this.#remember({ force: true });
+    this.#where.proves(txid);
+    await this.#where.remember({ force: true });
   }
 
   /** Local files up to `upTo` are gone before they were sent; the oldest change among them is of `since`, ms since the epoch. */
@@ -123,11 +117,9 @@ export class Uploader {
 
   /** Forgets all that was known of the replica and of the local files, a second writer included, and looks anew: the local state was reset. */
   async startOver(): Promise<void> {
-    this.#own.forget();
     this.#progress.forget();
     this.#queue.clear();
-    this.#proven = undefined;
-    await this.#mark.remove();
+    await this.#where.forget();
     this.#failures.clear();
     this.#nextRoundAt = 0;
     this.retryNow();
@@ -141,7 +133,7 @@ export class Uploader {
   /** A local file is durable; an engine's `synced` event can be handed over as it is. */
   notify(file: LocalFile): void {
     this.#queue.push(file);
-    this.#own.captured(file.txid);
+    this.#where.captured(file.txid);
     this.#wake.resolve();
   }
 
@@ -150,7 +142,7 @@ export class Uploader {
    * `othersWrote`: files of another writer there are in order.
    */
   retryNow({ othersWrote = false }: { readonly othersWrote?: boolean } = {}): void {
-    if (othersWrote) this.#own.forget();
+    if (othersWrote) this.#where.othersWrote();
     this.#position = undefined;
     this.#retryAsked = true;
     this.#expedite(0);
@@ -193,7 +185,7 @@ export class Uploader {
     this.#wake.resolve();
     this.#roundEnd.resolve();
     await this.#running;
-    await this.#remember({ force: true });
+    await this.#where.remember({ force: true });
   }
 
   async #run(): Promise<void> {
@@ -229,7 +221,7 @@ export class Uploader {
       this.#nextRoundAt = limited ? started : started + this.#settings.syncIntervalMs;
       const attempts = this.#failures.clear();
       if (attempts > 0) this.#onEvent({ type: 'recovered', attempts });
-      await this.#remember();
+      await this.#where.remember();
       // A backlog must not keep everything else on this thread waiting.
       if (limited) await setImmediate();
     } catch (error) {
@@ -242,49 +234,12 @@ export class Uploader {
     this.#roundEnd = Promise.withResolvers();
   }
 
-  /** Where the replica is, after making sure that it is our history that ends there. */
   async #locate(): Promise<TXID> {
-    const signal = this.#closing.signal;
-    // Where others may write, what is there now says nothing about where we go on.
-    await this.#replica.mayWrite();
-    if (this.#progress.least === undefined) {
-      this.#progress.remember(await this.#mark.read());
-      this.#proven ??= this.#mark.proven;
-    }
-    const least = this.#progress.least;
-    this.#queue.replace(await this.#local.list());
-    if (least !== undefined) this.#queue.drop(least);
-    this.#own.captured(this.#queue.newest);
-    const position = await this.#replica.maxTXID(signal);
-    this.#own.check(this.#replica, position);
-    if (least !== undefined && position < least) throw fellBack(this.#replica, { least, position, mark: this.#mark.path });
-    const newest = this.#queue.newest;
-    const continuity = await this.#continuityAt(position, newest);
-    if (this.#progress.confirmed === undefined && least === undefined && continuity === 'unknown') this.#warnOfUnknown(position);
-    this.#pageSizes.forget();
-    this.#progress.located(position);
-    if (continuity === 'different' && newest > position) throw this.#gap(otherHistory(this.#replica, position));
-    this.#needsFull = continuity !== 'same';
-    if (continuity === 'same') this.#prove(position);
-    if (position > newest || continuity === 'different') this.#setAhead(position);
+    const { position, stand } = await this.#where.locate(this.#closing.signal);
+    if (stand === 'other') throw this.#gap(otherHistory(this.#replica, position));
+    if (stand === 'ahead') this.#setAhead(position);
     else this.#progress.continues();
     return position;
-  }
-
-  /** Loud once: it may be a new machine, or a path that belongs to another database (decision 56). */
-  #warnOfUnknown(position: TXID): void {
-    const { destination } = this.#replica.store;
-    this.#log.log('warn', 'the replica holds a history that this machine does not know: it is continued with a full file', {
-      destination,
-      txid: formatTXID(position),
-      hint: 'If this is the path of another database, give this one its own and restore the other from before this file.',
-    });
-  }
-
-  async #continuityAt(position: TXID, newest: TXID): Promise<Continuity> {
-    if (position === NO_TXID) return 'same';
-    if (position > newest) return 'unknown';
-    return compareAt(this.#replica, this.#local, { position, proven: this.#proven, signal: this.#closing.signal });
   }
 
   /** Sends what is pending now, at most as many files as a round may have; true when more of it is left. */
@@ -299,7 +254,7 @@ export class Uploader {
       if (file === undefined) break;
       const needed = nextTXID(position);
       if (file.txid !== needed) throw this.#gap(missingLocalFile(needed, this.#local.path(needed)));
-      if (this.#needsFull && !isFullFile(this.#local.path(needed))) throw this.#gap(otherHistory(this.#replica, position));
+      if (this.#where.needsFull && !isFullFile(this.#local.path(needed))) throw this.#gap(otherHistory(this.#replica, position));
       await this.#send(file);
       position = file.txid;
     }
@@ -326,24 +281,13 @@ export class Uploader {
     const signal = this.#closing.signal;
     const started = this.#clock.monotonic();
     const { body, timestamp, pageSize } = await this.#local.take(txid);
-    const differs = await this.#pageSizes.differs(pageSize, this.#progress.confirmed ?? NO_TXID, signal);
+    const isNewSize = await this.#where.changesPageSize(pageSize, signal);
     const { size } = await this.#replica.write(0, txid, txid, body, { createdAt: timestamp, signal });
     this.#position = txid;
-    this.#needsFull = false;
-    this.#own.written();
-    this.#prove(txid);
+    this.#where.sent(txid);
     const at = this.#progress.uploaded(txid);
-    if (differs) this.#onEvent({ type: 'page-size', txid });
+    if (isNewSize) this.#onEvent({ type: 'page-size', txid });
     this.#onEvent({ type: 'uploaded', txid, size, durationMs: this.#clock.monotonic() - started, at });
-  }
-
-  #prove(txid: TXID): void {
-    if (this.#proven === undefined || txid > this.#proven) this.#proven = txid;
-  }
-
-  async #remember(options: { readonly force?: boolean } = {}): Promise<void> {
-    const confirmed = this.#progress.confirmed;
-    if (confirmed !== undefined && confirmed > NO_TXID) await this.#mark.write(confirmed, this.#proven, this.#clock.now(), options);
   }
 
   /** Tells that this replica needs a snapshot, and hands `error` back. */
@@ -397,13 +341,11 @@ export class Uploader {
   }
 
   #notReplicated(target: TXID): LitestreamError {
-    const last = this.#failures.last?.error;
-    const missing = this.#queue.length;
-    const reason = this.#progress.ahead === undefined ? `${missing} files are missing there` : 'the replica is ahead of the local log';
-    return new LitestreamError('NOT_REPLICATED', `TXID ${formatTXID(target)} has not reached replica ${this.#settings.name}: ${reason}`, {
-      details: { target: formatTXID(target), files: missing, bytes: this.#queue.bytes, ...(last === undefined ? {} : { last }) },
-      ...(last === undefined ? {} : { cause: new Error(`${last.code}: ${last.message}`) }),
-      hint: last?.hint ?? 'Give it more time, or look at `litestream status`.',
+    return notReplicated(this.#settings.name, target, {
+      files: this.#queue.length,
+      bytes: this.#queue.bytes,
+      isAhead: this.#progress.ahead !== undefined,
+      last: this.#failures.last?.error,
     });
   }
 

@@ -74,7 +74,7 @@ export interface MaintenanceSettings {
   readonly levels: readonly LevelSettings[];
   /** Distance between level-9 files, ms, at multiples of it on the wall clock (UTC). */
   readonly snapshotIntervalMs: number;
-  /** Level-9 files older than this go, never the newest; ms. */
+  /** Level-9 files whose successor is older than this go, never the newest: moments up to this age keep their base; ms. */
   readonly snapshotRetentionMs: number;
   /** How often the retention of levels 1 to 9 is looked at, ms; absent: at each snapshot tick. */
   readonly retentionCheckMs?: number;

@@ -23,6 +23,7 @@ const SECONDS = Number(process.env.BENCH_SECONDS ?? 15);
 const ISOLATION_MS = 1600;
 const COLD_AFTER = '5s';
 const COLD_PATIENCE_MS = 120_000;
+const REST_PATIENCE_MS = 300_000;
 
 /** s */
 const MOST_START = 30;
@@ -110,6 +111,7 @@ function measure(title: string, databases: number): Promise<Measured> {
     const restartSeconds = await untilOpened(daemon, databases);
     const { lags, crowding } = await lagOf(scene, application, daemon, active);
     await untilCold(daemon, databases);
+    await untilAtRest(daemon);
     const heap = await heapOf(scene, daemon);
     const rss = residentBytes(daemon.pid);
     const open = descriptors(daemon.pid);
@@ -165,6 +167,17 @@ async function untilCold(daemon: Daemon, databases: number): Promise<void> {
   while ((await daemon.metrics()).sum('litestream_db_cold') < databases) {
     if (performance.now() - begun > COLD_PATIENCE_MS) throw new Error('not all idle databases became cold');
     await sleep(500);
+  }
+}
+
+/** What a start leaves to do, such as the first merges of a thousand replicas, is done. */
+async function untilAtRest(daemon: Daemon): Promise<void> {
+  const begun = performance.now();
+  for (let before = -1; performance.now() - begun < REST_PATIENCE_MS; ) {
+    const now = (await daemon.metrics()).sum('litestream_replica_operation_total');
+    if (now === before) return;
+    before = now;
+    await sleep(5000);
   }
 }
 

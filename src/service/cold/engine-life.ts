@@ -33,6 +33,8 @@ export interface EngineLifeOptions {
 
 /** How long an opening counts as being under way, ms: an engine may have to wait for replicas, or copy much. */
 const OPENING_LIMIT = 10_000;
+/** A database that was only opened to see what had happened before the start is closed when nothing more has for so long, ms. */
+const FIRST_PATIENCE = 250;
 /** After a closing that was in vain, ms. */
 const RETRY = 1000;
 /** After it turned out that the directory cannot be watched, ms. */
@@ -54,6 +56,8 @@ export class EngineLife implements WarmMember {
   #coldSince = 0;
   #place: ColdPlace | undefined;
   #counts: { readonly wakes: number; readonly fullFileWakes: number } | undefined;
+  /** Opened at the start, and nobody has written since. Monotonic ms. */
+  #openedFirstAt: number | undefined;
   /** The first file since it was woken has not come yet. */
   #isFresh = false;
   #firstState: (() => void) | undefined;
@@ -82,12 +86,15 @@ export class EngineLife implements WarmMember {
   }
 
   get patienceMs(): number {
-    return this.#warmth.patienceMs;
+    return Math.min(this.#warmth.patienceMs, this.#openedFirstAt === undefined ? Number.POSITIVE_INFINITY : FIRST_PATIENCE);
   }
 
   /** Opens the engine for the first time, in its turn. `open` is to open the keeper. */
   begin(open: () => Promise<void>): Promise<void> {
-    return this.#change('opening', () => this.#open('opening', open));
+    return this.#change('opening', async () => {
+      await this.#open('opening', open);
+      this.#openedFirstAt = this.#usedAt;
+    });
   }
 
   /** Runs `work` with an open engine; a cold database is woken for it. DB_NOT_OPEN when there is no engine. */
@@ -115,6 +122,7 @@ export class EngineLife implements WarmMember {
     if (event.type === 'state' && event.state !== 'starting') this.#firstState?.();
     if (event.type !== 'synced') return;
     this.#usedAt = this.#options.clock.monotonic();
+    if (this.#usedAt - (this.#openedFirstAt ?? this.#usedAt) > FIRST_PATIENCE) this.#openedFirstAt = undefined;
     if (this.#isFresh && event.fullReason !== undefined) this.#noteFullFile();
     this.#isFresh = false;
   }
@@ -214,6 +222,7 @@ export class EngineLife implements WarmMember {
     const place = await keeper.cool(lock);
     if (place === undefined) return this.#stayWarm(RETRY);
     this.#place = place;
+    this.#openedFirstAt = undefined;
     this.#coldSince = clock.monotonic();
     this.#state = 'cold';
     support.warm.leave(this);

@@ -38,6 +38,12 @@ export async function restoreMissing({ settings, replicas }: DatabaseEntry, log:
     required.includes(replica) ? ask(replica) : ask(replica, BEST_EFFORT_LIMIT).catch(leaveOut(replica)),
   );
   const holdings = (await Promise.all(asked)).flat();
+  for (const { replica, legacy } of holdings) {
+    const [first] = legacy.unknown;
+    if (first === undefined) continue;
+    const count = legacy.unknown.length;
+    log.log('warn', 'names below generations/ cannot be read as those of version 0.3', { replica: replica.name, first, count });
+  }
   const best = holdings.reduce<Holding | undefined>((most, one) => (one.txid > (most?.txid ?? 0n) ? one : most), undefined);
   try {
     const found =

@@ -21,7 +21,7 @@ test('lets as many in as it has permits, then in the order of their coming', asy
   expect(order).toEqual([0, 1, 2, 3, 4]);
 });
 
-test('a permit that is given back passes to the first waiter, not to a newcomer', async () => {
+test('a permit that is given back passes to the first waiter, not to a newcomer (row 47)', async () => {
   const semaphore = new Semaphore(1);
   const release = await semaphore.acquire();
   const order: string[] = [];
@@ -38,7 +38,7 @@ test('a permit that is given back passes to the first waiter, not to a newcomer'
   expect(order).toEqual(['waiter', 'newcomer']);
 });
 
-test('who gives up while waiting gets the reason and takes no permit', async () => {
+test('who gives up while waiting gets the reason and takes no permit (row 47)', async () => {
   const semaphore = new Semaphore(1);
   const release = await semaphore.acquire();
   const controller = new AbortController();

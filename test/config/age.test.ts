@@ -21,7 +21,7 @@ function identityFile(mode: number): string {
   return path;
 }
 
-test('identities are keys, or files that hold them, and print nowhere', () => {
+test('identities are keys, or files that hold them, and print nowhere (row 82)', () => {
   const path = identityFile(0o600);
   const settings = load(`{identities: ['${KEY}', $FILE]}`, { FILE: path });
   expect(settings.findings).toEqual([]);
@@ -53,7 +53,7 @@ test.each([
   ['a single word', 'yes', 'age takes identities'],
   ['identities that are no list', `{identities: '${KEY}'}`, 'age.identities is a list'],
   ['an empty identity', "{identities: ['']}", 'an identity is AGE-SECRET-KEY-'],
-])('%s are refused, without repeating a key', (_what, age, message) => {
+])('%s are refused, without repeating a key (row 82)', (_what, age, message) => {
   let text = '';
   try {
     load(age);

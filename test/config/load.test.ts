@@ -109,7 +109,7 @@ describe('a configuration in the style of the original', () => {
     expect(settingsOf(text).databases).toHaveLength(1);
   });
 
-  test('schedules and retention come from the replica, else the database, else the top level, each value by itself', () => {
+  test('schedules and retention come from the replica, else the database, else the top level, each value by itself (row 87)', () => {
     const text =
       'levels:\n  - interval: 10s\n  - interval: 2m\nsnapshot:\n  interval: 12h\n  retention: 7d\nl0-retention: 0\nretention: {enabled: false}\n' +
       'verify-interval: 0\nmax-local-bytes: 1GiB\ndbs:\n  - path: /a.db\n    snapshot: {interval: 6h}\n    max-local-age: 2h\n    replicas:\n      - path: /b\n' +

@@ -44,7 +44,7 @@ describe('level 0', () => {
     expect(doomed('level 0', 90_000, [...raw(1, 6), info(1, 1, 2), info(1, 5, 6)])).toBe('0:1-1 0:2-2 0:5-5');
   });
 
-  test('stays with a retention of 0, without levels, and without deletes', () => {
+  test('stays with a retention of 0, without levels, and without deletes (row 87)', () => {
     const files = [...raw(1, 6), info(1, 1, 6)];
     expect(doomed('level 0', 90_000, files, { level0RetentionMs: 0 })).toBe('');
     expect(doomed('level 0', 90_000, files, { levels: [] })).toBe('');

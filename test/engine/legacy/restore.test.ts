@@ -96,7 +96,7 @@ describe('restoring several WALs', () => {
     }
   });
 
-  test('the result is byte for byte what SQLite made of the same WALs', async () => {
+  test('the result is byte for byte what SQLite made of the same WALs (row 88)', async () => {
     const history = makeLegacyHistory({ wals: 4, pieces: 2 });
     const store = await storeOf(history);
     for (const [index, image] of history.images.entries()) {
@@ -125,7 +125,7 @@ describe('restoring several WALs', () => {
 describe('damage', () => {
   const history = makeLegacyHistory({ wals: 2, pieces: 3 });
 
-  test('issues 1229 and 1230: a piece missing inside a WAL is named', async () => {
+  test('issues 1229 and 1230: a piece missing inside a WAL is named (row 61)', async () => {
     const store = await storeOf(history);
     const missing = history.pieces[1];
     if (missing === undefined) throw new Error('there are six pieces');

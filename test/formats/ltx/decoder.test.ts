@@ -56,7 +56,7 @@ describe('LTX decoder', () => {
       { pageForm },
     );
 
-    test(`finds the file cut at any length (${pageForm} form)`, () => {
+    test(`finds the file cut at any length (${pageForm} form) (row 68)`, () => {
       for (let length = 0; length < snapshot.length; length++) {
         expect(failure(snapshot.subarray(0, length)), `length ${length}`).toMatchObject({ code: 'LTX_TRUNCATED', offset: length });
       }
@@ -272,7 +272,7 @@ describe('an LTX file is refused', () => {
     expect(failure(wrongSize)).toMatchObject({ code: 'LTX_INVALID' });
   });
 
-  test('of variant v1 or v2, by name', () => {
+  test('of variant v1 or v2, by name (row 43)', () => {
     const v1 = Buffer.alloc(8192);
     block.copy(v1, 0, 0, 100);
     v1.writeUInt32BE(1, 100);

@@ -101,7 +101,7 @@ const upstream = sharedFixtures('upstream');
 describe.skipIf(upstream === undefined)('data of the original', () => {
   const sample = () => join(upstream ?? '', 'store/open-and-write-snapshot/dbs/sqlite.db/ltx/000000000000000d-000000000000000d.ltx');
 
-  test('the sample file of variant v1 is refused as such', () => {
+  test('the sample file of variant v1 is refused as such (row 43)', () => {
     const refused = expect.objectContaining({
       code: 'LTX_INVALID',
       message: expect.stringMatching(/variant v1/),

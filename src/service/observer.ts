@@ -7,6 +7,8 @@ import type { DatabaseHandle } from './service.ts';
 
 /** ms. */
 const INTERVAL = 5000;
+/** Of the looks at the replicas of a cold database only one in so many takes place: nothing is captured meanwhile. */
+const COLD_ROUNDS = 12;
 /** A state that lasts is told again this often, ms. */
 const REMINDER = 600_000;
 /** The same line is told at most this often, ms; what then still holds is told late. */
@@ -28,6 +30,9 @@ export class Observer {
   readonly #log: Logger;
   readonly #told = new WeakMap<DatabaseHandle, Told>();
   readonly #looking = new Set<DatabaseHandle>();
+  /** Closed when they were last looked at. */
+  readonly #cold = new WeakSet<DatabaseHandle>();
+  #round = 0;
   readonly #stopping = new AbortController();
 
   /** @param service whatever databases it has at the time are looked at. */
@@ -50,6 +55,7 @@ export class Observer {
   async #run(): Promise<void> {
     for (;;) {
       await this.#clock.sleep(INTERVAL, { signal: this.#stopping.signal, unref: true });
+      this.#round += 1;
       for (const database of this.#service.databases) this.#begin(database);
     }
   }
@@ -58,7 +64,7 @@ export class Observer {
   #begin(database: DatabaseHandle): void {
     if (this.#looking.has(database)) return;
     this.#looking.add(database);
-    for (const replica of database.replicas) replica.look?.();
+    if (!this.#cold.has(database) || this.#round % COLD_ROUNDS === 0) for (const replica of database.replicas) replica.look?.();
     this.#look(database)
       .catch((error: unknown) =>
         this.#log.log('error', 'a database could not be observed', { database: database.settings.name, error: String(error) }),
@@ -67,7 +73,9 @@ export class Observer {
   }
 
   async #look(database: DatabaseHandle): Promise<void> {
-    const { state, error, unprotectedSeconds } = await database.status();
+    const { state, engine, error, unprotectedSeconds } = await database.status();
+    if (engine.state === 'cold') this.#cold.add(database);
+    else this.#cold.delete(database);
     if (this.#stopping.signal.aborted) return;
     const word = isUnhealthy(state) ? `${state} ${error?.code ?? ''}` : WELL;
     if (!this.#isDue(database, word)) return;

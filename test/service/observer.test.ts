@@ -27,7 +27,8 @@ test('a database that is not protected is told once, again when the reason chang
     with: () => log,
   };
   let now: { state: DatabaseState; error?: ErrorData } = { state: 'replicating' };
-  const database = { settings: { name: 'app' }, replicas: [], status: async () => ({ ...now, unprotectedSeconds: 1 }) } as unknown as DatabaseHandle;
+  const status = async () => ({ ...now, engine: { state: 'replicating' }, unprotectedSeconds: 1 });
+  const database = { settings: { name: 'app' }, replicas: [], status } as unknown as DatabaseHandle;
   const observer = new Observer({ databases: [database] }, clock, log);
   observer.start();
   await clock.advance(10_000);
@@ -46,6 +47,27 @@ test('a database that is not protected is told once, again when the reason chang
   observer.stop();
   await settle();
   expect(clock.sleeping).toBe(0);
+});
+
+test('the replicas of a database that is closed are looked at once a minute', async () => {
+  const clock = new FakeClock();
+  let looks = 0;
+  let engine = 'replicating';
+  const status = async () => ({ state: 'replicating', engine: { state: engine }, unprotectedSeconds: 0 });
+  const database = { settings: { name: 'app' }, replicas: [{ look: () => looks++ }], status } as unknown as DatabaseHandle;
+  const observer = new Observer({ databases: [database] }, clock, { log: () => {}, with: () => ({}) as Logger });
+  observer.start();
+  await clock.advance(60_000);
+  expect(looks).toBe(12);
+  engine = 'cold';
+  await clock.advance(5000);
+  looks = 0;
+  await clock.advance(120_000);
+  expect(looks).toBe(2);
+  engine = 'replicating';
+  await clock.advance(60_000);
+  expect(looks).toBeGreaterThan(10);
+  observer.stop();
 });
 
 const pass = (more: { error?: ErrorData } = {}) =>

@@ -53,8 +53,9 @@ test('ltx, generations, snapshots, databases, status and info agree, with and wi
   });
   const live = await look();
   const names = scene.ltxFiles();
-  expect(live.files.map(({ min_txid, max_txid }) => `${min_txid}-${max_txid}.ltx`)).toEqual(names);
-  for (const file of live.files) {
+  const raw = live.files;
+  expect(raw.map(({ min_txid, max_txid }) => `${min_txid}-${max_txid}.ltx`)).toEqual(names);
+  for (const file of raw) {
     expect(file).toMatchObject({ level: 0, timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) });
     const bytes = readFileSync(scene.at('replica', 'ltx', '0', `${file.min_txid}-${file.max_txid}.ltx`));
     expect(file.size).toBe(bytes.length);
@@ -62,8 +63,8 @@ test('ltx, generations, snapshots, databases, status and info agree, with and wi
   }
   expect(live.generations).toHaveLength(1);
   expect(live.generations[0]).toMatchObject({ restorable: true, min_txid: '0000000000000001', max_txid: names.at(-1)?.slice(0, 16) });
-  expect(live.snapshots).toHaveLength(1);
-  expect(live.snapshots[0]).toMatchObject({ min_txid: '0000000000000001', max_txid: '0000000000000001' });
+  expect(live.snapshots.length).toBeGreaterThan(0);
+  for (const snapshot of live.snapshots) expect(snapshot).toMatchObject({ min_txid: '0000000000000001' });
   expect(live.databases).toHaveLength(1);
   const status = (await scene.json('status', 'app.db')) as { state: string; local_txid: string; status: string }[];
   expect(status[0]).toMatchObject({ state: 'replicating', status: 'ok', local_txid: names.at(-1)?.slice(0, 16) });
@@ -73,7 +74,8 @@ test('ltx, generations, snapshots, databases, status and info agree, with and wi
   const offline = await look();
   expect(offline.files).toEqual((await scene.json('ltx', 'app.db')) as object);
   expect(offline.generations[0]).toMatchObject({ restorable: true, min_txid: '0000000000000001' });
-  expect(await scene.ok('ltx', '-level', '9', 'app.db')).not.toMatch(/^9 /m);
+  const nine = (await scene.json('ltx', '-level', '9', 'app.db')) as { level: number }[];
+  expect(nine.map(({ level }) => level)).toEqual(scene.ltxFiles('replica', '9').map(() => 9));
   expect((await scene.with('ltx', '-level', '12', 'app.db')).status).toBe(2);
   expect(await scene.ok('status')).toMatch(/stopped|not running|ok/);
 });

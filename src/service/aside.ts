@@ -1,7 +1,7 @@
 /** Keeps what only we have when another process has taken a replica over: a directory that restores like a replica (docs/engine.md, Fencing and leases). */
 
-import { link, mkdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { errorToData } from '../base/errors.ts';
@@ -26,13 +26,16 @@ export interface AsideOptions {
 export const asideDirectory = (metaPath: string): string => join(metaPath, 'aside');
 
 const ATTEMPTS = 4;
+/** Directories kept for one replica: a lease that goes back and forth must not fill the disk. */
+const MOST_KEPT = 3;
+const STAMP = /^\d{8}T\d{6}\.\d{3}Z$/;
 const RETRY = { initialMs: 250, capMs: 2000 } as const;
 
 export class Aside {
   readonly #options: AsideOptions;
   readonly #problems: ProblemLog;
-  /** Level-0 directories that get every further file. */
-  readonly #open = new Set<string>();
+  /** By replica: the level-0 directory that gets every further file. */
+  readonly #open = new Map<string, string>();
   #work: Promise<unknown> = Promise.resolve();
 
   constructor(options: AsideOptions) {
@@ -50,10 +53,15 @@ export class Aside {
     return kept;
   }
 
+  /** The replica is ours again: it gets the further files. */
+  end(replica: string): void {
+    this.#work = this.#work.then(() => this.#open.delete(replica));
+  }
+
   /** A further local file is durable. */
   add(txid: TXID): void {
     if (this.#open.size === 0) return;
-    this.#work = this.#work.then(() => Promise.all([...this.#open].map((directory) => this.#link(txid, directory))));
+    this.#work = this.#work.then(() => Promise.all([...this.#open.values()].map((directory) => this.#link(txid, directory))));
   }
 
   /** Resolves when everything that was begun has ended. */
@@ -68,7 +76,7 @@ export class Aside {
     const backoff = new Backoff(RETRY);
     for (;;) {
       try {
-        await this.#make(path);
+        await this.#make(path, replica);
         const command = `litestream restore -o ${shellWord(`${settings.path}.kept`)} ${shellWord(`file://${path}`)}`;
         log.log('warn', 'another process has taken the replica over; what it does not have is kept aside', { replica, path, command });
         return `What only this machine has is kept: ${command}`;
@@ -84,7 +92,7 @@ export class Aside {
   }
 
   /** A snapshot, and the local files that go on after it. Complete under its name, or not there. */
-  async #make(path: string): Promise<void> {
+  async #make(path: string, replica: string): Promise<void> {
     const { local, snapshot } = this.#options;
     const temp = `${path}.tmp`;
     await rm(temp, { recursive: true, force: true });
@@ -93,8 +101,16 @@ export class Aside {
     const { maxTXID } = await snapshot(join(temp, 'ltx', '9'));
     await rename(temp, path);
     const directory = join(path, 'ltx', '0');
-    this.#open.add(directory);
+    await this.#dropOldest(path);
+    this.#open.set(replica, directory);
     for (const { txid } of await local.list()) if (txid > maxTXID) await this.#link(txid, directory);
+  }
+
+  /** What is kept now holds the state of all earlier ones, carried on. */
+  async #dropOldest(newest: string): Promise<void> {
+    const stem = basename(newest).slice(0, basename(newest).lastIndexOf('-') + 1);
+    const names = (await readdir(dirname(newest))).filter((name) => name.startsWith(stem) && STAMP.test(name.slice(stem.length))).sort();
+    for (const name of names.slice(0, -MOST_KEPT)) await rm(join(dirname(newest), name), { recursive: true, force: true });
   }
 
   /** Costs a name, no bytes; on another file system there is none, and the snapshot has to do. */

@@ -352,6 +352,7 @@ export class ManagedDatabase implements DatabaseHandle {
       bridge: (signal) => this.#snapshot(replica, signal),
       confirmed: () => this.#prune(),
       displaced: () => this.#aside.keep(replica.settings.name),
+      regained: () => this.#aside.end(replica.settings.name),
       failed: (error) => this.#resets.consider(error),
     });
   }

@@ -47,6 +47,8 @@ export interface ReplicaNeeds {
   failed?(error: ErrorData): void;
   /** Another process writes there; resolves with what to do about what it does not have, a sentence. */
   displaced?(): Promise<string>;
+  /** That is over. */
+  regained?(): void;
 }
 
 const BRIDGE_RETRY = { initialMs: 1000, capMs: 300_000, jitter: 0.1 };
@@ -150,8 +152,7 @@ export class ManagedReplica implements ReplicaHandle {
   /** The local state was reset: looks anew, whatever was found before. */
   startOver(): Promise<void> {
     this.replica.endWrites(undefined);
-    this.#advice = undefined;
-    this.#keeping = undefined;
+    this.#regain();
     return this.#uploader.startOver();
   }
 
@@ -281,8 +282,7 @@ export class ManagedReplica implements ReplicaHandle {
   #onEvent(event: UploadEvent): void {
     switch (event.type) {
       case 'uploaded':
-        this.#advice = undefined;
-        this.#keeping = undefined;
+        this.#regain();
         this.#bridgeBackoff.reset();
         this.#bridgePauseMs = 0;
         this.#bridges.succeeded();
@@ -313,6 +313,13 @@ export class ManagedReplica implements ReplicaHandle {
   async #snapshot(): Promise<FileInfo> {
     if (this.#needs === undefined) throw new LitestreamError('DB_NOT_OPEN', `${this.#options.database.name} is not open`);
     return this.#needs.bridge(this.#closing.signal);
+  }
+
+  #regain(): void {
+    if (this.#keeping === undefined) return;
+    this.#advice = undefined;
+    this.#keeping = undefined;
+    this.#needs?.regained?.();
   }
 
   /** Nothing more is written or deleted by us, and what only we have is kept. */

@@ -11,7 +11,7 @@ import type { DatabaseEntry } from '../../src/service/options.ts';
 import type { ReplicaStatus } from '../../src/service/service.ts';
 import { runJob } from '../../src/workers/job-host.ts';
 import type { App } from '../support/app-process.ts';
-import { becomes, Setting, settled as settledOnce } from './setting.ts';
+import { becomes, Setting, STOP, settled as settledOnce } from './setting.ts';
 
 const TTL = 2000;
 
@@ -178,6 +178,35 @@ describe('a second writer without a lease', () => {
     // Nothing is written or deleted by the loser from now on, whatever asks for it.
     await expect(a.replicas[0]?.replica.mayWrite()).rejects.toMatchObject({ code: 'SECOND_WRITER' });
     expect(setting.lines.filter(({ message }) => message.includes('kept aside'))).toHaveLength(1);
+  });
+
+  test('that has gone: a reset lets the loser go on behind what it wrote, and nothing more is kept aside', async () => {
+    const app = await setting.application('a');
+    await insert(app, 'of a');
+    const { database: a } = await setting.start(entryOf('a'));
+    await settled(a);
+    const other = await setting.application('b');
+    await insert(other, 'of b');
+    const { service, database: b } = await setting.start(entryOf('b'));
+    await settled(b);
+    await service.stop(STOP);
+    const winners = await filesThere();
+    await insert(app, 'more of a');
+    a.replicas[0]?.retryNow();
+    await expect.poll(() => replicaOf(a).lastError?.error.hint ?? '', soon).toContain('litestream restore');
+    await a.reset('the other machine is gone');
+    await becomes(a, 'replicating');
+    await insert(app, 'and on');
+    await settled(a);
+    expect(await setting.restoredDigest(app)).toBe(await app.digest());
+    const now = await filesThere();
+    for (const [name, bytes] of winners) expect(now.get(name), name).toBe(bytes);
+    const kept = () =>
+      readdirSync(setting.at('.a.db-litestream', 'aside'), { recursive: true, encoding: 'utf8' }).filter((name) => /one-.*ltx$/.test(name));
+    const before = kept();
+    await insert(app, 'not aside');
+    await settled(a);
+    expect(kept()).toEqual(before);
   });
 
   test('that wrote while we run is found by its listing, too, and not followed', async () => {

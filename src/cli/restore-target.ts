@@ -4,7 +4,6 @@ import { hasCode, LitestreamError } from '../base/errors.ts';
 import { absolutePath } from '../config/paths.ts';
 import { parseReplicaURL } from '../config/replicas.ts';
 import type { Settings } from '../config/settings.ts';
-import { destinationsOf } from '../service/destinations.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { Door } from './door.ts';
 import { quoteWord } from './flags.ts';
@@ -89,6 +88,7 @@ async function lostMembers({ directories, databases }: Settings): Promise<Databa
 
 /** Names of the replicas, and destinations of dated ones, that are at `directory`; a template stands for all of its dates. */
 async function replicasAt({ replicas }: DatabaseEntry, directory: string): Promise<readonly string[]> {
+  const { destinationsOf } = await import('../service/destinations.ts');
   const names = await Promise.all(
     replicas.map(async (replica) => {
       if (replica.dated?.template === directory || replica.store.path === directory) return [replica.name];

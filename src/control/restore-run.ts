@@ -5,7 +5,10 @@ import type { LegacyRestoreResult } from '../engine/legacy/restore.ts';
 import type { OutputRequest } from '../engine/restore/produce.ts';
 import type { RestoreProgress } from '../engine/restore/progress.ts';
 import type { RestoreResult } from '../engine/restore/restore.ts';
+import type { TXID } from '../formats/ltx/txid.ts';
+import { maintenanceOf } from '../service/maintenance/maintenance.ts';
 import type { JobContext } from './job-work.ts';
+import { handleOf } from './lookup.ts';
 import { formatInstant } from './moment.ts';
 import type { OutputTarget } from './output-path.ts';
 import type { Progress } from './progress.ts';
@@ -82,10 +85,21 @@ async function runRestore(world: World, choice: Choice, request: OutputRequest, 
     const { plan } = choice;
     // What was put together is planned there again: the job finds out itself who gives what.
     const what = others.combine === true ? { target: { type: 'txid', txid: plan.reached.txid } as const } : { target: asked.target, plan };
-    return world.runJob('restore', { ...common, ...others, ...what }, options);
+    const release = holdChain(world, choice, plan.reached.txid);
+    try {
+      return await world.runJob('restore', { ...common, ...others, ...what }, options);
+    } finally {
+      release();
+    }
   }
   const identities = (replica.ageIdentities ?? []).map((secret) => secret.reveal());
   return world.runJob('restoreLegacy', { ...common, plan: choice.plan, identities }, options);
+}
+
+/** What is being restored must not expire meanwhile; offline there is nobody who could keep it. */
+function holdChain(world: World, { entry, replica }: Choice, txid: TXID): () => void {
+  const running = handleOf(world, entry)?.replicas.find(({ settings }) => settings.name === replica.name);
+  return (running === undefined ? undefined : maintenanceOf(running)?.hold(txid)) ?? (() => {});
 }
 
 function diskFilled(output: string, free: number): LitestreamError {

@@ -6,7 +6,6 @@ import type { CallContext } from '../../control/verb.ts';
 import { defineCommand, wordFlag } from '../command.ts';
 import { withControl } from '../connect.ts';
 import type { Door } from '../door.ts';
-import { runFollow } from '../follow.ts';
 import { formatJSON } from '../json.ts';
 import { createProgressLine } from '../progress.ts';
 import { planJSON, planText, type RestoreOutcome, resultJSON, resultText, summaryText } from '../restore-output.ts';
@@ -76,8 +75,10 @@ Examples:
   flags: FLAGS,
   async run({ values, positionals }, door) {
     if (values.undo === true) return runUndo(door, values, positionals);
-    if (values.f === true || values['follow-interval'] !== undefined)
+    if (values.f === true || values['follow-interval'] !== undefined) {
+      const { runFollow } = await import('../follow.ts');
       return runFollow(values, readIntegrity(values) ?? 'none', positionals, door);
+    }
     const wishes = readWishes(values);
     if (values.parallelism !== undefined) door.stderr.write('Warning: -parallelism is deprecated and has no effect\n');
     const work = await restoreTargets(door, values, positionals);

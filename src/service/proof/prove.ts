@@ -15,6 +15,7 @@ import type { Check } from '../../engine/verify/checks.ts';
 import type { VerifyResult } from '../../engine/verify/verify.ts';
 import type { Proof } from '../../replica/proof-record.ts';
 import { limited } from '../limited.ts';
+import { maintenanceOf } from '../maintenance/maintenance.ts';
 import type { DatabaseHandle, ReplicaHandle } from '../service.ts';
 import { reasonsOf } from './reasons.ts';
 
@@ -94,13 +95,22 @@ async function verify(request: ProveRequest, sums: PageSums | undefined, tools: 
     ...(sums === undefined ? {} : { sums }),
     ...(pages === undefined ? {} : { known: pages }),
   };
+  const release = holdChain(request, sums);
   try {
     checkFreeSpace(join(scratch, 'copy'), sizeOf(request.database.path));
     return await tools.runJob('verify', job, { signal, ...(onProgress === undefined ? {} : { onProgress }) });
   } catch (error) {
     if (!hasCode(error, 'DISK_FULL')) throw error;
     return noRoom(error.message, clock.monotonic() - start);
+  } finally {
+    release();
   }
+}
+
+/** What is being verified must not expire meanwhile. */
+function holdChain({ live }: ProveRequest, sums: PageSums | undefined): () => void {
+  const txid = sums?.txid ?? live?.replica.position;
+  return (live === undefined || txid === undefined ? undefined : maintenanceOf(live.replica)?.hold(txid)) ?? (() => {});
 }
 
 /** Looks at the path only: the database file is never opened here (decision 9). */

@@ -5,6 +5,7 @@ import { parseLTXName, type TXIDRange } from '../formats/ltx/filename.ts';
 import { decodeHeader, LTX_HEADER_SIZE } from '../formats/ltx/header.ts';
 import { formatTXID, NO_TXID, type TXID } from '../formats/ltx/txid.ts';
 import { bytesBody, readAll } from '../storage/body.ts';
+import { compareKeys } from '../storage/key.ts';
 import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody } from '../storage/object-store.ts';
 import { settleCollision } from './collision.ts';
 import { type FileInfo, LEVELS, type Level } from './file-info.ts';
@@ -75,7 +76,8 @@ export class Replica {
 
   /**
    * Files of a level by (minTXID, maxTXID). Names that are not LTX names are skipped, but encrypted files are NOT_SUPPORTED: skipping them
-   * would make a full replica look empty. Nothing is a snapshot: files may come and go meanwhile.
+   * would make a full replica look empty. A store that does not keep to the order is NOT_SUPPORTED, too. Nothing is a snapshot: files may
+   * come and go meanwhile.
    */
   async *list(level: Level, { seek = NO_TXID, exactTimes = false, signal }: ListOptions = {}): AsyncGenerator<FileInfo, void, undefined> {
     const files = this.#listed(level, seek, signal);
@@ -192,7 +194,12 @@ export class Replica {
     const prefix = this.#layout.levelPrefix(this.#prefix, level);
     // Every name from `seek` on is longer than the bare TXID and so comes after it.
     const start = seek === NO_TXID ? {} : { after: prefix + formatTXID(seek) };
+    let last = '';
     for await (const { key, size, createdAt } of this.store.list(prefix, { ...start, signal })) {
+      if (key === last) continue;
+      // Everything above goes by the order, and a listing that breaks off is taken up behind its last key.
+      if (compareKeys(key, last) < 0) throw disordered(this.store.destination, last, key);
+      last = key;
       const name = key.slice(prefix.length);
       const range = parseLTXName(name);
       if (range !== undefined) yield { level, ...range, size, createdAt };
@@ -231,3 +238,12 @@ const encrypted = (destination: string): LitestreamError =>
   new LitestreamError('NOT_SUPPORTED', `the replica at ${destination} holds encrypted files`, {
     hint: 'Give the age identities it was encrypted for, or another destination.',
   });
+
+const disordered = (destination: string, last: string, key: string): LitestreamError =>
+  new LitestreamError(
+    'NOT_SUPPORTED',
+    `listing ${destination}: ${key} comes after ${last}, and a listing has to be in the order of its keys`,
+    {
+      hint: 'Use a service that lists objects in order; nothing was changed there.',
+    },
+  );

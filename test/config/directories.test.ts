@@ -183,6 +183,16 @@ describe('looking through a directory', () => {
     expect((await load(`dbs:\n${entry('pattern: "*.db"\nrecursive: true')}`)).paths).toEqual(['.hidden.db', 'a.db', 'b.db', 'sub/c.db']);
   });
 
+  test('copies that follow a replica are left alone, and named', async () => {
+    for (const name of ['d/a.db', 'd/copy.db']) put(name);
+    put('d/copy.db-txid', '0000000000000003\n');
+    const { paths, problems } = await load(PLAIN);
+    expect(paths).toEqual(['a.db']);
+    expect(problems).toMatchObject([
+      { severity: 'warning', message: expect.stringMatching(/d\/copy\.db is a copy that follows a replica .*remove .*copy\.db-txid/) },
+    ]);
+  });
+
   test('none is an error unless the directory is watched', async () => {
     expect((await load(PLAIN)).problems).toMatchObject([{ severity: 'error', message: expect.stringContaining('no database in') }]);
     expect((await load(`dbs:\n${entry('pattern: "*.db"\nwatch: true')}`)).problems).toEqual([]);

@@ -239,6 +239,30 @@ describe('with file events', () => {
     expect(longest, 'ms in which nothing else could run').toBeLessThan(500);
   });
 
+  test('a copy that follows a replica is left alone, told once, and taken in when it is one no more', async () => {
+    put('copy.db-txid', '0000000000000003\n');
+    put('copy.db');
+    put('a.db');
+    const clock = new FakeClock();
+    const status = watching({}, { clock });
+    await become('a.db');
+    const told = () => lines.filter((line) => line.includes('copy.db is a copy that follows a replica'));
+    await expect.poll(told, POLL).toHaveLength(1);
+    expect(status()).toMatchObject({ state: 'watching', members: 1 });
+    writeFileSync(join(root, 'copy.db'), 'SQLite format 3\0 and an increment');
+    await clock.advance(60_000);
+    await expect.poll(() => status().state, POLL).toBe('watching');
+    expect(service.paths).toEqual(['a.db']);
+    expect(told()).toHaveLength(1);
+    unlinkSync(join(root, 'copy.db-txid'));
+    await expect
+      .poll(async () => {
+        await clock.advance(60_000);
+        return service.paths;
+      }, POLL)
+      .toEqual(['a.db', 'copy.db']);
+  });
+
   test('a database with an entry of its own is not taken in, nor one that was there before', async () => {
     put('own.db');
     put('found.db');

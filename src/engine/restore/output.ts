@@ -3,6 +3,7 @@
 import { lstatSync, type Stats, statfsSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
+import { followPlaces } from '../follow/places.ts';
 
 /** A database and the files that belong to it, the database first. */
 export const SIDE_SUFFIXES = ['', '-wal', '-shm', '-journal'] as const;
@@ -25,7 +26,7 @@ export const HEADROOM_BYTES = 64 * 1024 * 1024;
 
 /**
  * Checks the output path. Without `force` nothing may exist there, not even a side file or a dangling link: OUTPUT_EXISTS.
- * With it a regular file may, which is returned; OUTPUT_IN_USE while anything uses it.
+ * With it a regular file may, which is returned; OUTPUT_IN_USE while anything uses it, and for a copy that follows a replica.
  */
 export function checkOutput(
   output: string,
@@ -44,6 +45,7 @@ export function checkOutput(
   }
   if (found === undefined) return undefined;
   refuseSpecial(output, found);
+  refuseCopy(output);
   guard.assertUnused(output, metaPath);
   return { mode: found.mode & 0o7777, uid: found.uid, gid: found.gid };
 }
@@ -80,5 +82,15 @@ function refuseSpecial(output: string, found: Stats): void {
   const kind = found.isSymbolicLink() ? 'a symbolic link' : 'not a regular file';
   throw new LitestreamError('OUTPUT_EXISTS', `restoring to ${output}: it is ${kind}`, {
     hint: 'Name the database file itself as the output.',
+  });
+}
+
+/** A follower holds no lock between its rounds; its cursor tells that there is one, or was. */
+function refuseCopy(output: string): void {
+  const { cursor } = followPlaces(output);
+  if (!existsAtAll(cursor)) return;
+  throw new LitestreamError('OUTPUT_IN_USE', `restoring to ${output}: it is a copy that follows a replica`, {
+    details: { path: cursor },
+    hint: `Choose another output. If nothing follows to it any more, remove ${cursor} first.`,
   });
 }

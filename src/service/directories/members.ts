@@ -36,8 +36,10 @@ export async function expandDirectories(
     for (const unread of found.problems)
       if (!directory.watch) problem('error', errorToData(unread).message);
       else if (errorToData(unread).code !== 'DB_NOT_FOUND') problem('warning', errorToData(unread).message);
+    for (const below of found.copies)
+      if (!explicit.has(join(directory.dir, below))) problem('warning', copyText(join(directory.dir, below)));
     const paths = found.members.filter((below) => !explicit.has(join(directory.dir, below)));
-    if (found.members.length === 0 && found.problems.length === 0 && !directory.watch)
+    if (found.members.length + found.copies.length === 0 && found.problems.length === 0 && !directory.watch)
       problem('error', `no database in ${directory.dir} matches "${directory.pattern}"`);
     for (const below of paths.toSorted()) {
       const entry = memberEntry(
@@ -55,6 +57,10 @@ export async function expandDirectories(
   }
   return { members, problems };
 }
+
+/** What is said of a file that would be a member if nothing followed to it. */
+export const copyText = (path: string): string =>
+  `${path} is a copy that follows a replica and is not replicated; remove ${path}-txid if nothing follows to it any more`;
 
 /** The entry of the file at `path` if it is, was or would be a member of a directory; nothing is looked at. */
 export function memberAt(directories: readonly DirectorySettings[], path: string): DatabaseEntry | undefined {

@@ -8,8 +8,9 @@ import type { DatabaseEntry } from '../options.ts';
 import type { StopLimits } from '../stop-limits.ts';
 import { Holders, identityOf } from './holders.ts';
 import { directoryKey, memberEntry, memberName, memberPath } from './member.ts';
+import { copyText } from './members.ts';
 import type { DirectorySettings } from './options.ts';
-import { isDatabaseFile, lookAt } from './scan.ts';
+import { isDatabaseFile, isFollowedCopy, lookAt } from './scan.ts';
 
 /** The running set of databases. */
 export interface MemberService {
@@ -52,6 +53,8 @@ export class Registrar {
   readonly #tools: RegistrarTools;
   readonly #desk: Desk;
   readonly #members = new Set<string>();
+  /** Told about. */
+  readonly #copies = new Set<string>();
   readonly #tasks = new Map<string, Task>();
   readonly #troubles = new Map<string, MemberTrouble>();
   readonly #stopping = new AbortController();
@@ -155,6 +158,8 @@ export class Registrar {
 
   async #open(path: string, below: string): Promise<void> {
     if ((await lookAt(path))?.isFile() !== true || !(await isDatabaseFile(path))) return; // a change of the file will tell
+    if (await isFollowedCopy(path)) return this.#passOver(path);
+    this.#copies.delete(path);
     this.#stopping.signal.throwIfAborted();
     const { service, log } = this.#tools;
     const entry = memberEntry(
@@ -165,6 +170,13 @@ export class Registrar {
     await service.add(entry);
     this.#members.add(path);
     log.log('info', 'a database has appeared and is replicated', { database: entry.settings.name, path });
+  }
+
+  /** The next look through the directory finds it when it is a copy no more. */
+  #passOver(path: string): void {
+    if (this.#copies.has(path)) return;
+    this.#copies.add(path);
+    this.#tools.log.log('warn', copyText(path), { path });
   }
 
   async #unregister(path: string): Promise<void> {

@@ -4,6 +4,7 @@ import type { BigIntStats, Dirent } from 'node:fs';
 import { lstat, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
+import { followPlaces } from '../../engine/follow/places.ts';
 import { isMemberName, isOwnDirectory, rootsOf } from './member.ts';
 import type { DirectorySettings } from './options.ts';
 
@@ -81,17 +82,32 @@ export async function isDatabaseFile(path: string): Promise<boolean> {
   }
 }
 
-/** Paths below the directory of every file that is a database now, and the directories that could not be read. For a process that has none of them open. */
-export async function findMembers(settings: DirectorySettings): Promise<{ readonly members: string[]; readonly problems: unknown[] }> {
+/** True for a copy that follows a replica, which replicating would put into WAL mode and so spoil: its cursor stands beside it. */
+export const isFollowedCopy = async (path: string): Promise<boolean> => (await lookAt(followPlaces(path).cursor)) !== undefined;
+
+export interface FoundMembers {
+  readonly members: readonly string[];
+  /** Databases that are left alone, because they are copies that follow a replica. */
+  readonly copies: readonly string[];
+  /** Directories that could not be read. */
+  readonly problems: readonly unknown[];
+}
+
+/** Paths below the directory of every file that is a database now. For a process that has none of them open. */
+export async function findMembers(settings: DirectorySettings): Promise<FoundMembers> {
   const members: string[] = [];
+  const copies: string[] = [];
   const problems: unknown[] = [];
   const visit = async (below: string): Promise<void> => {
     const { files, directories } = await listDirectory(settings, join(settings.dir, below));
-    for (const name of files.toSorted()) if (await isDatabaseFile(join(settings.dir, below, name))) members.push(join(below, name));
+    for (const name of files.toSorted()) {
+      const path = join(settings.dir, below, name);
+      if (await isDatabaseFile(path)) ((await isFollowedCopy(path)) ? copies : members).push(join(below, name));
+    }
     for (const name of directories.toSorted()) await visit(join(below, name)).catch((error: unknown) => problems.push(error));
   };
   await visit('').catch((error: unknown) => problems.push(error));
-  return { members, problems };
+  return { members, copies, problems };
 }
 
 function systemCode(error: unknown): string | undefined {

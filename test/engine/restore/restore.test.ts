@@ -186,6 +186,19 @@ describe('the output', () => {
     expect(leftovers(dirname(output))).toEqual([]);
   });
 
+  test('is no copy that follows a replica: its cursor beside it has to go first', async () => {
+    const { root, output, database } = smallReplica();
+    const replica = await openFileReplica(root);
+    writeFileSync(output, 'a copy');
+    writeFileSync(`${output}-txid`, '0000000000000003\n');
+    const refused = { code: 'OUTPUT_IN_USE', details: { path: `${output}-txid` }, hint: expect.stringContaining(`remove ${output}-txid`) };
+    await expect(restore(replica, { output, force: true })).rejects.toMatchObject(refused);
+    expect(readFileSync(output, 'utf8')).toBe('a copy');
+    rmSync(`${output}-txid`);
+    await restore(replica, { output, force: true });
+    expect(readFileSync(output).equals(database.file(6))).toBe(true);
+  });
+
   test('does not appear when the check of the result fails (row 60)', async () => {
     const { root, output } = smallReplica();
     const checkIntegrity = () => Promise.reject(new LitestreamError('INTEGRITY_FAILED', 'bad'));

@@ -1,19 +1,14 @@
 /** One configured database over its life in this process: engine, uploaders, and what they say about each other. */
 
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { PageSums, SyncResult } from '../engine/database-engine.ts';
-import { removeMovedLogs } from '../engine/db/local-reset.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import type { RunJob } from '../engine/jobs.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
-import { ProblemLog } from '../engine/upload/failures.ts';
 import { LocalLog } from '../engine/upload/local-log.ts';
-import type { TXID } from '../formats/ltx/txid.ts';
 import type { FileInfo } from '../replica/file-info.ts';
 import { Aside } from './aside.ts';
 import { Backlog } from './backlog.ts';
@@ -24,8 +19,11 @@ import type { CompanionCount, MakeCompanion } from './companion.ts';
 import { EngineKeeper, type OpenEngine } from './engine-keeper.ts';
 import { Floors } from './floors.ts';
 import { limited } from './limited.ts';
+import { LocalCleanup } from './local-cleanup.ts';
 import type { ManagedReplica } from './managed-replica.ts';
+import { bringBack } from './missing-database.ts';
 import type { DatabaseEntry } from './options.ts';
+import { ReplicaMoves } from './replica-moves.ts';
 import { type ResetOutcome, Resets } from './reset.ts';
 import { decisive } from './roles.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -60,16 +58,10 @@ export interface Unreplicated {
   readonly error: string;
 }
 
-/** Local files are looked through for removal at most this often, ms. */
-const PRUNE_INTERVAL = 60_000;
-
-const RESTORE_RETRY = { initialMs: 1000, capMs: 300_000, jitter: 0.1 };
 /** Of the time for stopping, the part that may be spent on replicas that have never answered. */
 const ASKING_PART = 0.8;
 /** How long a best-effort replica may hold a stop up, ms. */
 const BEST_EFFORT_FINISH = 5000;
-/** How long uploading what a lost database left in its local log may hold its restore up, ms. */
-const LEFTOVER_LIMIT = 30_000;
 
 export class ManagedDatabase implements DatabaseHandle {
   readonly settings: DatabaseSettings;
@@ -89,12 +81,9 @@ export class ManagedDatabase implements DatabaseHandle {
   readonly #aside: Aside;
   readonly #resets: Resets;
   #starting: Promise<void> | undefined;
-  #moving: Promise<void> | undefined;
-  readonly #moves: ProblemLog;
-  readonly #restores: ProblemLog;
-  readonly #prunes: ProblemLog;
+  readonly #moves: ReplicaMoves;
+  readonly #cleanup: LocalCleanup;
   #isSwept = false;
-  #prunedAt = 0;
 
   constructor(entry: DatabaseEntry, replicas: readonly ManagedReplica[], collaborators: ManagedDatabaseCollaborators) {
     const { clock, log, openEngine, lagBudgetMs } = collaborators;
@@ -104,21 +93,6 @@ export class ManagedDatabase implements DatabaseHandle {
     this.#entry = entry;
     this.#with = collaborators;
     this.#log = log.with({ database: settings.name });
-    this.#restores = new ProblemLog(clock, this.#log, {
-      level: 'error',
-      failing: 'restoring the missing database failed; trying again',
-      over: 'the missing database is taken care of',
-    });
-    this.#prunes = new ProblemLog(clock, this.#log, {
-      level: 'warn',
-      failing: 'removing old local files failed',
-      over: 'old local files can be removed again',
-    });
-    this.#moves = new ProblemLog(clock, this.#log, {
-      level: 'error',
-      failing: 'a replica could not go on at its new destination; it stays at the old one, and it is tried again',
-      over: 'a replica goes on at its new destination',
-    });
     this.#floors = new Floors(replicas, clock, this.#decisive);
     this.#keeper = new EngineKeeper({
       settings,
@@ -172,6 +146,24 @@ export class ManagedDatabase implements DatabaseHandle {
       local: this.#local,
       snapshot: (to) => this.#life.use((engine) => engine.snapshot(to)),
     });
+    this.#moves = new ReplicaMoves({
+      make: collaborators.makeReplica,
+      snapshot: (replica, signal) => this.#snapshot(replica, signal),
+      note: (txid) => this.#floors.note(txid),
+      replace: (old, next) => this.#replace(old, next),
+      clock,
+      log: this.#log,
+      signal: this.#stopping.signal,
+    });
+    this.#cleanup = new LocalCleanup({
+      name: settings.name,
+      metaPath: settings.metaPath,
+      local: this.#local,
+      positions: () => this.#replicas.map(({ position }) => position),
+      scheduler: collaborators.scheduler,
+      clock,
+      log: this.#log,
+    });
     for (const replica of replicas) this.#accompany(replica);
   }
 
@@ -220,38 +212,7 @@ export class ManagedDatabase implements DatabaseHandle {
 
   moveReplica(handle: ReplicaHandle, settings: ReplicaSettings): Promise<void> {
     const old = this.#replicas.find((one) => one === handle);
-    if (old === undefined || this.#stopping.signal.aborted) return Promise.resolve();
-    this.#moving ??= this.#move(old, settings)
-      .then(
-        () => this.#moves.succeeded(),
-        (thrown: unknown) => {
-          const error = errorToData(thrown);
-          if (!this.#stopping.signal.aborted) this.#moves.failed(error.code, { replica: settings.name, error });
-        },
-      )
-      .finally(() => {
-        this.#moving = undefined;
-      });
-    return this.#moving;
-  }
-
-  /** The old destination gets everything up to now, the new one begins with a snapshot, and only then takes the place of the old one. */
-  async #move(old: ManagedReplica, settings: ReplicaSettings): Promise<void> {
-    const signal = this.#stopping.signal;
-    const next = await this.#with.makeReplica(settings);
-    try {
-      const limit = { clock: this.#with.clock, ms: LEFTOVER_LIMIT, what: `the last upload to ${old.replica.store.destination}`, signal };
-      await limited(limit, (call) => old.flush(call)).catch(() => {}); // it is tried once more below, and an old destination that is gone must not hold the new one up
-      this.#floors.note(await next.replica.maxTXID(signal));
-      await this.#snapshot(next, signal);
-    } catch (error) {
-      await next.replica.close();
-      throw error;
-    }
-    this.#replicas = this.#replicas.map((one) => (one === old ? next : one));
-    this.#accompany(next);
-    this.#startReplica(next);
-    await old.finish({ deadlineMs: LEFTOVER_LIMIT, retryMs: 500, signal });
+    return old === undefined || this.#stopping.signal.aborted ? Promise.resolve() : this.#moves.move(old, settings);
   }
 
   async status(): Promise<DatabaseStatus> {
@@ -277,7 +238,8 @@ export class ManagedDatabase implements DatabaseHandle {
     };
     try {
       await this.#starting;
-      await this.#moving;
+      await this.#moves.settled();
+      await this.#cleanup.stop();
       await this.#lastQuestion(deadline);
       await this.#life.stop(deadline.signal);
       const uncaptured = await this.#keeper.close(deadline.signal);
@@ -300,6 +262,12 @@ export class ManagedDatabase implements DatabaseHandle {
     await replica.finish({ ...limits, deadlineMs: ms });
   }
 
+  #replace(old: ManagedReplica, next: ManagedReplica): void {
+    this.#replicas = this.#replicas.map((one) => (one === old ? next : one));
+    this.#accompany(next);
+    this.#startReplica(next);
+  }
+
   #accompany(replica: ManagedReplica): void {
     const { clock, scheduler, runJob, companions, onCount } = this.#with;
     const name = replica.settings.name;
@@ -319,14 +287,31 @@ export class ManagedDatabase implements DatabaseHandle {
 
   async #begin(): Promise<void> {
     const signal = this.#stopping.signal;
-    if (this.#entry.restoreIfMissing) await this.#restoreMissing(signal);
+    if (this.#entry.restoreIfMissing) await this.#bringBack(signal);
     await this.#with.scheduler.withBudget('asking', () => this.#floors.ask(signal), signal);
     signal.throwIfAborted();
     await this.#life.begin(async () => {
       this.#keeper.open();
       for (const replica of this.replicas) this.#startReplica(replica);
+      this.#cleanup.start();
     });
     if (!this.#floors.areKnown) void this.#findFloors(signal);
+  }
+
+  #bringBack(signal: AbortSignal): Promise<void> {
+    const { clock, restoreMissing } = this.#with;
+    return bringBack(
+      {
+        path: this.settings.path,
+        local: this.#local,
+        restore: (abort) => restoreMissing(this.#entry, abort),
+        flush: (abort) => Promise.all(this.#decisive.map((replica) => replica.flush(abort))),
+        onFailed: (error) => this.#keeper.view.fail(error),
+        clock,
+        log: this.#log,
+      },
+      signal,
+    );
   }
 
   /** An engine that does not know what a replica holds has captured nothing; it may still, if the replica answers in good time. */
@@ -350,7 +335,7 @@ export class ManagedDatabase implements DatabaseHandle {
         return this.#life.isCold ? this.#life.wake() : this.#keeper.tellFloor();
       },
       bridge: (signal) => this.#snapshot(replica, signal),
-      confirmed: () => this.#prune(),
+      confirmed: () => this.#cleanup.confirmed(),
       displaced: () => this.#aside.keep(replica.settings.name),
       regained: () => this.#aside.end(replica.settings.name),
       failed: (error) => this.#resets.consider(error),
@@ -396,57 +381,6 @@ export class ManagedDatabase implements DatabaseHandle {
     this.#staging.sweep().catch((error: unknown) => {
       this.#log.log('warn', 'leftovers of interrupted snapshots could not be removed', { error: errorToData(error) });
     });
-  }
-
-  /** Local files every replica has are kept for a while, then removed. */
-  #prune(): void {
-    const now = this.#with.clock.now();
-    if (now - this.#prunedAt < PRUNE_INTERVAL) return;
-    const positions = this.replicas.map((replica) => replica.position).filter((position) => position !== undefined);
-    const [first, ...others] = positions;
-    if (first === undefined || positions.length < this.replicas.length) return;
-    this.#prunedAt = now;
-    const confirmed = others.reduce<TXID>((least, position) => (position < least ? position : least), first);
-    removeMovedLogs(this.settings.metaPath, confirmed);
-    this.#local.prune(confirmed, now).then(
-      () => this.#prunes.succeeded(),
-      (thrown: unknown) => {
-        const error = errorToData(thrown);
-        this.#prunes.failed(error.code, { error });
-      },
-    );
-  }
-
-  async #restoreMissing(signal: AbortSignal): Promise<void> {
-    const backoff = new Backoff(RESTORE_RETRY);
-    await this.#uploadLeftovers(signal);
-    for (;;) {
-      try {
-        await this.#with.restoreMissing(this.#entry, signal);
-        this.#restores.succeeded();
-        return;
-      } catch (error) {
-        signal.throwIfAborted();
-        const data = errorToData(error);
-        this.#keeper.view.fail(data);
-        this.#restores.failed(data.code, { error: data });
-        await this.#with.clock.sleep(backoff.next(), { signal });
-      }
-    }
-  }
-
-  /** What was captured and never uploaded before the file was lost belongs into what is restored. */
-  async #uploadLeftovers(signal: AbortSignal): Promise<void> {
-    if (existsSync(this.settings.path) || (await this.#local.list()).length === 0) return;
-    const limit = { clock: this.#with.clock, ms: LEFTOVER_LIMIT, what: 'uploading the local files of the missing database', signal };
-    try {
-      await limited(limit, (abort) => Promise.all(this.#decisive.map((replica) => replica.flush(abort))));
-    } catch (error) {
-      signal.throwIfAborted();
-      this.#log.log('warn', 'local files of the missing database could not be uploaded before it is restored', {
-        error: errorToData(error),
-      });
-    }
   }
 }
 

@@ -51,6 +51,8 @@ class Scene {
   readonly snapshots: number[] = [];
   readonly maintenance: Maintenance;
   status: Partial<ReplicaStatus> = {};
+  /** It has not said where it is. */
+  isSilent = false;
   engine: { state: EngineState; since: number } = { state: 'waiting', since: 0 };
   #position = 0;
   readonly #database = new NaiveDatabase(512, randomFrom(11));
@@ -62,8 +64,8 @@ class Scene {
     const handle = {
       settings: { name: 'one', maintenance: { ...SETTINGS, ...more } },
       replica: this.replica,
-      get position(): TXID {
-        return toTXID(scene.#position);
+      get position(): TXID | undefined {
+        return scene.isSilent ? undefined : toTXID(scene.#position);
       },
       status: () => scene.status,
     };
@@ -191,9 +193,34 @@ test('a snapshot waits for an engine that is about to open, but not for one that
   expect(await scene.ranges(9)).toBe('1-3 1-4');
 });
 
+test('what is due while the database does not open, and nothing is known of its replica, is done soon after, not an interval later (row 72)', async () => {
+  const LONG = { snapshotIntervalMs: 24 * HOUR };
+  for (const [settings, sooner] of [
+    [LONG, 'level 1'],
+    [{ ...LONG, levels: [] }, 'what was put off'],
+    [{ ...LONG, levels: [{ level: 1, intervalMs: HOUR }], level0RetentionMs: 0 }, 'what was put off'],
+  ] as const) {
+    const scene = new Scene(settings);
+    await scene.commit(3);
+    scene.isSilent = true;
+    scene.engine = { state: 'starting', since: scene.clock.now() };
+    for (const name of scene.scheduler.names) await scene.run(name);
+    expect(scene.store.count('list')).toBe(0);
+    // The replica answers before the database can be opened.
+    scene.isSilent = false;
+    await scene.until(MINUTE);
+    await scene.run(sooner);
+    await scene.until(MINUTE);
+    expect(await scene.ranges(9)).toBe('');
+    scene.engine = { state: 'replicating', since: scene.clock.now() };
+    await scene.run(sooner);
+    await expect.poll(() => scene.snapshots, sooner).toEqual([3]);
+  }
+});
+
 test('without levels nothing is merged and level 0 stays; without deletes everything does', async () => {
   const plain = new Scene({ levels: [], level0RetentionMs: 1, snapshotRetentionMs: 1 });
-  expect(plain.scheduler.names).toEqual(['snapshot of app/one', 'retention of app/one']);
+  expect(plain.scheduler.names).toEqual(['snapshot of app/one', 'retention of app/one', 'what was put off of app/one']);
   const kept = new Scene({ deletes: false, level0RetentionMs: 1, snapshotRetentionMs: 1 });
   for (const scene of [plain, kept]) {
     for (let hour = 0; hour < 3; hour++) {

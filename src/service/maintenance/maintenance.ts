@@ -26,6 +26,10 @@ interface Work {
 
 const LEVEL0 = 'level-0 retention';
 const SNAPSHOT = 'snapshot';
+const PUT_OFF = 'what was put off';
+
+/** What was put off waits no longer than this behind the time at which it can be done, ms. */
+const PUT_OFF_MS = 60_000;
 
 const companions = new WeakMap<ReplicaHandle, Maintenance>();
 
@@ -163,6 +167,9 @@ export class Maintenance implements Companion {
         run: (isForced, signal) => this.#validate(isForced, signal),
       });
     }
+    // Else whatever is due sooner brings it forward.
+    if (works.every(({ intervalMs }) => intervalMs > PUT_OFF_MS))
+      works.push({ of: PUT_OFF, intervalMs: PUT_OFF_MS, budget: 'listing', run: async () => {} });
     return works;
   }
 
@@ -170,7 +177,7 @@ export class Maintenance implements Companion {
   async #tick(work: Work, signal: AbortSignal): Promise<void> {
     this.#coming.delete(work);
     if (!this.#isReady() || (work.of === SNAPSHOT && (await this.#compactor.isOpening()))) {
-      this.#owed.add(work);
+      if (work.of !== PUT_OFF) this.#owed.add(work);
       return;
     }
     this.#owed.delete(work);

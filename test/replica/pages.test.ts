@@ -10,6 +10,7 @@ import { MemoryStore } from '../../src/storage/memory/memory.ts';
 import { patternBytes } from '../storage/contract/bodies.ts';
 import { FaultStore } from '../support/fault-store.ts';
 import { encode, header } from '../support/ltx-files.ts';
+import { Random } from '../support/random.ts';
 
 describe('pages', () => {
   let store: FaultStore;
@@ -59,6 +60,18 @@ describe('pages', () => {
       await expect(readRemoteIndex(replica, { ...file, size }), String(size)).rejects.toMatchObject({
         code: expect.stringMatching(/^LTX_/),
       });
+    }
+  });
+
+  test('of a file cut at 0 to 200 bytes, or of as many bytes of anything, nothing is found, and nothing breaks (row 68)', async () => {
+    const { bytes } = await putFile(40);
+    const random = new Random(68);
+    for (let size = 0; size <= 200; size++) {
+      for (const content of [bytes.subarray(0, size), Buffer.alloc(size), Buffer.alloc(size, 0xff), Buffer.from(random.bytes(size))]) {
+        const file = await replica.write(0, toTXID(1), toTXID(1), bytesBody(content), { createdAt: 0, ifAbsent: false });
+        const index = async () => [...(await readRemoteIndex(replica, file)).entries()];
+        await expect(index(), `${size} bytes`).rejects.toMatchObject({ code: expect.stringMatching(/^LTX_(INVALID|TRUNCATED)$/) });
+      }
     }
   });
 

@@ -64,7 +64,6 @@ export class Observer {
   #begin(database: DatabaseHandle): void {
     if (this.#looking.has(database)) return;
     this.#looking.add(database);
-    if (!this.#cold.has(database) || this.#round % COLD_ROUNDS === 0) for (const replica of database.replicas) replica.look?.();
     this.#look(database)
       .catch((error: unknown) =>
         this.#log.log('error', 'a database could not be observed', { database: database.settings.name, error: String(error) }),
@@ -73,6 +72,7 @@ export class Observer {
   }
 
   async #look(database: DatabaseHandle): Promise<void> {
+    if (!this.#cold.has(database) || this.#round % COLD_ROUNDS === 0) for (const replica of database.replicas) replica.look?.();
     const { state, engine, error, unprotectedSeconds } = await database.status();
     if (engine.state === 'cold') this.#cold.add(database);
     else this.#cold.delete(database);

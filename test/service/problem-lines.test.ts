@@ -181,8 +181,12 @@ test('a database whose state changes with every look is told twice a minute, and
   const states: DatabaseState[] = ['failing', 'replicating'];
   let looks = 0;
   let now: DatabaseState | undefined;
-  const status = async () => ({ state: now ?? states[looks++ % 2], unprotectedSeconds: 1 });
-  const observer = new Observer({ databases: [{ settings: { name: 'app' }, status } as unknown as DatabaseHandle] }, clock, log);
+  const status = async () => ({ state: now ?? states[looks++ % 2], engine: {}, unprotectedSeconds: 1 });
+  const observer = new Observer(
+    { databases: [{ settings: { name: 'app' }, replicas: [], status } as unknown as DatabaseHandle] },
+    clock,
+    log,
+  );
   observer.start();
   await clock.advance(600_000);
   const told = expectQuiet('the database is not protected as it should be');

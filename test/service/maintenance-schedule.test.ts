@@ -12,10 +12,10 @@ import { type TXID, toTXID } from '../../src/formats/ltx/txid.ts';
 import type { Level } from '../../src/replica/file-info.ts';
 import { pathLayout } from '../../src/replica/layout.ts';
 import { Replica } from '../../src/replica/replica.ts';
-import type { CompanionContext } from '../../src/service/companion.ts';
+import type { CompanionContext } from '../../src/service/companions/companion.ts';
+import { Staging } from '../../src/service/local/staging.ts';
 import { Maintenance, maintenanceOf, makeMaintenance } from '../../src/service/maintenance/maintenance.ts';
 import type { ReplicaStatus } from '../../src/service/service.ts';
-import { Staging } from '../../src/service/staging.ts';
 import { bytesBody } from '../../src/storage/body.ts';
 import { MemoryStore } from '../../src/storage/memory/memory.ts';
 import { runJobHere } from '../../src/workers/job-kinds.ts';
@@ -214,7 +214,7 @@ test('what is due while the database does not open, and nothing is known of its 
     expect(await scene.ranges(9)).toBe('');
     scene.engine = { state: 'replicating', since: scene.clock.now() };
     await scene.run(sooner);
-    await expect.poll(() => scene.snapshots, sooner).toEqual([3]);
+    await expect.poll(() => scene.snapshots).toEqual([3]);
   }
 });
 

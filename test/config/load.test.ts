@@ -216,6 +216,14 @@ describe('a configuration in the style of the original', () => {
     });
   });
 
+  test('truncate-page-n: nothing and 0 mean the default, only a negative value switches the brake off (row 30)', () => {
+    const pagesOf = (line: string) => settingsOf(`${DB}${line}`).databases[0]?.settings.truncatePages;
+    expect(pagesOf('')).toBe(121_359);
+    expect(pagesOf('    truncate-page-n: 0\n')).toBe(121_359);
+    expect(pagesOf('    truncate-page-n: 7\n')).toBe(7);
+    expect(pagesOf('    truncate-page-n: -1\n')).toBe(Number.POSITIVE_INFINITY);
+  });
+
   test('a bare number as duration means nanoseconds, and says loudly so', () => {
     const text = DB.replace('path: /backups/app', 'path: /backups/app\n      sync-interval: 10');
     expect(settingsOf(text).databases[0]?.replicas[0]?.syncIntervalMs).toBe(10 / 1e6);

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { type ColdSupport, coldSupport } from '../service/cold/support.ts';
-import type { Metrics } from '../service/metrics.ts';
+import type { Metrics } from '../service/metrics/metrics.ts';
 import { WatchThread } from '../workers/watch-thread.ts';
 
 export interface Cold {

@@ -1,12 +1,12 @@
 /** What accompanies each replica of a running daemon. */
 
 import { openReplica } from '../replica/open.ts';
-import type { MakeCompanion } from '../service/companion.ts';
-import { datedCompanion } from '../service/dated-companion.ts';
-import { leaseCompanion } from '../service/lease-companion.ts';
+import type { MakeCompanion } from '../service/companions/companion.ts';
+import { datedCompanion } from '../service/companions/dated.ts';
+import { leaseCompanion } from '../service/companions/lease.ts';
+import { makeMirror } from '../service/companions/mirror.ts';
+import { expireReplaced } from '../service/companions/replaced.ts';
 import { makeMaintenance } from '../service/maintenance/maintenance.ts';
-import { makeMirror } from '../service/mirror-companion.ts';
-import { expireReplaced } from '../service/replaced-companion.ts';
 import { watchReplica } from '../service/watchdog/companion.ts';
 
 /** In this order they are made; each decides by the replica's settings whether it is needed. */

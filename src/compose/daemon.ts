@@ -19,11 +19,11 @@ import { WatchedDirectories } from '../service/directories/watched-directories.t
 import { checkHealth, isReady } from '../service/health.ts';
 import { limited } from '../service/limited.ts';
 import { maintainAll } from '../service/maintenance/maintain-all.ts';
-import { Metrics } from '../service/metrics.ts';
+import { Metrics } from '../service/metrics/metrics.ts';
 import { proofCompanion } from '../service/proof/companion.ts';
 import { ProofLedgers } from '../service/proof/ledger.ts';
 import { Replication } from '../service/replication.ts';
-import { WheelScheduler } from '../service/wheel-scheduler.ts';
+import { WheelScheduler } from '../service/schedule/wheel-scheduler.ts';
 import { VERSION } from '../version.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
 import { runJob } from '../workers/job-host.ts';

@@ -10,25 +10,25 @@ import type { RunJob } from '../engine/jobs.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import { LocalLog } from '../engine/upload/local-log.ts';
 import type { FileInfo } from '../replica/file-info.ts';
-import { Aside } from './aside.ts';
-import { Backlog } from './backlog.ts';
 import { CaptureCheck } from './capture-check.ts';
 import { EngineLife } from './cold/engine-life.ts';
 import type { ColdSupport } from './cold/support.ts';
-import type { CompanionCount, MakeCompanion } from './companion.ts';
+import type { CompanionCount, MakeCompanion } from './companions/companion.ts';
 import { EngineKeeper, type OpenEngine } from './engine-keeper.ts';
 import { Floors } from './floors.ts';
 import { limited } from './limited.ts';
-import { LocalCleanup } from './local-cleanup.ts';
+import { Aside } from './local/aside.ts';
+import { Backlog } from './local/backlog.ts';
+import { bringBack } from './local/missing-database.ts';
+import { Resets } from './local/reset.ts';
+import { LocalRetention } from './local/retention.ts';
+import { Staging } from './local/staging.ts';
 import type { ManagedReplica } from './managed-replica.ts';
-import { bringBack } from './missing-database.ts';
 import type { DatabaseEntry } from './options.ts';
 import { ReplicaMoves } from './replica-moves.ts';
-import { type ResetOutcome, Resets } from './reset.ts';
 import { decisive } from './roles.ts';
-import type { Scheduler } from './scheduler.ts';
-import type { DatabaseHandle, DatabaseStatus, ReplicaHandle } from './service.ts';
-import { Staging } from './staging.ts';
+import type { Scheduler } from './schedule/scheduler.ts';
+import type { DatabaseHandle, DatabaseStatus, ReplicaHandle, ResetOutcome } from './service.ts';
 import { StopDeadline, type StopLimits } from './stop-limits.ts';
 import { Verdict } from './verdict.ts';
 
@@ -82,7 +82,7 @@ export class ManagedDatabase implements DatabaseHandle {
   readonly #resets: Resets;
   #starting: Promise<void> | undefined;
   readonly #moves: ReplicaMoves;
-  readonly #cleanup: LocalCleanup;
+  readonly #retention: LocalRetention;
   #isSwept = false;
 
   constructor(entry: DatabaseEntry, replicas: readonly ManagedReplica[], collaborators: ManagedDatabaseCollaborators) {
@@ -155,7 +155,7 @@ export class ManagedDatabase implements DatabaseHandle {
       log: this.#log,
       signal: this.#stopping.signal,
     });
-    this.#cleanup = new LocalCleanup({
+    this.#retention = new LocalRetention({
       name: settings.name,
       metaPath: settings.metaPath,
       local: this.#local,
@@ -239,7 +239,7 @@ export class ManagedDatabase implements DatabaseHandle {
     try {
       await this.#starting;
       await this.#moves.settled();
-      await this.#cleanup.stop();
+      await this.#retention.stop();
       await this.#lastQuestion(deadline);
       await this.#life.stop(deadline.signal);
       const uncaptured = await this.#keeper.close(deadline.signal);
@@ -293,7 +293,7 @@ export class ManagedDatabase implements DatabaseHandle {
     await this.#life.begin(async () => {
       this.#keeper.open();
       for (const replica of this.replicas) this.#startReplica(replica);
-      this.#cleanup.start();
+      this.#retention.start();
     });
     if (!this.#floors.areKnown) void this.#findFloors(signal);
   }
@@ -335,7 +335,7 @@ export class ManagedDatabase implements DatabaseHandle {
         return this.#life.isCold ? this.#life.wake() : this.#keeper.tellFloor();
       },
       bridge: (signal) => this.#snapshot(replica, signal),
-      confirmed: () => this.#cleanup.confirmed(),
+      confirmed: () => this.#retention.confirmed(),
       displaced: () => this.#aside.keep(replica.settings.name),
       regained: () => this.#aside.end(replica.settings.name),
       failed: (error) => this.#resets.consider(error),

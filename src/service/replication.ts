@@ -8,14 +8,14 @@ import type { RunJob } from '../engine/jobs.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { ColdSupport } from './cold/support.ts';
-import type { CompanionCount, MakeCompanion } from './companion.ts';
+import type { CompanionCount, MakeCompanion } from './companions/companion.ts';
 import { Claims } from './directories/claims.ts';
 import type { OpenEngine } from './engine-keeper.ts';
 import { ManagedDatabase, type Unreplicated } from './managed-database.ts';
 import { ManagedReplica } from './managed-replica.ts';
 import { Observer } from './observer.ts';
 import type { DatabaseEntry } from './options.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Scheduler } from './schedule/scheduler.ts';
 import type { DatabaseStatus, DirectoryStatus, ReplicationService } from './service.ts';
 import type { StopLimits } from './stop-limits.ts';
 

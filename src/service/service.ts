@@ -1,12 +1,11 @@
 /** What everyone above holds of a running set of databases. */
 
 import type { ErrorData } from '../base/errors.ts';
-import type { EngineStatus, PageSums, SyncResult } from '../engine/database-engine.ts';
+import type { EngineStatus, PageSums, ResetResult, SyncResult } from '../engine/database-engine.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { TXID } from '../formats/ltx/txid.ts';
 import type { FileInfo } from '../replica/file-info.ts';
 import type { Replica } from '../replica/replica.ts';
-import type { ResetOutcome } from './reset.ts';
 
 /** Words shared by CLI, MCP, metrics and health. `degraded`: a replica is behind its budget. */
 export type DatabaseState = 'waiting' | 'starting' | 'replicating' | 'degraded' | 'failing' | 'stopped';
@@ -108,6 +107,12 @@ export interface ReplicaHandle {
    * `othersWrote`: files of another writer there are in order, because a lease was not ours for a while.
    */
   retryNow(options?: { readonly othersWrote?: boolean }): void;
+}
+
+/** What beginning the local state of a database anew has come to. */
+export interface ResetOutcome extends ResetResult {
+  /** Largest TXID in use anywhere: the next file is a full one behind it. */
+  readonly floor: TXID;
 }
 
 export interface DatabaseHandle {

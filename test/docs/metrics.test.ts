@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { buildMetricsServer } from '../../src/http/metrics-server.ts';
-import { Metrics } from '../../src/service/metrics.ts';
+import { Metrics } from '../../src/service/metrics/metrics.ts';
 import { fences, readPage, section, tableRows } from './document.ts';
 
 const page = readPage('metrics.md');

@@ -5,7 +5,7 @@ import type { DatabaseSettings } from '../../src/engine/options.ts';
 import { toTXID } from '../../src/formats/ltx/txid.ts';
 import { buildMetricsServer, type Listening, startMetricsServer } from '../../src/http/metrics-server.ts';
 import { checkHealth, isReady } from '../../src/service/health.ts';
-import { Metrics } from '../../src/service/metrics.ts';
+import { Metrics } from '../../src/service/metrics/metrics.ts';
 import type { DatabaseHandle, DatabaseState, DatabaseStatus, ReplicaStatus } from '../../src/service/service.ts';
 import { becomes, Setting, settled } from '../service/setting.ts';
 

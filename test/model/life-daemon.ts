@@ -8,7 +8,7 @@ import { layoutFor } from '../../src/replica/layout.ts';
 import { openReplica } from '../../src/replica/open.ts';
 import { Replica } from '../../src/replica/replica.ts';
 import { Replication } from '../../src/service/replication.ts';
-import { WheelScheduler } from '../../src/service/wheel-scheduler.ts';
+import { WheelScheduler } from '../../src/service/schedule/wheel-scheduler.ts';
 import { FileStore } from '../../src/storage/file/file.ts';
 import { ResumableReadStore } from '../../src/storage/wrap/resumable-read.ts';
 import { RetryStore } from '../../src/storage/wrap/retry.ts';

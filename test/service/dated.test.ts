@@ -5,7 +5,7 @@ import type { ReplicaSettings } from '../../src/engine/options.ts';
 import { LATEST } from '../../src/engine/restore/target.ts';
 import { listDestinations } from '../../src/replica/dated.ts';
 import { openReplica } from '../../src/replica/open.ts';
-import { datedCompanion } from '../../src/service/dated-companion.ts';
+import { datedCompanion } from '../../src/service/companions/dated.ts';
 import { runJob } from '../../src/workers/job-host.ts';
 import type { App } from '../support/app-process.ts';
 import { becomes, Setting, settled } from './setting.ts';

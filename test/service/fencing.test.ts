@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LATEST } from '../../src/engine/restore/target.ts';
-import { leaseCompanion } from '../../src/service/lease-companion.ts';
+import { leaseCompanion } from '../../src/service/companions/lease.ts';
 import type { ManagedDatabase } from '../../src/service/managed-database.ts';
 import type { DatabaseEntry } from '../../src/service/options.ts';
 import type { ReplicaStatus } from '../../src/service/service.ts';

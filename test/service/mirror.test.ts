@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
-import { makeMirror } from '../../src/service/mirror-companion.ts';
+import { makeMirror } from '../../src/service/companions/mirror.ts';
 import type { DatabaseEntry } from '../../src/service/options.ts';
 import { App } from '../support/app-process.ts';
 import { becomes, Setting, STOP, settled } from './setting.ts';

@@ -9,7 +9,7 @@ import { encodeProofRecord, PROOF_RECORD_NAME } from '../../src/replica/proof-re
 import { Replica } from '../../src/replica/replica.ts';
 import { checkHealth } from '../../src/service/health.ts';
 import type { ManagedDatabase } from '../../src/service/managed-database.ts';
-import { Metrics } from '../../src/service/metrics.ts';
+import { Metrics } from '../../src/service/metrics/metrics.ts';
 import type { DatabaseEntry } from '../../src/service/options.ts';
 import { proofCompanion } from '../../src/service/proof/companion.ts';
 import { ProofLedgers } from '../../src/service/proof/ledger.ts';

@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
-import { expireReplaced, REPLACED_RETENTION_MS } from '../../src/service/replaced-companion.ts';
+import { expireReplaced, REPLACED_RETENTION_MS } from '../../src/service/companions/replaced.ts';
 import { becomes, Setting, settled } from './setting.ts';
 
 let setting: Setting;

@@ -14,7 +14,7 @@ import { LATEST } from '../../src/engine/restore/target.ts';
 import { layoutFor } from '../../src/replica/layout.ts';
 import { Replica } from '../../src/replica/replica.ts';
 import type { ColdSupport } from '../../src/service/cold/support.ts';
-import type { CompanionCount, MakeCompanion } from '../../src/service/companion.ts';
+import type { CompanionCount, MakeCompanion } from '../../src/service/companions/companion.ts';
 import type { OpenEngine } from '../../src/service/engine-keeper.ts';
 import type { ManagedDatabase } from '../../src/service/managed-database.ts';
 import type { DatabaseEntry } from '../../src/service/options.ts';

@@ -4,7 +4,7 @@ import { copyFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSy
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { checkHealth } from '../../src/service/health.ts';
-import { Metrics } from '../../src/service/metrics.ts';
+import { Metrics } from '../../src/service/metrics/metrics.ts';
 import { becomes, Setting, STOP, settled } from './setting.ts';
 
 let setting: Setting;

@@ -11,7 +11,7 @@ import { type TXID, toTXID } from '../../src/formats/ltx/txid.ts';
 import { layoutFor } from '../../src/replica/layout.ts';
 import { Replica } from '../../src/replica/replica.ts';
 import { CaptureCheck } from '../../src/service/capture-check.ts';
-import type { CompanionContext } from '../../src/service/companion.ts';
+import type { CompanionContext } from '../../src/service/companions/companion.ts';
 import { Observer } from '../../src/service/observer.ts';
 import type { DatabaseHandle, ReplicaHandle } from '../../src/service/service.ts';
 import { ReplicaWatch } from '../../src/service/watchdog/companion.ts';

@@ -2,8 +2,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { LogFields, Logger } from '../../src/base/log.ts';
-import type { Budget, ScheduledTask } from '../../src/service/scheduler.ts';
-import { WheelScheduler } from '../../src/service/wheel-scheduler.ts';
+import type { Budget, ScheduledTask } from '../../src/service/schedule/scheduler.ts';
+import { WheelScheduler } from '../../src/service/schedule/wheel-scheduler.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
 
 /** Its wall clock can be set, as an administrator or a sleep of the machine does. */

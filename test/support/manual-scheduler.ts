@@ -1,6 +1,6 @@
 /** A scheduler whose work runs only when a test says so. */
 
-import type { Budget, ScheduledTask, ScheduledWork, Scheduler } from '../../src/service/scheduler.ts';
+import type { Budget, ScheduledTask, ScheduledWork, Scheduler } from '../../src/service/schedule/scheduler.ts';
 
 export class ManualScheduler implements Scheduler {
   readonly #works = new Map<ScheduledWork, AbortController>();

@@ -10,7 +10,7 @@ import type { EngineEvent } from '../../engine/events.ts';
 import type { DatabaseSettings } from '../../engine/options.ts';
 import type { EngineKeeper } from '../engine-keeper.ts';
 import { limited } from '../limited.ts';
-import type { Budget, Scheduler } from '../scheduler.ts';
+import type { Budget, Scheduler } from '../schedule/scheduler.ts';
 import type { ColdFacts } from '../service.ts';
 import { lockRootOf } from './shared-locks.ts';
 import type { ColdSupport } from './support.ts';

@@ -14,7 +14,7 @@ import type { TXIDRange } from '../../formats/ltx/filename.ts';
 import { decodeHeader, describeRange, LTX_HEADER_SIZE } from '../../formats/ltx/header.ts';
 import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import { type FileInfo, type Level, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
-import type { CompanionContext } from '../companion.ts';
+import type { CompanionContext } from '../companions/companion.ts';
 import { Ledger } from './ledger.ts';
 
 /** The engine cannot make a snapshot now, and what the replica holds has to do. */

@@ -5,7 +5,7 @@ import { type ErrorData, errorToData, LitestreamError } from '../../base/errors.
 import { ProblemLog } from '../../engine/upload/failures.ts';
 import { NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import type { FileInfo } from '../../replica/file-info.ts';
-import type { Companion, CompanionContext, MakeCompanion } from '../companion.ts';
+import type { Companion, CompanionContext, MakeCompanion } from '../companions/companion.ts';
 import { limited } from '../limited.ts';
 import type { CompanionFacts } from '../service.ts';
 import { newestLocal } from './local-newest.ts';

@@ -1,15 +1,15 @@
 /** Removes local files that every replica has and that have been kept for their time (decision 37); by what was confirmed here, never by a listing. */
 
-import type { Clock } from '../base/clock.ts';
-import { errorToData } from '../base/errors.ts';
-import type { Logger } from '../base/log.ts';
-import { removeMovedLogs } from '../engine/db/local-reset.ts';
-import { ProblemLog } from '../engine/upload/failures.ts';
-import { LOCAL_RETENTION_MS, type LocalLog } from '../engine/upload/local-log.ts';
-import type { TXID } from '../formats/ltx/txid.ts';
-import type { ScheduledTask, Scheduler } from './scheduler.ts';
+import type { Clock } from '../../base/clock.ts';
+import { errorToData } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { removeMovedLogs } from '../../engine/db/local-reset.ts';
+import { ProblemLog } from '../../engine/upload/failures.ts';
+import { LOCAL_RETENTION_MS, type LocalLog } from '../../engine/upload/local-log.ts';
+import type { TXID } from '../../formats/ltx/txid.ts';
+import type { ScheduledTask, Scheduler } from '../schedule/scheduler.ts';
 
-export interface LocalCleanupOptions {
+export interface LocalRetentionOptions {
   readonly name: string;
   readonly metaPath: string;
   readonly local: LocalLog;
@@ -23,15 +23,15 @@ export interface LocalCleanupOptions {
 /** Files are looked through at most this often, ms. */
 const INTERVAL = 60_000;
 
-export class LocalCleanup {
-  readonly #options: LocalCleanupOptions;
+export class LocalRetention {
+  readonly #options: LocalRetentionOptions;
   readonly #problems: ProblemLog;
   #task: ScheduledTask | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
   /** When something was confirmed that no look since has found old enough, monotonic ms. */
   #confirmedAt: number | undefined;
 
-  constructor(options: LocalCleanupOptions) {
+  constructor(options: LocalRetentionOptions) {
     this.#options = options;
     this.#problems = new ProblemLog(options.clock, options.log, {
       level: 'warn',

@@ -1,16 +1,16 @@
 /** Moves a dated replica on when its date changes, and removes destinations of dates that are past their retention (docs/configuration.md, Dated destinations). */
 
-import { errorToData } from '../base/errors.ts';
-import { listCatalogue } from '../engine/restore/catalogue.ts';
-import { planRestore } from '../engine/restore/plan.ts';
-import { newestTime } from '../engine/restore/points.ts';
-import { LATEST } from '../engine/restore/target.ts';
-import { ProblemLog } from '../engine/upload/failures.ts';
-import { type DatedReplica, destinationAt, listDestinations, removeDestination } from '../replica/dated.ts';
-import type { Replica } from '../replica/replica.ts';
-import type { StoreSpec } from '../storage/spec.ts';
+import { errorToData } from '../../base/errors.ts';
+import { listCatalogue } from '../../engine/restore/catalogue.ts';
+import { planRestore } from '../../engine/restore/plan.ts';
+import { newestTime } from '../../engine/restore/points.ts';
+import { LATEST } from '../../engine/restore/target.ts';
+import { ProblemLog } from '../../engine/upload/failures.ts';
+import { type DatedReplica, destinationAt, listDestinations, removeDestination } from '../../replica/dated.ts';
+import type { Replica } from '../../replica/replica.ts';
+import type { StoreSpec } from '../../storage/spec.ts';
+import type { ScheduledTask } from '../schedule/scheduler.ts';
 import type { Companion, CompanionContext } from './companion.ts';
-import type { ScheduledTask } from './scheduler.ts';
 
 /** Opens the destination of another date. */
 export type OpenDestination = (store: StoreSpec) => Promise<Replica>;

@@ -1,13 +1,13 @@
 /** Brings a missing database back before its replication starts, together with what was captured of it and never uploaded. */
 
 import { existsSync } from 'node:fs';
-import { Backoff } from '../base/backoff.ts';
-import type { Clock } from '../base/clock.ts';
-import { type ErrorData, errorToData } from '../base/errors.ts';
-import type { Logger } from '../base/log.ts';
-import { ProblemLog } from '../engine/upload/failures.ts';
-import type { LocalLog } from '../engine/upload/local-log.ts';
-import { limited } from './limited.ts';
+import { Backoff } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import { type ErrorData, errorToData } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { ProblemLog } from '../../engine/upload/failures.ts';
+import type { LocalLog } from '../../engine/upload/local-log.ts';
+import { limited } from '../limited.ts';
 
 export interface MissingDatabaseOptions {
   readonly path: string;

@@ -1,8 +1,8 @@
 /** Runs scheduled work on the wall clock's multiples of its interval, spread and within budgets, with one timer for all of it. */
 
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/log.ts';
-import { Semaphore } from '../base/semaphore.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/log.ts';
+import { Semaphore } from '../../base/semaphore.ts';
 import { Task, type TaskNeeds } from './scheduled-task.ts';
 import type { Budget, ScheduledTask, ScheduledWork, Scheduler } from './scheduler.ts';
 import { TimerWheel } from './timer-wheel.ts';

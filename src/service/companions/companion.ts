@@ -1,12 +1,12 @@
 /** Work that accompanies the uploads of one replica: maintenance, proofs, a lease, a mirror. Each is a file of its own and knows nothing of the others. */
 
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/log.ts';
-import type { RunJob } from '../engine/jobs.ts';
-import type { LocalLog } from '../engine/upload/local-log.ts';
-import type { Scheduler } from './scheduler.ts';
-import type { CompanionFacts, DatabaseHandle, ReplicaHandle } from './service.ts';
-import type { Staging } from './staging.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/log.ts';
+import type { RunJob } from '../../engine/jobs.ts';
+import type { LocalLog } from '../../engine/upload/local-log.ts';
+import type { Staging } from '../local/staging.ts';
+import type { Scheduler } from '../schedule/scheduler.ts';
+import type { CompanionFacts, DatabaseHandle, ReplicaHandle } from '../service.ts';
 
 export interface CompanionContext {
   readonly database: DatabaseHandle;

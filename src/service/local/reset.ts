@@ -1,16 +1,17 @@
 /** Begins the local state of a running database anew, behind everything its replicas hold; asked for, or by itself when local files are damaged (docs/engine.md, Reset). */
 
 import { join } from 'node:path';
-import { Backoff } from '../base/backoff.ts';
-import type { Clock } from '../base/clock.ts';
-import { type ErrorCode, type ErrorData, errorToData, LitestreamError } from '../base/errors.ts';
-import type { Logger } from '../base/log.ts';
-import { Semaphore } from '../base/semaphore.ts';
-import type { DatabaseEngine, ResetResult } from '../engine/database-engine.ts';
-import type { DatabaseSettings } from '../engine/options.ts';
-import { formatTXID, parseTXID, type TXID } from '../formats/ltx/txid.ts';
-import type { Floors } from './floors.ts';
-import type { ManagedReplica } from './managed-replica.ts';
+import { Backoff } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import { type ErrorCode, type ErrorData, errorToData, LitestreamError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { Semaphore } from '../../base/semaphore.ts';
+import type { DatabaseEngine } from '../../engine/database-engine.ts';
+import type { DatabaseSettings } from '../../engine/options.ts';
+import { formatTXID, parseTXID, type TXID } from '../../formats/ltx/txid.ts';
+import type { Floors } from '../floors.ts';
+import type { ManagedReplica } from '../managed-replica.ts';
+import type { ResetOutcome } from '../service.ts';
 
 export interface ResetsOptions {
   readonly settings: DatabaseSettings;
@@ -24,11 +25,6 @@ export interface ResetsOptions {
   readonly use: <T>(work: (engine: DatabaseEngine) => Promise<T>) => Promise<T>;
   /** Aborted when the database is being stopped. */
   readonly signal: AbortSignal;
-}
-
-export interface ResetOutcome extends ResetResult {
-  /** Largest TXID in use anywhere: the next file is a full one behind it. */
-  readonly floor: TXID;
 }
 
 /** How long a replica may take to say what it holds, ms. */

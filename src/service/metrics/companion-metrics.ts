@@ -1,8 +1,8 @@
 /** Metrics of what accompanies replicas: maintenance, proofs, leases, and the troubles that stand. */
 
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { CompanionCount } from './companion.ts';
-import type { ReplicaStatus } from './service.ts';
+import type { CompanionCount } from '../companions/companion.ts';
+import type { ReplicaStatus } from '../service.ts';
 
 /** Name and help of each count. */
 const COUNTERS: { readonly [K in CompanionCount]: readonly [string, string] } = {

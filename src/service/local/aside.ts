@@ -2,16 +2,16 @@
 
 import { link, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { Backoff } from '../base/backoff.ts';
-import type { Clock } from '../base/clock.ts';
-import { errorToData } from '../base/errors.ts';
-import type { Logger } from '../base/log.ts';
-import type { StagedFile } from '../engine/database-engine.ts';
-import type { DatabaseSettings } from '../engine/options.ts';
-import { ProblemLog } from '../engine/upload/failures.ts';
-import type { LocalLog } from '../engine/upload/local-log.ts';
-import { formatLTXName } from '../formats/ltx/filename.ts';
-import type { TXID } from '../formats/ltx/txid.ts';
+import { Backoff } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import { errorToData } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import type { StagedFile } from '../../engine/database-engine.ts';
+import type { DatabaseSettings } from '../../engine/options.ts';
+import { ProblemLog } from '../../engine/upload/failures.ts';
+import type { LocalLog } from '../../engine/upload/local-log.ts';
+import { formatLTXName } from '../../formats/ltx/filename.ts';
+import type { TXID } from '../../formats/ltx/txid.ts';
 
 export interface AsideOptions {
   readonly settings: DatabaseSettings;

@@ -4,13 +4,13 @@
  */
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { EngineEvent } from '../engine/events.ts';
-import type { StoreOperation } from '../storage/wrap/meter.ts';
-import type { ColdCount } from './cold/support.ts';
-import type { CompanionCount } from './companion.ts';
+import type { EngineEvent } from '../../engine/events.ts';
+import type { StoreOperation } from '../../storage/wrap/meter.ts';
+import type { ColdCount } from '../cold/support.ts';
+import type { CompanionCount } from '../companions/companion.ts';
+import type { DatabaseHandle, DatabaseState, ReplicaStatus } from '../service.ts';
 import { companionMetrics, observeCompanions } from './companion-metrics.ts';
-import { sweepDatabases } from './metrics-sweep.ts';
-import type { DatabaseHandle, DatabaseState, ReplicaStatus } from './service.ts';
+import { sweepDatabases } from './sweep.ts';
 
 const REPLICA_STATES: readonly ReplicaStatus['state'][] = ['starting', 'replicating', 'degraded', 'failing', 'stopped'];
 const STATES: readonly DatabaseState[] = ['waiting', 'starting', 'replicating', 'degraded', 'failing', 'stopped'];

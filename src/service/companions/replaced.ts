@@ -1,13 +1,13 @@
 /** Removes databases that forced restores replaced long ago, once a replica holds something newer (docs/engine.md, Undo). */
 
-import { errorToData } from '../base/errors.ts';
-import { listCatalogue } from '../engine/restore/catalogue.ts';
-import { nodeDisk } from '../engine/restore/disk.ts';
-import { restorablePoints } from '../engine/restore/points.ts';
-import { listReplaced, type ReplacedFile, removeReplaced } from '../engine/restore/replaced.ts';
+import { errorToData } from '../../base/errors.ts';
+import { listCatalogue } from '../../engine/restore/catalogue.ts';
+import { nodeDisk } from '../../engine/restore/disk.ts';
+import { restorablePoints } from '../../engine/restore/points.ts';
+import { listReplaced, type ReplacedFile, removeReplaced } from '../../engine/restore/replaced.ts';
+import { limited } from '../limited.ts';
+import type { ScheduledTask } from '../schedule/scheduler.ts';
 import type { Companion, CompanionContext, MakeCompanion } from './companion.ts';
-import { limited } from './limited.ts';
-import type { ScheduledTask } from './scheduler.ts';
 
 /** How long a replaced database can be brought back at least, ms. */
 export const REPLACED_RETENTION_MS = 7 * 86_400_000;

@@ -1,14 +1,14 @@
 /** Holds the lease of a replica and lets nothing be written there without it (docs/engine.md, Fencing and leases). */
 
-import { errorToData, LitestreamError } from '../base/errors.ts';
-import type { LeaseSettings } from '../engine/options.ts';
-import { ProblemLog } from '../engine/upload/failures.ts';
-import { Lease } from '../replica/lease.ts';
-import { LEASE_NAME } from '../replica/lease-record.ts';
-import { honoursConditions } from '../storage/probe.ts';
+import { errorToData, LitestreamError } from '../../base/errors.ts';
+import type { LeaseSettings } from '../../engine/options.ts';
+import { ProblemLog } from '../../engine/upload/failures.ts';
+import { Lease } from '../../replica/lease.ts';
+import { LEASE_NAME } from '../../replica/lease-record.ts';
+import { honoursConditions } from '../../storage/probe.ts';
+import { limited } from '../limited.ts';
+import type { CompanionFacts } from '../service.ts';
 import type { Companion, CompanionContext, MakeCompanion } from './companion.ts';
-import { limited } from './limited.ts';
-import type { CompanionFacts } from './service.ts';
 
 /** What giving the lease back may take at a stop, ms. */
 const RELEASE_LIMIT = 1000;

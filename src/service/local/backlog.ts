@@ -1,13 +1,13 @@
 /** Keeps the local log within its bound when a replica does not take it, and says so loudly (docs/engine.md, Several replicas; decision 49). */
 
-import type { Clock } from '../base/clock.ts';
-import { errorToData, LitestreamError } from '../base/errors.ts';
-import type { Logger } from '../base/log.ts';
-import type { BacklogSettings } from '../engine/options.ts';
-import { chooseCut, type Demand, furthestOf, isBeyond, type Waiting } from '../engine/upload/backlog.ts';
-import type { LocalFile, LocalLog } from '../engine/upload/local-log.ts';
-import { formatTXID, type TXID } from '../formats/ltx/txid.ts';
-import type { CompanionFacts } from './service.ts';
+import type { Clock } from '../../base/clock.ts';
+import { errorToData, LitestreamError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import type { BacklogSettings } from '../../engine/options.ts';
+import { chooseCut, type Demand, furthestOf, isBeyond, type Waiting } from '../../engine/upload/backlog.ts';
+import type { LocalFile, LocalLog } from '../../engine/upload/local-log.ts';
+import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
+import type { CompanionFacts } from '../service.ts';
 
 /** The uploads of one replica as far as their backlog goes. */
 export interface BackloggedUploads {

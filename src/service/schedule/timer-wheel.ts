@@ -1,6 +1,6 @@
 /** One timer for however many moments: a wheel of one-second slots that sleeps until the next moment and survives jumps of the clock. */
 
-import type { Clock } from '../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 
 /** Something that happens at a moment of the wall clock. */
 export interface Moment {

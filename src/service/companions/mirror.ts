@@ -1,13 +1,13 @@
 /** A mirror: a plain copy of the database at a path of its own, kept up to date from one replica by following it. */
 
 import { statSync } from 'node:fs';
-import { Backoff } from '../base/backoff.ts';
-import { type ErrorData, errorToData } from '../base/errors.ts';
-import type { FollowNote } from '../engine/follow/request.ts';
-import { ProblemLog, SLOW_CADENCE_MS } from '../engine/upload/failures.ts';
-import { formatTXID, type TXID } from '../formats/ltx/txid.ts';
+import { Backoff } from '../../base/backoff.ts';
+import { type ErrorData, errorToData } from '../../base/errors.ts';
+import type { FollowNote } from '../../engine/follow/request.ts';
+import { ProblemLog, SLOW_CADENCE_MS } from '../../engine/upload/failures.ts';
+import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
+import type { CompanionFacts } from '../service.ts';
 import type { Companion, CompanionContext, MakeCompanion } from './companion.ts';
-import type { CompanionFacts } from './service.ts';
 
 /** How often the replica is looked at, ms: never more often than it is written to. */
 const INTERVAL_MS = 1000;

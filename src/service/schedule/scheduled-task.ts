@@ -1,8 +1,8 @@
 /** One scheduled work: when its next run is due, and that there are never two. */
 
-import type { Clock } from '../base/clock.ts';
-import { errorToData, LitestreamError } from '../base/errors.ts';
-import type { Logger } from '../base/log.ts';
+import type { Clock } from '../../base/clock.ts';
+import { errorToData, LitestreamError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
 import type { ScheduledTask, ScheduledWork, Scheduler } from './scheduler.ts';
 import type { Moment, TimerWheel } from './timer-wheel.ts';
 

@@ -109,7 +109,6 @@ function measure(title: string, databases: number): Promise<Measured> {
     // Again: all of them have local files and replicas now, which is how a daemon starts on every day but the first.
     const daemon = await Daemon.start(scene, options);
     const restartSeconds = await untilOpened(daemon, databases);
-    const { lags, crowding } = await lagOf(scene, application, daemon, active);
     await untilCold(daemon, databases);
     await untilAtRest(daemon);
     const heap = await heapOf(scene, daemon);
@@ -122,6 +121,7 @@ function measure(title: string, databases: number): Promise<Measured> {
     const scraped = performance.now();
     await daemon.metrics();
     const scrapeMs = performance.now() - scraped;
+    const { lags, crowding } = await lagOf(scene, application, daemon, active);
     return {
       title,
       databases,
@@ -187,6 +187,9 @@ async function lagOf(
   daemon: Daemon,
   active: readonly string[],
 ): Promise<Pick<Measured, 'lags' | 'crowding'>> {
+  // They have become cold like the others; what counts is how they do while they are in use.
+  for (const path of active) await application.commit(path, { rate: 1000, seconds: 0.001 });
+  await daemon.untilQuiet();
   const arrivals = new Map(active.map((path) => [path, new Arrivals(replicaLevel0(scene, path))]));
   const commits = new Map<string, Commits[]>(active.map((path) => [path, []]));
   const crowding = daemon.crowding();

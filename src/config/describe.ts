@@ -13,10 +13,10 @@ type Scalar = string | number | boolean | readonly string[];
 export function describeSettings(settings: Settings): string {
   const { origins = {}, mcp, shutdown, logging } = settings;
   const lines: string[] = [];
-  const put = (indent: string, path: string, value: Scalar | undefined, inherited?: string) => {
+  const put = (indent: string, path: string, value: Scalar | undefined, ...inherited: readonly string[]) => {
     const name = path.slice(path.lastIndexOf('.') + 1);
-    const origin =
-      origins[path] ?? (inherited === undefined ? undefined : origins[inherited]) ?? (value === undefined ? 'unset' : 'default');
+    const from = [path, ...inherited].find((key) => origins[key] !== undefined);
+    const origin = (from === undefined ? undefined : origins[from]) ?? (value === undefined ? 'unset' : 'default');
     lines.push(`${indent}${name}: ${show(value)}`.padEnd(44).concat(`  # ${origin}`));
   };
   put('', 'strict', settings.strict);
@@ -45,6 +45,11 @@ export function describeSettings(settings: Settings): string {
   put('  ', 'logging.level', logging.level);
   put('  ', 'logging.type', logging.type);
   put('  ', 'logging.stderr', logging.stderr);
+  const deletes = [...settings.databases, ...settings.directories.map(({ template }) => template)]
+    .flatMap(({ replicas }) => replicas)
+    .every(({ maintenance }) => maintenance?.deletes !== false);
+  lines.push('retention:');
+  put('  ', 'retention.enabled', deletes);
   const entries = configuredEntries(settings);
   lines.push(entries.length === 0 ? 'dbs: []' : 'dbs:');
   entries.forEach((entry, index) => {
@@ -53,7 +58,7 @@ export function describeSettings(settings: Settings): string {
   return `${lines.join('\n')}\n`;
 }
 
-type Put = (indent: string, path: string, value: Scalar | undefined, inherited?: string) => void;
+type Put = (indent: string, path: string, value: Scalar | undefined, ...inherited: readonly string[]) => void;
 
 /** Databases and directories in the order of the file; members are not written anywhere. */
 function configuredEntries({ databases, directories }: Settings): readonly (DatabaseEntry | DirectorySettings)[] {
@@ -103,7 +108,9 @@ function describeDatabase({ settings, replicas, restoreIfMissing }: DatabaseEntr
     put('        ', `${key}.sync-interval`, formatDuration(replica.syncIntervalMs), 'sync-interval');
     put('        ', `${key}.max-sync-ltx-files`, orOff(replica.maxSyncFiles, 0), 'max-sync-ltx-files');
     put('        ', `${key}.required`, replica.role !== 'best-effort');
+    if (replica.dated !== undefined) put('        ', `${key}.date-zone`, replica.dated.zone, 'date-zone');
     put('        ', `${key}.mirror`, replica.mirror);
+    put('        ', `${key}.auto-recover`, settings.autoRecover ?? false, 'auto-recover');
     put('        ', `${key}.verify-interval`, formatDuration(replica.proofIntervalMs ?? 0), 'verify-interval');
     describeIdentities(replica, lines);
     describeMaintenance(replica, key, at, lines, put);
@@ -120,17 +127,22 @@ function describeIdentities({ ageIdentities = [] }: ReplicaSettings, lines: stri
 function describeMaintenance({ maintenance, lease }: ReplicaSettings, key: string, database: string, lines: string[], put: Put): void {
   if (maintenance === undefined) return;
   const { levels, snapshotIntervalMs, snapshotRetentionMs, retentionCheckMs, level0RetentionMs, level0CheckMs } = maintenance;
+  const { verifyCompaction, validationMs = 0 } = maintenance;
   const indent = '        ';
   lines.push(levels.length === 0 ? `${indent}levels: []` : `${indent}levels:`);
   levels.forEach(({ intervalMs }, index) => {
     put(`${indent}  - `, `${key}.levels[${index}].interval`, formatDuration(intervalMs), `levels[${index}].interval`);
   });
   lines.push(`${indent}snapshot:`);
-  put(`${indent}  `, `${key}.snapshot.interval`, formatDuration(snapshotIntervalMs), `${database}.snapshot.interval`);
-  put(indent, `${key}.retention`, formatDuration(snapshotRetentionMs), `${database}.snapshot.retention`);
+  put(`${indent}  `, `${key}.snapshot.interval`, formatDuration(snapshotIntervalMs), `${database}.snapshot.interval`, 'snapshot.interval');
+  const retention = 'snapshot.retention';
+  put(indent, `${key}.retention`, formatDuration(snapshotRetentionMs), `${key}.${retention}`, `${database}.${retention}`, retention);
   if (retentionCheckMs !== undefined) put(indent, `${key}.retention-check-interval`, formatDuration(retentionCheckMs));
   put(indent, `${key}.l0-retention`, formatDuration(level0RetentionMs), 'l0-retention');
   put(indent, `${key}.l0-retention-check-interval`, formatDuration(level0CheckMs), 'l0-retention-check-interval');
+  put(indent, `${key}.verify-compaction`, verifyCompaction, 'verify-compaction');
+  lines.push(`${indent}validation:`);
+  put(`${indent}  `, `${key}.validation.interval`, formatDuration(validationMs), 'validation.interval');
   if (lease === undefined) return;
   lines.push(`${indent}lease:`);
   put(`${indent}  `, `${key}.lease.owner`, lease.owner, 'lease.owner');
@@ -145,5 +157,6 @@ function show(value: Scalar | undefined): string {
   const text = redact(value);
   // Quoted where plain YAML would read something else: mappings, comments, anchors, a leading sign, expansion.
   const plain = /^[A-Za-z0-9_./~][^#:[\]{},&*!|>'"%@`$\n]*$/.test(text.replace(/:(?=\S)/g, '')) && text === text.trim();
-  return plain ? text : JSON.stringify(text).replaceAll('$', '$$$$');
+  // A date that is to be filled in stays what it is.
+  return plain ? text : JSON.stringify(text).replaceAll(/\$(?!\(date \+)/g, '$$$$');
 }

@@ -519,9 +519,36 @@ describe('config check', () => {
 
   test('what -print shows can be read back', async () => {
     const first = await run({ config: `exec: "run # $$HOME: x"\n${CONFIG}` }, 'config', 'check', '-print', '-config', 'c.yml');
-    const printed = first.out.slice(first.out.indexOf('\n') + 1);
-    const second = await run({ config: printed }, 'config', 'check', '-print', '-config', 'c.yml');
+    const second = await run({ config: first.out }, 'config', 'check', '-print', '-config', 'c.yml');
     const bare = (text: string) => text.replaceAll(/ +# \S+.*$/gm, '');
+    expect(bare(second.out)).toBe(bare(first.out));
+  });
+
+  test('-print shows what happens over time, from whichever level it comes, and dates that are still dates when read back', async () => {
+    const config = `frob: 1
+snapshot: {interval: 30s, retention: 2m}
+validation: {interval: 30s}
+verify-compaction: true
+retention: {enabled: false}
+dbs:
+  - path: /srv/app.db
+    replicas:
+      - {path: "/r/$(date +%Y-%m-%d)/$$x", date-zone: Europe/Berlin, auto-recover: true}
+`;
+    const first = await run({ config }, 'config', 'check', '-print', '-config', 'c.yml');
+    for (const line of [
+      /\n {2}enabled: false +# c\.yml:5\n/,
+      /\n {10}interval: 30s +# c\.yml:2\n/,
+      /\n {8}retention: 2m0s +# c\.yml:2\n/,
+      /\n {8}verify-compaction: true +# c\.yml:4\n/,
+      /\n {8}validation:\n {10}interval: 30s +# c\.yml:3\n/,
+      /\n {8}path: "\/r\/\$\(date \+%Y-%m-%d\)\/\$\$x" /,
+      /\n {8}date-zone: Europe\/Berlin +# c\.yml:9\n/,
+      /\n {8}auto-recover: true +# c\.yml:9\n/,
+    ])
+      expect(first.out).toMatch(line);
+    const second = await run({ config: first.out }, 'config', 'check', '-print', '-config', 'c.yml');
+    const bare = (text: string) => text.replaceAll(/ +# \S+.*$|^#.*$/gm, '').trim();
     expect(bare(second.out)).toBe(bare(first.out));
   });
 

@@ -51,9 +51,11 @@ const check = defineCommand({
       const resolved = values.print === true && settings !== undefined ? { settings: visible(settings) } : {};
       door.stdout.write(formatJSON({ ok: isUsable, findings, ...resolved }));
     } else {
-      for (const finding of findings) door.stdout.write(`${finding.severity}: ${formatFinding(finding)}\n`);
+      // Behind a #, what is printed can be read back as it is.
+      const mark = values.print === true ? '# ' : '';
+      for (const finding of findings) door.stdout.write(`${mark}${finding.severity}: ${formatFinding(finding)}\n`);
       if (settings !== undefined) {
-        door.stdout.write(`${settings.configPath ?? 'configuration'}: ${summary(settings)}\n`);
+        door.stdout.write(`${mark}${settings.configPath ?? 'configuration'}: ${summary(settings)}\n`);
         if (values.print === true) door.stdout.write((await import('../../config/describe.ts')).describeSettings(settings));
       }
     }

@@ -5,6 +5,7 @@ import { errorToData, LitestreamError } from '../base/errors.ts';
 import type { DatedDestination, ReplicaSettings } from '../engine/options.ts';
 import type { FileStoreSpec, StoreSpec } from '../storage/spec.ts';
 import { resolveAge } from './age.ts';
+import type { PlacedReplica } from './database-draft.ts';
 import type { MapNode } from './document.ts';
 import type { Environment } from './expand.ts';
 import type { Findings, Place } from './findings.ts';
@@ -21,11 +22,6 @@ const DEFAULT_MAX_SYNC_FILES = 256;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 
 type ReplicaValues = Values<typeof REPLICA_KEYS>;
-
-export interface PlacedReplica {
-  readonly settings: ReplicaSettings;
-  readonly at: Place;
-}
 
 /** Reads every replica; one that cannot be used leaves a finding and is absent from the result. */
 export function resolveReplicas(

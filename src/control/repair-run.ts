@@ -8,18 +8,17 @@ import { redact } from '../base/redact.ts';
 import type { ReplicaSettings } from '../engine/options.ts';
 import type { InspectResult } from '../engine/repair/inspect.ts';
 import { type Donor, type RepairOutcome, repairReplica } from '../engine/repair/repair.ts';
-import { describeFile, planRestore } from '../engine/restore/plan.ts';
-import { fileKey } from '../engine/restore/shared-history.ts';
+import { planRestore } from '../engine/restore/plan.ts';
 import { LATEST } from '../engine/restore/target.ts';
 import { formatTXID } from '../formats/ltx/txid.ts';
-import type { FileInfo } from '../replica/file-info.ts';
+import { describeFile, type FileInfo, fileKey } from '../replica/file-info.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { Warning } from './fields.ts';
 import { factsOf } from './file-identity.ts';
 import type { JobContext } from './job-work.ts';
 import { handleOf } from './lookup.ts';
+import type { RepairReport } from './repair-report.ts';
 import { toProgress } from './restore-run.ts';
-import type { RepairReport } from './verbs/repair.ts';
 import type { World } from './world.ts';
 
 export interface RepairOrder {

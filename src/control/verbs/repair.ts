@@ -2,9 +2,10 @@
 
 import { z } from 'zod';
 import { LitestreamError } from '../../base/errors.ts';
-import { count, envelope, path, replica, txidOut, type Warning, waitSeconds } from '../fields.ts';
+import { envelope, path, replica, type Warning, waitSeconds } from '../fields.ts';
 import { findDatabase, findReplicas } from '../lookup.ts';
 import { formatInstant } from '../moment.ts';
+import { type RepairReport, repairReport } from '../repair-report.ts';
 import { repairOne } from '../repair-run.ts';
 import { type CallContext, defineVerb } from '../verb.ts';
 import { patienceOf, resultOf } from '../waiting.ts';
@@ -19,33 +20,14 @@ const input = z.strictObject({
   wait_seconds: waitSeconds.optional(),
 });
 
-const report = z.strictObject({
-  replica: z.string(),
-  /** `repairable`: a dry run found copies for everything. `incomplete`: something could not be made good. */
-  outcome: z.enum(['whole', 'repairable', 'repaired', 'incomplete']),
-  checked: z.enum(['files', 'listing']),
-  files: count,
-  bytes_read: count,
-  damaged: z.array(z.strictObject({ file: z.string(), code: z.string(), message: z.string() })),
-  /** In a dry run what would be copied. */
-  copied: z.array(z.strictObject({ file: z.string(), from: z.string(), replaced: z.boolean() })),
-  left: z.array(z.strictObject({ file: z.string(), reason: z.string() })),
-  /** Transactions that no file leads over any more. */
-  lost: z.array(z.strictObject({ first: txidOut, last: txidOut })),
-  /** The newest state needs a full image; `txid` when one was written. */
-  snapshot: z.strictObject({ needed: z.literal(true), txid: txidOut.optional() }).optional(),
-});
-
 const output = z.strictObject({
   ...envelope,
   mode: z.enum(['running', 'done']),
   job_id: z.string().optional(),
   database: z.string(),
   dry_run: z.boolean(),
-  replicas: z.array(report).optional(),
+  replicas: z.array(repairReport).optional(),
 });
-
-export type RepairReport = z.output<typeof report>;
 
 export const repair = defineVerb({ name: 'repair', input, output, effect: 'act', scope: 'operate', run });
 

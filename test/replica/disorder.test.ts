@@ -3,11 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { compactLevel, listLevel } from '../../src/engine/compaction/compact-level.ts';
+import { compactLevel } from '../../src/engine/compaction/compact-level.ts';
 import type { MaintenanceSettings } from '../../src/engine/options.ts';
 import { listCatalogue } from '../../src/engine/restore/catalogue.ts';
 import { NO_TXID } from '../../src/formats/ltx/txid.ts';
 import { pathLayout } from '../../src/replica/layout.ts';
+import { listLevel } from '../../src/replica/list-level.ts';
 import { Replica } from '../../src/replica/replica.ts';
 import { Keeper } from '../../src/service/maintenance/keeper.ts';
 import type { ObjectInfo } from '../../src/storage/object-store.ts';

@@ -2,10 +2,9 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import type { TXIDRange } from '../../formats/ltx/filename.ts';
-import { describeRange } from '../../formats/ltx/header.ts';
 import type { TXID } from '../../formats/ltx/txid.ts';
-import type { FileInfo, Level } from '../../replica/file-info.ts';
-import type { Replica } from '../../replica/replica.ts';
+import { type FileInfo, fileKey, type Level } from '../../replica/file-info.ts';
+import { listLevel } from '../../replica/list-level.ts';
 import { listCatalogue } from '../restore/catalogue.ts';
 import { bridgedTo, endOf, type MergePlan, type PlannedMerge, planMerges } from './merge-plan.ts';
 import { type Merged, type MergeTools, mergeInto } from './merge-step.ts';
@@ -33,9 +32,6 @@ export interface Compacted {
   /** Two files that follow each other have different page sizes. */
   readonly pageSizeChanged: boolean;
 }
-
-/** Identifies a file of a replica. */
-export const fileKey = ({ level, minTXID, maxTXID }: FileInfo): string => `${level}:${describeRange({ minTXID, maxTXID })}`;
 
 /**
  * Merges what lies behind the end of `level`. A hole in the level below is filled from lower levels, then from the local log; failing that it is
@@ -121,15 +117,4 @@ async function mergeAll({ level, inputs }: PlannedMerge, tools: CompactTools): P
 function damagedInput(error: unknown, inputs: readonly FileInfo[]): FileInfo | undefined {
   const index = error instanceof LitestreamError ? error.details?.input : undefined;
   return typeof index === 'number' ? inputs[index] : undefined;
-}
-
-/** The files of a level, collected. */
-export async function listLevel(
-  replica: Replica,
-  level: Level,
-  options: { readonly seek?: TXID; readonly signal?: AbortSignal } = {},
-): Promise<FileInfo[]> {
-  const files: FileInfo[] = [];
-  for await (const file of replica.list(level, options)) files.push(file);
-  return files;
 }

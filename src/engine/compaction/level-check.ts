@@ -2,8 +2,7 @@
 
 import type { TXIDRange } from '../../formats/ltx/filename.ts';
 import type { TXID } from '../../formats/ltx/txid.ts';
-import { type FileInfo, LEVELS, type Level, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
-import { byRange, MIN_FILE_SIZE } from '../restore/plan.ts';
+import { byRange, type FileInfo, LEVELS, type Level, MIN_FILE_SIZE, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
 import { bridgedTo } from './merge-plan.ts';
 
 export interface Inconsistency extends TXIDRange {

@@ -9,11 +9,10 @@ import { Semaphore } from '../../base/semaphore.ts';
 import { formatLTXName } from '../../formats/ltx/filename.ts';
 import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
 import { isSameFile } from '../../replica/collision.ts';
-import type { FileInfo } from '../../replica/file-info.ts';
+import { describeFile, type FileInfo } from '../../replica/file-info.ts';
 import type { Replica } from '../../replica/replica.ts';
 import { readAll } from '../../storage/body.ts';
 import { fileError } from '../db/publish-fs.ts';
-import { describeFile } from '../restore/plan.ts';
 import type { LocalLog } from '../upload/local-log.ts';
 import type { MergeInputFile } from './merge-job.ts';
 

@@ -2,9 +2,8 @@
 
 import type { TXIDRange } from '../../formats/ltx/filename.ts';
 import { NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
-import type { FileInfo, Level } from '../../replica/file-info.ts';
+import { byRange, type FileInfo, type Level, MIN_FILE_SIZE } from '../../replica/file-info.ts';
 import { buildChains } from '../restore/chains.ts';
-import { byRange, MIN_FILE_SIZE } from '../restore/plan.ts';
 
 /** What one merge may read at most. A single file is merged whatever its size. */
 export interface MergeLimits {

@@ -2,10 +2,9 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
-import { type FileInfo, LEVELS, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
+import { byRange, type FileInfo, LEVELS, MIN_FILE_SIZE, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
 import type { MaintenanceSettings } from '../options.ts';
 import { buildChains, type ChainEnd, chainFiles } from '../restore/chains.ts';
-import { byRange, MIN_FILE_SIZE } from '../restore/plan.ts';
 
 /** What must stay although its time is over. */
 export interface Protections {

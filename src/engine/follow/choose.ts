@@ -2,9 +2,8 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
-import type { FileInfo } from '../../replica/file-info.ts';
+import { byRange, type FileInfo, MIN_FILE_SIZE } from '../../replica/file-info.ts';
 import { buildChains, chainFiles } from '../restore/chains.ts';
-import { byRange, MIN_FILE_SIZE } from '../restore/plan.ts';
 import { LATEST, type RestoreTarget } from '../restore/target.ts';
 import type { RebaseReason } from './request.ts';
 import type { Witness } from './state.ts';

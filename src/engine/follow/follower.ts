@@ -4,6 +4,7 @@ import type { Clock } from '../../base/clock.ts';
 import { threadKernel } from '../../formats/ltx/thread-kernel.ts';
 import { NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import { type FileInfo, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
+import { listLevel } from '../../replica/list-level.ts';
 import { applyFiles } from '../restore/apply.ts';
 import { listCatalogue } from '../restore/catalogue.ts';
 import { type RestoreResult, type RestoreTools, restoreDatabase } from '../restore/restore.ts';
@@ -93,8 +94,7 @@ export class Follower {
   async #next(): Promise<NextStep> {
     const { source, signal, clock } = this.#tools;
     if (this.#state.txid === NO_TXID) return { type: 'rebase', reason: 'unknown-state', target: LATEST };
-    const files: FileInfo[] = [];
-    for await (const file of source.list(0, { seek: this.#state.txid, signal })) files.push(file);
+    const files = await listLevel(source, 0, { seek: this.#state.txid, signal });
     const proof = await proveByFile(source, files, this.#state, signal);
     if (proof.isProven) this.#state = proof.state;
     const step = chooseFromLevel0(files, this.#state.txid, proof.isProven);

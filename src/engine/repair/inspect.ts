@@ -4,9 +4,8 @@ import { type ErrorCode, errorToData, hasCode, LitestreamError } from '../../bas
 import { LTXDecoder } from '../../formats/ltx/decoder.ts';
 import type { LTXHeader } from '../../formats/ltx/header.ts';
 import { threadKernel } from '../../formats/ltx/thread-kernel.ts';
-import type { FileInfo } from '../../replica/file-info.ts';
+import { describeFile, type FileInfo, MIN_FILE_SIZE } from '../../replica/file-info.ts';
 import { listCatalogue } from '../restore/catalogue.ts';
-import { describeFile, MIN_FILE_SIZE } from '../restore/plan.ts';
 import { Prefetch } from '../restore/prefetch.ts';
 import type { OnRestoreProgress } from '../restore/progress.ts';
 import type { RestoreSource } from '../restore/source.ts';

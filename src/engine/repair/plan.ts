@@ -1,10 +1,8 @@
 /** Which files another replica could give to one that has damaged ones or holes. Pure over listings. */
 
 import { type TXID, toTXID } from '../../formats/ltx/txid.ts';
-import type { FileInfo } from '../../replica/file-info.ts';
+import { type FileInfo, fileKey, MIN_FILE_SIZE } from '../../replica/file-info.ts';
 import { buildChains, chainFiles } from '../restore/chains.ts';
-import { MIN_FILE_SIZE } from '../restore/plan.ts';
-import { fileKey } from '../restore/shared-history.ts';
 
 export interface Listed {
   readonly name: string;

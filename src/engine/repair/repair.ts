@@ -5,10 +5,9 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorToData } from '../../base/errors.ts';
 import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
-import type { FileInfo } from '../../replica/file-info.ts';
+import { describeFile, type FileInfo, fileKey } from '../../replica/file-info.ts';
 import type { Replica } from '../../replica/replica.ts';
-import { describeFile } from '../restore/plan.ts';
-import { agreeAt, fileKey, type Party } from '../restore/shared-history.ts';
+import { agreeAt, type Party } from '../restore/shared-history.ts';
 import type { FetchResult } from './fetch.ts';
 import { type Listed, planRepair, type TXIDSpan } from './plan.ts';
 

@@ -2,12 +2,9 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
-import type { FileInfo } from '../../replica/file-info.ts';
+import { byRange, describeFile, type FileInfo, MIN_FILE_SIZE } from '../../replica/file-info.ts';
 import { buildChains, type ChainEnd, chainFiles, timesByTXID } from './chains.ts';
 import { describeTarget, type RestoreTarget } from './target.ts';
-
-/** Listed sizes below this cannot be LTX files: the header alone is longer. Bytes. */
-export const MIN_FILE_SIZE = 100;
 
 /** A state and when it came to be (ms since the epoch). */
 export interface Moment {
@@ -197,18 +194,6 @@ function outOfRange(timestamp: number, moments: Moments): LitestreamError {
     details: { oldest, newest },
     hint: `Restorable moments lie after ${oldest} and up to ${newest}.`,
   });
-}
-
-/** A file as words in a message: level and range. */
-export function describeFile(file: FileInfo): string {
-  return `level ${file.level} file ${formatTXID(file.minTXID)}-${formatTXID(file.maxTXID)}`;
-}
-
-/** The order of listings: minTXID, then maxTXID. */
-export function byRange(a: FileInfo, b: FileInfo): number {
-  if (a.minTXID !== b.minTXID) return a.minTXID < b.minTXID ? -1 : 1;
-  if (a.maxTXID !== b.maxTXID) return a.maxTXID < b.maxTXID ? -1 : 1;
-  return a.level - b.level;
 }
 
 const momentData = (moment: Moment) => ({ txid: formatTXID(moment.txid), time: isoTime(moment.time) });

@@ -1,9 +1,9 @@
 /** The states a listing can restore, and how finely time is covered by them. Pure. */
 
 import type { TXID } from '../../formats/ltx/txid.ts';
-import type { FileInfo, Level } from '../../replica/file-info.ts';
+import { type FileInfo, type Level, MIN_FILE_SIZE } from '../../replica/file-info.ts';
 import { buildChains, timesByTXID } from './chains.ts';
-import { MIN_FILE_SIZE, type Moment } from './plan.ts';
+import type { Moment } from './plan.ts';
 
 export interface RestorePoint extends Moment {
   /** Lowest level of a file that ends here. */

@@ -2,10 +2,11 @@
 
 import { type ErrorCode, errorToData, LitestreamError } from '../../base/errors.ts';
 import { formatTXID, NO_TXID } from '../../formats/ltx/txid.ts';
-import type { FileInfo, Level } from '../../replica/file-info.ts';
+import { byRange, describeFile, type FileInfo, fileKey, type Level } from '../../replica/file-info.ts';
+import { listLevel } from '../../replica/list-level.ts';
 import type { CallOptions, OpenedObject, OpenOptions } from '../../storage/object-store.ts';
-import { byRange, describeFile, type RestorePlan } from './plan.ts';
-import { agreeAt, fileKey, type Party } from './shared-history.ts';
+import type { RestorePlan } from './plan.ts';
+import { agreeAt, type Party } from './shared-history.ts';
 import type { FlexibleSource, RestoreSource } from './source.ts';
 
 /** What each replica gave. Plain data: may cross a thread. */
@@ -225,10 +226,9 @@ export class SeveralSources implements FlexibleSource {
   }
 
   async #listOne(member: Member, level: Level, options: CallOptions & { readonly exactTimes?: boolean }): Promise<FileInfo[]> {
-    const files: FileInfo[] = [];
+    let files: FileInfo[];
     try {
-      const source = await this.#opened(member);
-      for await (const file of source.list(level, options)) files.push(file);
+      files = await listLevel(await this.#opened(member), level, options);
     } catch (error) {
       options.signal?.throwIfAborted();
       // The only one, or the chosen one before anything else was found wrong: its own error is the answer.

@@ -4,7 +4,7 @@ import { decodeHeader, LTX_HEADER_SIZE } from '../../formats/ltx/header.ts';
 import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
 import type { TXID } from '../../formats/ltx/txid.ts';
 import { lockPage } from '../../formats/sqlite/page-size.ts';
-import type { FileInfo } from '../../replica/file-info.ts';
+import { type FileInfo, fileKey } from '../../replica/file-info.ts';
 import { readRemoteIndex } from '../../replica/pages.ts';
 import { readAll } from '../../storage/body.ts';
 import type { OpenOptions } from '../../storage/object-store.ts';
@@ -17,9 +17,6 @@ export interface Party {
   /** True for files known to be damaged: of those the header alone may still tell what they once were. */
   readonly isDamaged?: (file: FileInfo) => boolean;
 }
-
-/** Level and range of a file as one word. */
-export const fileKey = ({ level, minTXID, maxTXID }: FileInfo): string => `${level}/${minTXID}-${maxTXID}`;
 
 /**
  * True when both parties provably reach the same state at `txid`: they hold the same file that ends there (size and trailer), one goes on in

@@ -2,18 +2,18 @@
 
 import { orAbort } from '../../base/abortable.ts';
 import { type ErrorCode, hasCode, LitestreamError } from '../../base/errors.ts';
-import { type Compacted, compactLevel, fileKey, listLevel } from '../../engine/compaction/compact-level.ts';
+import { type Compacted, compactLevel } from '../../engine/compaction/compact-level.ts';
 import { checkLevel, type Inconsistency } from '../../engine/compaction/level-check.ts';
 import { isRecent } from '../../engine/compaction/merge-plan.ts';
 import { mergeSnapshot } from '../../engine/compaction/merge-snapshot.ts';
 import type { Merged } from '../../engine/compaction/merge-step.ts';
 import type { LevelSettings, MaintenanceSettings } from '../../engine/options.ts';
 import { listCatalogue } from '../../engine/restore/catalogue.ts';
-import { describeFile } from '../../engine/restore/plan.ts';
 import type { TXIDRange } from '../../formats/ltx/filename.ts';
 import { decodeHeader, describeRange, LTX_HEADER_SIZE } from '../../formats/ltx/header.ts';
 import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
-import { type FileInfo, type Level, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
+import { describeFile, type FileInfo, fileKey, type Level, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
+import { listLevel } from '../../replica/list-level.ts';
 import type { CompanionContext } from '../companions/companion.ts';
 import { Ledger } from './ledger.ts';
 

@@ -1,11 +1,11 @@
 /** Deletes what has outlived its use at one replica, and knows when there may be something again (docs/engine.md, Retention). */
 
 import type { Clock } from '../../base/clock.ts';
-import { listLevel } from '../../engine/compaction/compact-level.ts';
 import { deleteFiles } from '../../engine/compaction/delete-files.ts';
 import { type Protections, planRetention, type RetentionFacts, type RetentionPlan } from '../../engine/compaction/retention-plan.ts';
 import type { MaintenanceSettings } from '../../engine/options.ts';
 import { type FileInfo, LEVELS } from '../../replica/file-info.ts';
+import { listLevel } from '../../replica/list-level.ts';
 import type { Replica } from '../../replica/replica.ts';
 
 type Scope = RetentionFacts['scope'];

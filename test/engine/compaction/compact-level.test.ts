@@ -1,13 +1,13 @@
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync, rmSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../../src/base/errors.ts';
-import { compactLevel, fileKey } from '../../../src/engine/compaction/compact-level.ts';
+import { compactLevel } from '../../../src/engine/compaction/compact-level.ts';
 import type { MergeRequest } from '../../../src/engine/compaction/merge-job.ts';
 import { mergeSnapshot } from '../../../src/engine/compaction/merge-snapshot.ts';
 import { mergeInto } from '../../../src/engine/compaction/merge-step.ts';
 import type { RunJob } from '../../../src/engine/jobs.ts';
 import { toTXID } from '../../../src/formats/ltx/txid.ts';
-import type { FileInfo, Level } from '../../../src/replica/file-info.ts';
+import { type FileInfo, fileKey, type Level } from '../../../src/replica/file-info.ts';
 import { pathLayout } from '../../../src/replica/layout.ts';
 import { Replica } from '../../../src/replica/replica.ts';
 import { bytesBody } from '../../../src/storage/body.ts';
@@ -170,6 +170,19 @@ describe('sources', () => {
     await at.compact(1);
     await at.replica.delete(await at.list(0));
     await at.expectStates(database, [4]);
+  });
+
+  test('are downloaded where the local log is moved away meanwhile', async () => {
+    const { scene: at, database } = await scene(6, { local: 3 });
+    const run = at.runJob;
+    at.runJob = (kind, args, options) => {
+      rmSync(at.local.directory, { recursive: true, force: true });
+      return run(kind, args, options);
+    };
+    await at.compact(1);
+    expect(await at.ranges(1)).toBe('1-6');
+    await at.expectStates(database, [6]);
+    at.expectClean();
   });
 
   test('that are cut midway are read on from there (row 71)', async () => {

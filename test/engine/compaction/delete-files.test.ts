@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../../src/base/errors.ts';
-import { listLevel } from '../../../src/engine/compaction/compact-level.ts';
 import { deleteFiles } from '../../../src/engine/compaction/delete-files.ts';
 import { pathLayout } from '../../../src/replica/layout.ts';
+import { listLevel } from '../../../src/replica/list-level.ts';
 import { Replica } from '../../../src/replica/replica.ts';
 import { bytesBody } from '../../../src/storage/body.ts';
 import { MemoryStore } from '../../../src/storage/memory/memory.ts';

@@ -3,7 +3,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { type Compacted, type CompactTools, compactLevel, listLevel } from '../../../src/engine/compaction/compact-level.ts';
+import { type Compacted, type CompactTools, compactLevel } from '../../../src/engine/compaction/compact-level.ts';
 import type { Merged } from '../../../src/engine/compaction/merge-step.ts';
 import type { RunJob } from '../../../src/engine/jobs.ts';
 import { listCatalogue } from '../../../src/engine/restore/catalogue.ts';
@@ -12,6 +12,7 @@ import { formatLTXName } from '../../../src/formats/ltx/filename.ts';
 import { toTXID } from '../../../src/formats/ltx/txid.ts';
 import type { FileInfo, Level } from '../../../src/replica/file-info.ts';
 import { pathLayout } from '../../../src/replica/layout.ts';
+import { listLevel } from '../../../src/replica/list-level.ts';
 import { Replica } from '../../../src/replica/replica.ts';
 import { bytesBody } from '../../../src/storage/body.ts';
 import { MemoryStore } from '../../../src/storage/memory/memory.ts';

@@ -130,6 +130,23 @@ describe('a lease', () => {
     }
   });
 
+  test('is not taken from the process that replicates the same database, whose owner name is the same', async () => {
+    const app = await setting.application('a');
+    await insert(app, 'of a');
+    const lease = { ttlMs: TTL, owner: 'this-machine' };
+    const { database: a } = await setting.start(entryOf('a', lease));
+    await settled(a);
+    const { database: second, service } = await setting.start(entryOf('a', lease));
+    await expect.poll(async () => (await second.status()).engine.error?.code, soon).toBe('DB_OWNED');
+    await expect.poll(() => replicaOf(second).troubles?.[0]?.error.code, soon).toBe('DB_OWNED');
+    expect(replicaOf(second).lease?.state).toBe('waiting');
+    await insert(app, 'more of a');
+    await settled(a);
+    await service.stop(STOP);
+    expect(replicaOf(a).lease).toMatchObject({ state: 'held', fencing: 1n });
+    expect(setting.counts.get('lease_losses')).toBeUndefined();
+  });
+
   test('at a destination that cannot hold one is a named state, and nothing is written', async () => {
     const { MemoryStore } = await import('../../src/storage/memory/memory.ts');
     const { Replica } = await import('../../src/replica/replica.ts');

@@ -14,6 +14,8 @@ import type { Companion, CompanionContext, MakeCompanion } from './companion.ts'
 const RELEASE_LIMIT = 1000;
 /** How long an attempt to take the lease may last, and a first write waits for its answer, ms. */
 const FIRST_ANSWER_LIMIT = 5000;
+/** Between two looks at an engine that is being opened, ms. */
+const OPENING_POLL = 50;
 
 /** For replicas with `lease` in their settings. */
 export const leaseCompanion: MakeCompanion = (context) => {
@@ -40,6 +42,7 @@ class LeaseCompanion implements Companion {
   #failure: LitestreamError | undefined;
   /** Somebody wanted to write and was refused. */
   #isWanted = false;
+  #isAsked = false;
 
   constructor(settings: LeaseSettings, context: CompanionContext) {
     const { replica, clock, log } = context;
@@ -74,7 +77,7 @@ class LeaseCompanion implements Companion {
 
   facts(): CompanionFacts {
     const { owner, expiresAt, generation } = this.#lease.holder ?? {};
-    const refusal = this.#lease.isHeld ? undefined : this.#refusal();
+    const refusal = this.#lease.isHeld || !this.#isAsked ? undefined : this.#refusal();
     return {
       lease: {
         state: this.#state === 'held' && refusal !== undefined ? 'lost' : this.#state,
@@ -100,8 +103,10 @@ class LeaseCompanion implements Companion {
     const { signal } = this.#stopping;
     const thirdMs = this.#settings.ttlMs / 3;
     while (!signal.aborted) {
+      await this.#untilOpened();
       const begun = clock.monotonic();
       await this.#attempt(this.#lease.isOurs ? thirdMs : FIRST_ANSWER_LIMIT);
+      this.#isAsked = true;
       this.#firstAnswer.resolve();
       if (this.#unsupported !== undefined) return;
       // A failed renewal is repeated sooner: there are few attempts before writes have to stop.
@@ -110,11 +115,28 @@ class LeaseCompanion implements Companion {
     }
   }
 
+  /** Whose database this is shows when its engine is opened; before, there is nothing to write. */
+  async #untilOpened(): Promise<void> {
+    const { clock, database } = this.#context;
+    const { signal } = this.#stopping;
+    while (!this.#isAsked && !signal.aborted && (await database.status()).engine.state === 'starting')
+      await clock.sleep(OPENING_POLL, { signal, unref: true }).catch(() => {});
+  }
+
+  /** Another process of this machine, so of the same owner name, replicates the database: its lease is not to be taken from it. */
+  async #refuseOwned(): Promise<void> {
+    if (this.#state === 'held') return;
+    const { error } = (await this.#context.database.status()).engine;
+    if (error?.code === 'DB_OWNED')
+      throw new LitestreamError('DB_OWNED', error.message, error.hint === undefined ? {} : { hint: error.hint });
+  }
+
   async #attempt(limitMs: number): Promise<void> {
     const { clock } = this.#context;
     const limit = { clock, ms: limitMs, what: 'asking for the lease', signal: this.#stopping.signal };
     try {
       const isOurs = await limited(limit, async (signal) => {
+        await this.#refuseOwned();
         await this.#probe(signal);
         return this.#unsupported === undefined && (await this.#lease.step({ signal }));
       });

@@ -54,22 +54,34 @@ const FIRST = toTXID(1);
 /**
  * Merges up to the first change of page size (of a snapshot: from the last one on), verifies every input, and makes the output durable.
  *
- * LTX_INVALID, LTX_CHECKSUM_MISMATCH, LTX_TRUNCATED with `details.input` for the damaged one; LTX_GAP, PAGE_MISSING when the inputs do not
- * make a file; DISK_FULL and other errors of the disk.
+ * LTX_INVALID, LTX_CHECKSUM_MISMATCH, LTX_TRUNCATED with `details.input` for the damaged one; LTX_MISSING with `details.path` for one that is gone;
+ * LTX_GAP, PAGE_MISSING when the inputs do not make a file; DISK_FULL and other errors of the disk.
  */
 export async function mergeFiles(request: MergeRequest, { signal }: { readonly signal: AbortSignal }): Promise<MergeResult> {
   const { inputs, output, isSnapshot } = request;
   // One look at the loop, so that a cancellation that came first is seen.
   await access(dirname(output), constants.W_OK);
   signal.throwIfAborted();
-  const headers = inputs.map(readHeader);
-  const [from, to] = isSnapshot ? [lastChange(headers), headers.length] : [0, firstChange(headers)];
-  const chosen = inputs.slice(from, to);
-  const paths = shorten(chosen, request, signal);
-  const encoded = blaming(chosen, () => mergeTo(paths, output, request, isSnapshot ? { minTXID: FIRST } : {}, signal));
-  nodePublishFS.syncDirectory(dirname(output));
-  const { minTXID, maxTXID, timestamp, pageSize } = encoded.header;
-  return { merged: chosen.length, minTXID, maxTXID, size: encoded.size, timestamp, pageSize };
+  try {
+    const headers = inputs.map(readHeader);
+    const [from, to] = isSnapshot ? [lastChange(headers), headers.length] : [0, firstChange(headers)];
+    const chosen = inputs.slice(from, to);
+    const paths = shorten(chosen, request, signal);
+    const encoded = blaming(chosen, () => mergeTo(paths, output, request, isSnapshot ? { minTXID: FIRST } : {}, signal));
+    nodePublishFS.syncDirectory(dirname(output));
+    const { minTXID, maxTXID, timestamp, pageSize } = encoded.header;
+    return { merged: chosen.length, minTXID, maxTXID, size: encoded.size, timestamp, pageSize };
+  } catch (error) {
+    throw vanished(error, inputs);
+  }
+}
+
+/** An input that is gone by now says so; that it is damaged is another matter. */
+function vanished(error: unknown, inputs: readonly MergeInputFile[]): unknown {
+  const { code, path } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  const input = code === 'ENOENT' ? inputs.find((one) => one.path === path) : undefined;
+  if (input === undefined) return error;
+  return new LitestreamError('LTX_MISSING', `merging: ${input.path} has gone meanwhile`, { cause: error, details: { path: input.path } });
 }
 
 /** A long chain is merged in parts first, all but its base, which is the largest. */

@@ -39,7 +39,7 @@ export async function mergeInto(level: Level, inputs: readonly FileInfo[], tools
   try {
     return await attempt(level, inputs, tools, tools.local);
   } catch (error) {
-    // A local copy that is damaged says nothing about the replica's.
+    // A local copy that is damaged or was moved away says nothing about the replica's.
     if (!isLocalDamage(error, tools.local)) throw error;
     return attempt(level, inputs, tools, undefined);
   }

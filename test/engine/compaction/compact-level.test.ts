@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync, writeFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../../src/base/errors.ts';
 import { compactLevel } from '../../../src/engine/compaction/compact-level.ts';

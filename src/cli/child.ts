@@ -6,7 +6,7 @@ import { LitestreamError } from '../base/errors.ts';
 import type { StopSignal, StopSignals } from './signals.ts';
 
 /** How long a child may take to end after it was told to, ms. */
-export const KILL_AFTER_MS = 30_000;
+const KILL_AFTER_MS = 30_000;
 
 export interface ChildOptions {
   readonly env: NodeJS.ProcessEnv;

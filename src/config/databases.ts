@@ -18,9 +18,9 @@ import { DEFAULT_SYNC_INTERVAL_MS, resolveReplicas } from './replicas.ts';
 import { DATABASE_KEYS, REPLICA_KEYS, type TOP_KEYS } from './schema.ts';
 import { readSection, type Values } from './section.ts';
 
-export const DEFAULT_MONITOR_INTERVAL_MS = 1000;
+const DEFAULT_MONITOR_INTERVAL_MS = 1000;
 /** Well below SQLite's own 1,000, which runs in vain at every commit while our read transaction stands. */
-export const DEFAULT_MIN_CHECKPOINT_PAGES = 500;
+const DEFAULT_MIN_CHECKPOINT_PAGES = 500;
 const DEFAULT_TRUNCATE_PAGES = 121_359;
 const DEFAULT_CHECKPOINT_INTERVAL_MS = 60_000;
 const DEFAULT_BUSY_TIMEOUT_MS = 1000;

@@ -14,7 +14,7 @@ import { absolutePath, isURL } from './paths.ts';
 import { REPLICA_KEYS, type TOP_KEYS } from './schema.ts';
 import { type Placed, readSection, type Values } from './section.ts';
 
-export const AVAILABLE_STORES: readonly string[] = ['file'];
+const AVAILABLE_STORES: readonly string[] = ['file'];
 const KNOWN_STORES: readonly string[] = ['file', 's3', 'gs', 'gcs', 'abs', 'sftp', 'webdav', 'webdavs', 'nats', 'oss'];
 
 export const DEFAULT_SYNC_INTERVAL_MS = 1000;

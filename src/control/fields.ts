@@ -40,7 +40,7 @@ export const seconds = z.number();
 export const count = z.int().min(0);
 
 export const pageOut = z.strictObject({ returned: count, total: count.optional(), next_cursor: z.string().optional() });
-export const warningsOut = z.array(z.strictObject({ code: z.string(), message: z.string() }));
+const warningsOut = z.array(z.strictObject({ code: z.string(), message: z.string() }));
 export type Warning = z.output<typeof warningsOut>[number];
 
 /** What every answer carries; the presenter of each door adds its own words. */

@@ -69,7 +69,7 @@ export function describeExecution(world: World, caller: Caller, problem?: string
 }
 
 /** Bytes of the database that a plan yields, from the header of its newest file; undefined when that cannot be read now. */
-export async function resultSize(world: World, choice: Choice, signal: AbortSignal): Promise<number | undefined> {
+async function resultSize(world: World, choice: Choice, signal: AbortSignal): Promise<number | undefined> {
   // Version 0.3 says it nowhere.
   if (choice.format === 'v3') return undefined;
   const { entry, replica, plan } = choice;

@@ -17,7 +17,7 @@ export const LINES = 'application/x-ndjson';
 export const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 /** Who the client says it is; the server decides what of that holds. */
-export const callerClaim = z.strictObject({
+const callerClaim = z.strictObject({
   door: z.enum(['cli', 'socket', 'mcp-http', 'mcp-stdio', 'library']),
   principal: z.string().max(200),
   scopes: z.array(z.enum(SCOPES)).max(SCOPES.length),

@@ -4,7 +4,7 @@ import type { NextCall, PresentContext, ToolCard } from './card.ts';
 import { mapStrings, tidy } from './json-values.ts';
 import { clip } from './untrusted.ts';
 
-export const MAX_SUMMARY = 240;
+const MAX_SUMMARY = 240;
 const MAX_NEXT = 3;
 
 /** Highest value that `mcp.max-result-chars` may have. */

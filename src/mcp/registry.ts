@@ -58,7 +58,7 @@ export function mayUse(card: ToolCard, caller: Caller): boolean {
 export const visibleCards = (caller: Caller): readonly ToolCard[] => CARDS.filter((card) => mayUse(card, caller));
 
 /** The effect the tool can have for this caller: a caller who cannot execute plans can only plan. */
-export function effectFor(card: ToolCard, caller: Caller): Effect {
+function effectFor(card: ToolCard, caller: Caller): Effect {
   const { effect, scope } = verbOf(card);
   const canOnlyPlan = card.effectOf !== undefined && (caller.readOnly || !caller.scopes.includes(scope));
   return canOnlyPlan ? 'read' : effect;

@@ -18,7 +18,7 @@ export interface TokenOptions {
 }
 
 /** Longer ones are refused before anything is computed. */
-export const MAX_TOKEN_LENGTH = 512;
+const MAX_TOKEN_LENGTH = 512;
 
 const POLL_MS = 5_000;
 /** Editors write a file in several steps; they are read as one. */

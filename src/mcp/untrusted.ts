@@ -1,7 +1,7 @@
 /** Text that came from a database, a path or a provider, made safe to show to a model. */
 
 /** Longest name shown, in characters. */
-export const MAX_NAME_LENGTH = 120;
+const MAX_NAME_LENGTH = 120;
 
 // Format characters are the zero-width, bidirectional and tag ones; Cc are the C0 and C1 controls; then line and paragraph separators.
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;

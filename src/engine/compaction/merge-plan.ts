@@ -11,7 +11,7 @@ export interface MergeLimits {
   readonly bytes: number;
 }
 
-export const MERGE_LIMITS: MergeLimits = { files: 256, bytes: 1024 ** 3 };
+const MERGE_LIMITS: MergeLimits = { files: 256, bytes: 1024 ** 3 };
 
 /** One file to be made: its inputs in the order of their application, each contiguous with the one before. */
 export interface PlannedMerge extends TXIDRange {

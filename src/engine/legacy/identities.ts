@@ -7,7 +7,7 @@ import { registerSecret } from '../../base/redact.ts';
 const KEY = /^AGE-SECRET-KEY-/i;
 
 /** True for an identity itself, false for the path of a file. */
-export const isInlineIdentity = (entry: string): boolean => KEY.test(entry.trim());
+const isInlineIdentity = (entry: string): boolean => KEY.test(entry.trim());
 
 /**
  * The `AGE-SECRET-KEY-…` lines of `entries`, in their order; blank lines and lines that begin with `#` in files are skipped. Every key

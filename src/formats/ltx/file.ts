@@ -9,7 +9,7 @@ import { locatePageIndex, type PageIndexEntry, readPageIndex } from './page-inde
 import { LTX_TRAILER_SIZE } from './trailer.ts';
 
 /** Runs `use` with an open descriptor of `path`. File errors (ENOENT …) pass through. */
-export function withFile<T>(path: string, use: (fd: number) => T): T {
+function withFile<T>(path: string, use: (fd: number) => T): T {
   const fd = openSync(path, 'r');
   try {
     return use(fd);

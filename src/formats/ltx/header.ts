@@ -111,7 +111,7 @@ export function encodeHeader(header: LTXHeader): Uint8Array<ArrayBuffer> {
 }
 
 /** Checks every rule that concerns the header alone. LTX_INVALID with the offset of the field. */
-export function validateHeader(header: LTXHeader): void {
+function validateHeader(header: LTXHeader): void {
   const { pageSize, commit, minTXID, maxTXID, timestamp, walOffset, walSize } = header;
   if (!isPageSize(pageSize)) throw invalid(8, `page size ${pageSize} is not a page size of SQLite`);
   if (!isUint32(commit)) throw invalid(12, `commit ${commit} is not a number of pages`);

@@ -2,17 +2,11 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 
-export const MIN_PAGE_SIZE = 512;
-export const MAX_PAGE_SIZE = 65536;
-
 /** Every page size SQLite can have, ascending. */
 export const PAGE_SIZES: readonly number[] = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
 
-/** Largest page number SQLite uses (https://sqlite.org/limits.html). */
-export const MAX_PGNO = 0xffff_fffe;
-
 /** Byte offset at which SQLite keeps its file locks. */
-export const LOCK_OFFSET = 0x4000_0000;
+const LOCK_OFFSET = 0x4000_0000;
 
 export function isPageSize(value: number): boolean {
   return PAGE_SIZES.includes(value);

@@ -47,7 +47,7 @@ export function sealJournalRecord(record: Uint8Array, pgno: number, nonce: numbe
 }
 
 /** The nonce plus every 200th byte, counted from the end of the page. */
-export function journalChecksum(page: Uint8Array, nonce: number): number {
+function journalChecksum(page: Uint8Array, nonce: number): number {
   let sum = nonce >>> 0;
   for (let at = page.length - CHECKSUM_STRIDE; at > 0; at -= CHECKSUM_STRIDE) sum = (sum + (page[at] ?? 0)) >>> 0;
   return sum;

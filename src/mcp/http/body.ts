@@ -28,7 +28,7 @@ export function parseBody(text: string): unknown {
 }
 
 /** Largest nesting of a JSON text, counted before parsing; brackets in strings do not count. */
-export function depthOf(text: string): number {
+function depthOf(text: string): number {
   let depth = 0;
   let deepest = 0;
   let inString = false;

@@ -6,7 +6,7 @@ const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 const HOST = /^(?<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(?<port>\d{1,5}))?$/;
 
 /** The lower-case host name of a Host header; undefined when it is not of that form. */
-export function hostName(header: string): string | undefined {
+function hostName(header: string): string | undefined {
   const groups = HOST.exec(header)?.groups;
   if (groups?.name === undefined || Number(groups.port ?? 0) > 65_535) return undefined;
   return groups.name.toLowerCase();

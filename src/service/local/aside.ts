@@ -23,7 +23,7 @@ export interface AsideOptions {
 }
 
 /** Where it lies, below a metadata directory. */
-export const asideDirectory = (metaPath: string): string => join(metaPath, 'aside');
+const asideDirectory = (metaPath: string): string => join(metaPath, 'aside');
 
 const ATTEMPTS = 4;
 /** Directories kept for one replica: a lease that goes back and forth must not fill the disk. */

@@ -14,7 +14,7 @@ export interface ResumableReadSettings extends BackoffSettings {
   readonly stallMs: number;
 }
 
-export const RESUMABLE_READ_DEFAULTS: ResumableReadSettings = { attempts: 4, initialMs: 250, capMs: 5_000, jitter: 0.5, stallMs: 30_000 };
+const RESUMABLE_READ_DEFAULTS: ResumableReadSettings = { attempts: 4, initialMs: 250, capMs: 5_000, jitter: 0.5, stallMs: 30_000 };
 
 export interface ResumableReadOptions {
   readonly settings?: ResumableReadSettings;

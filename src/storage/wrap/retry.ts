@@ -11,7 +11,7 @@ export interface RetrySettings extends BackoffSettings {
   readonly attempts: number;
 }
 
-export const RETRY_DEFAULTS: RetrySettings = { attempts: 4, initialMs: 100, capMs: 5_000, jitter: 0.5 };
+const RETRY_DEFAULTS: RetrySettings = { attempts: 4, initialMs: 100, capMs: 5_000, jitter: 0.5 };
 
 export interface RetryOptions {
   readonly settings?: RetrySettings;

@@ -7,6 +7,7 @@ import type { DatabaseEntry } from '../service/options.ts';
 import { auditedBy } from './audited.ts';
 import type { Warning } from './fields.ts';
 import { factsOf } from './file-identity.ts';
+import type { JobContext } from './job-work.ts';
 import { findDatabase } from './lookup.ts';
 import { formatInstant } from './moment.ts';
 import { isProtected, readProtected } from './protected-paths.ts';
@@ -18,6 +19,9 @@ import type { CallContext } from './verb.ts';
 import type { RestoreInput, RestoreOutput } from './verbs/restore-schema.ts';
 import { patienceOf, resultOf } from './waiting.ts';
 import type { World } from './world.ts';
+
+/** How a restore fails whose files have gone. */
+const VANISHED = ['TX_NOT_AVAILABLE', 'NO_SNAPSHOT', 'OBJECT_NOT_FOUND'] as const;
 
 export async function restoreForOperator(world: World, args: RestoreInput, call: CallContext): Promise<RestoreOutput> {
   if (args.dry_run === true) return planForCaller(world, args, call);
@@ -80,11 +84,23 @@ async function run(
     database: settings.name,
     lane: `restore to ${output}`,
     heavy: true,
-    run: (context) => runForOperator(world, choice, request, context),
+    run: (context) => runToNewest(world, choice, request, context),
   });
   finish(job.outcome, ({ restored }) => restored?.size_bytes);
   const result = await resultOf(world, job, { ms: patienceOf(waitSeconds, call), call });
   return result ?? { as_of: formatInstant(world.clock.now()), mode: 'running', job_id: job.id };
+}
+
+/** What was the newest state is not one for long where files are merged and expire quickly: then the newest one of now is meant. */
+async function runToNewest(world: World, choice: Choice, request: OutputRequest, job: JobContext): Promise<RestoreOutput> {
+  try {
+    return await runForOperator(world, choice, request, job);
+  } catch (error) {
+    // With force the tail of the replaced database may have been sent since: it is not what is meant.
+    const isNewest = choice.format === 'ltx' && choice.asked.target.type === 'latest' && request.force !== true;
+    if (!isNewest || !VANISHED.some((code) => hasCode(error, code))) throw error;
+    return runForOperator(world, choice, request, job, { isPlanned: false });
+  }
 }
 
 function requestOf(entry: DatabaseEntry, { format }: Choice, output: string, args: RestoreInput): OutputRequest {

@@ -57,16 +57,23 @@ export async function runPlanned(
   }
 }
 
-/** Restores to any path an operator named; the engine itself refuses or keeps what is there. */
-export async function runForOperator(world: World, choice: Choice, request: OutputRequest, job: JobContext): Promise<RestoreOutput> {
-  return answer(world, choice, await runRestore(world, choice, request, job));
+/** Restores to any path an operator named; the engine itself refuses or keeps what is there. Unplanned, the files are chosen anew from the same replicas. */
+export async function runForOperator(
+  world: World,
+  choice: Choice,
+  request: OutputRequest,
+  job: JobContext,
+  { isPlanned = true }: { readonly isPlanned?: boolean } = {},
+): Promise<RestoreOutput> {
+  const result = await runRestore(world, choice, request, job, isPlanned);
+  return answer(world, choice, isPlanned ? result : { ...result, replanned: true });
 }
 
 type AnyResult = RestoreResult | LegacyRestoreResult;
 
 const wasReplanned = (result: AnyResult): boolean => 'replanned' in result && result.replanned;
 
-async function runRestore(world: World, choice: Choice, request: OutputRequest, job: JobContext): Promise<AnyResult> {
+async function runRestore(world: World, choice: Choice, request: OutputRequest, job: JobContext, isPlanned = true): Promise<AnyResult> {
   const full = new AbortController();
   let nextLook = 0;
   const onProgress = (progress: RestoreProgress) => {
@@ -84,7 +91,10 @@ async function runRestore(world: World, choice: Choice, request: OutputRequest, 
     const others = jobAlternates(replica, choice);
     const { plan } = choice;
     // What was put together is planned there again: the job finds out itself who gives what.
-    const what = others.combine === true ? { target: { type: 'txid', txid: plan.reached.txid } as const } : { target: asked.target, plan };
+    const isCombined = isPlanned && others.combine === true;
+    const what = isCombined
+      ? { target: { type: 'txid', txid: plan.reached.txid } as const }
+      : { target: asked.target, ...(isPlanned ? { plan } : {}) };
     const release = holdChain(world, choice, plan.reached.txid);
     try {
       return await world.runJob('restore', { ...common, ...others, ...what }, options);

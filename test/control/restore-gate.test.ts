@@ -483,6 +483,33 @@ describe('a person at the machine', () => {
     expect(readFileSync(output).equals(setting.history[4] ?? Buffer.alloc(0))).toBe(true);
   });
 
+  test('gets the newest state there is when the one that was newest is merged away before it is read, and no other than the one named', async () => {
+    for (const named of [false, true]) {
+      let expire = () => {};
+      const runJob: RunJob = (kind, args, options) => {
+        expire();
+        expire = () => {};
+        return runJobHere(kind, args, options);
+      };
+      const setting = await makeSetting({ attached: false, parts: { runJob } });
+      const { history, root, entry } = setting;
+      const store = entry.replicas[0]?.store.path ?? '';
+      expire = () => {
+        putFile(store, [...history, history[3] ?? Buffer.alloc(0)], 1, 1, 7);
+        rmSync(join(store, 'ltx', '0'), { recursive: true });
+      };
+      const output = join(root, 'newest.db');
+      const asked = ask(setting.control, 'restore', { path: 'app', output, ...(named ? { txid: '6' } : {}) }, by(person));
+      if (named) {
+        expect(await codeOf(asked)).toBe('TX_NOT_AVAILABLE');
+        expect(existsSync(output)).toBe(false);
+        continue;
+      }
+      expect(await asked).toMatchObject({ mode: 'done', restored: { txid: hex(7), replanned: true } });
+      expect(readFileSync(output).equals(history[3] ?? Buffer.alloc(0))).toBe(true);
+    }
+  });
+
   test('sees a dry run with every file, and nothing is written', async () => {
     const setting = await makeSetting({ attached: false });
     const { plan } = await ask(setting.control, 'restore', { path: 'app', output: '/nowhere/x.db', dry_run: true }, by(person));

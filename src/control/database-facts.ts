@@ -47,6 +47,8 @@ export interface DatabaseFacts {
   readonly sizeBytes?: number;
   readonly wal?: { readonly size: number; readonly pending?: number };
   readonly unprotectedSeconds?: number;
+  /** Closed while nobody writes. */
+  readonly isCold?: boolean;
   readonly checkpoint?: { readonly lastAt?: number; readonly mode?: 'PASSIVE' | 'TRUNCATE'; readonly worstWriteLockMs: number };
   readonly replicas: readonly ReplicaFacts[];
 }
@@ -81,6 +83,7 @@ async function factsFromService(world: World, entry: DatabaseEntry, handle: Data
     ...(engine.txid === NO_TXID ? {} : { position: { txid: engine.txid, ...(engine.txidAt === undefined ? {} : { at: engine.txidAt }) } }),
     ...(state === 'waiting' ? {} : { sizeBytes: engine.dbSize, wal: { size: engine.walSize, pending: engine.pendingWALBytes } }),
     unprotectedSeconds,
+    isCold: engine.state === 'cold',
     checkpoint: {
       ...(lastCheckpoint === undefined ? {} : { lastAt: lastCheckpoint.at, mode: lastCheckpoint.mode }),
       worstWriteLockMs: engine.worstWriteLockMs,

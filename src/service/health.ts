@@ -61,18 +61,21 @@ async function checkDatabase(database: DatabaseHandle): Promise<Health['database
     name: database.settings.name,
     state: status.state,
     ...(status.error === undefined ? {} : { code: status.error.code }),
-    unprotected_seconds: status.unprotectedSeconds,
+    unprotected_seconds: inMilliseconds(status.unprotectedSeconds),
     replicas: status.replicas.map((replica) => ({
       name: replica.name,
       ...(replica.role === 'best-effort' ? { role: replica.role } : {}),
       state: replica.state,
       ...(replica.txid === undefined ? {} : { txid: formatTXID(replica.txid) }),
-      lag_seconds: replica.lagSeconds,
+      lag_seconds: inMilliseconds(replica.lagSeconds),
       ...codeOf(replica),
       ...(replica.proof === undefined ? {} : { proof: replica.proof.outcome }),
     })),
   };
 }
+
+/** Seconds with three digits behind the point. */
+const inMilliseconds = (seconds: number): number => Math.round(seconds * 1000) / 1000;
 
 function codeOf({ lastError, troubles }: ReplicaStatus): { readonly code?: string } {
   const error = lastError?.error ?? troubles?.[0]?.error;

@@ -39,7 +39,8 @@ test('it has no files open, answers to every command, and is given to nobody els
   const daemon = await scene.daemon();
   await isCold();
   await expect.poll(() => openFiles(daemon), POLL).toEqual([]);
-  expect(await scene.ok('status')).toMatch(/app\.db +ok .*replicating/);
+  expect(await scene.ok('status', '-replicas')).toMatch(/app\.db +ok .*replicating(?:.|\n)*: replicating at 0{15}1, closed while idle, /);
+  expect(JSON.parse(await scene.ok('status', '-json'))).toMatchObject([{ state: 'replicating', cold: true }]);
   const refused = await scene.with('restore', '-force', '-o', 'app.db', 'app.db');
   expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('it is being replicated') });
   const second = await scene.with('replicate');

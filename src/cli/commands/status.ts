@@ -102,13 +102,14 @@ function replicas(row: Row): readonly string[] {
   return row.replicas.map(({ name, type, state, role, txid, proof, lease, mirror, maintenance }) => {
     const parts = [
       `${state}${txid === undefined ? '' : ` at ${txid}`}`,
+      ...(row.cold === true ? ['closed while idle'] : []),
       ...(role === undefined ? [] : [role]),
       proof === undefined ? 'never proven' : proofInWords(proof),
       ...(lease === undefined ? [] : [`lease ${lease.state}${lease.owner === undefined ? '' : ` (${printable(lease.owner)})`}`]),
       ...(mirror === undefined ? [] : [`mirror ${printable(mirror.path)}${mirror.txid === undefined ? '' : ` at ${mirror.txid}`}`]),
-      ...(maintenance?.compacted_at === undefined ? [] : [`merged ${maintenance.compacted_at}`]),
-      ...(maintenance?.snapshot_at === undefined ? [] : [`snapshot ${maintenance.snapshot_at}`]),
-      ...(maintenance?.retention_at === undefined ? [] : [`retention ${maintenance.retention_at}`]),
+      ...(maintenance?.compacted_at === undefined ? [] : [`levels kept up ${maintenance.compacted_at}`]),
+      ...(maintenance?.snapshot_at === undefined ? [] : [`newest snapshot ${maintenance.snapshot_at}`]),
+      ...(maintenance?.retention_at === undefined ? [] : [`retention kept up ${maintenance.retention_at}`]),
     ];
     return `${printable(row.path)} ${printable(name)} (${type}): ${parts.join(', ')}`;
   });

@@ -67,6 +67,7 @@ const output = z.strictObject({
       /** First line of the error behind `code`. */
       message: z.string().optional(),
       since: instant.optional(),
+      cold: z.literal(true).describe('closed while nobody writes, and watched').optional(),
       position: z.strictObject({ txid: txidOut, at: instant.optional() }).optional(),
       size_bytes: count.optional(),
       unprotected_seconds: seconds.optional(),
@@ -121,6 +122,7 @@ function describe(world: World, facts: DatabaseFacts): DatabaseOut {
     ...(facts.code === undefined ? {} : { code: facts.code }),
     ...(facts.message === undefined ? {} : { message: facts.message }),
     ...(facts.since === undefined ? {} : { since: formatInstant(facts.since) }),
+    ...(facts.isCold === true ? { cold: true as const } : {}),
     ...(position === undefined
       ? {}
       : { position: { txid: formatTXID(position.txid), ...(position.at === undefined ? {} : { at: formatInstant(position.at) }) } }),

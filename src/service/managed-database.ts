@@ -8,7 +8,6 @@ import type { PageSums, SyncResult } from '../engine/database-engine.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import type { RunJob } from '../engine/jobs.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
-import { LocalLog } from '../engine/upload/local-log.ts';
 import type { FileInfo } from '../replica/file-info.ts';
 import { CaptureCheck } from './capture-check.ts';
 import { EngineLife } from './cold/engine-life.ts';
@@ -17,12 +16,9 @@ import type { CompanionCount, MakeCompanion } from './companions/companion.ts';
 import { EngineKeeper, type OpenEngine } from './engine-keeper.ts';
 import { Floors } from './floors.ts';
 import { limited } from './limited.ts';
-import { Aside } from './local/aside.ts';
-import { Backlog } from './local/backlog.ts';
+import { LocalFiles } from './local/local-files.ts';
 import { bringBack } from './local/missing-database.ts';
 import { Resets } from './local/reset.ts';
-import { LocalRetention } from './local/retention.ts';
-import { Staging } from './local/staging.ts';
 import type { ManagedReplica } from './managed-replica.ts';
 import type { DatabaseEntry } from './options.ts';
 import { ReplicaMoves } from './replica-moves.ts';
@@ -75,94 +71,57 @@ export class ManagedDatabase implements DatabaseHandle {
   readonly #life: EngineLife;
   readonly #check: CaptureCheck;
   readonly #verdict: Verdict;
-  readonly #staging: Staging;
-  readonly #local: LocalLog;
-  readonly #backlog: Backlog;
-  readonly #aside: Aside;
+  readonly #local: LocalFiles;
   readonly #resets: Resets;
   #starting: Promise<void> | undefined;
   readonly #moves: ReplicaMoves;
-  readonly #retention: LocalRetention;
-  #isSwept = false;
 
   constructor(entry: DatabaseEntry, replicas: readonly ManagedReplica[], collaborators: ManagedDatabaseCollaborators) {
-    const { clock, log, openEngine, lagBudgetMs } = collaborators;
+    const { clock, openEngine, lagBudgetMs, scheduler, makeReplica } = collaborators;
     const { settings } = entry;
     this.settings = settings;
     this.#replicas = replicas;
     this.#entry = entry;
     this.#with = collaborators;
-    this.#log = log.with({ database: settings.name });
+    this.#log = collaborators.log.with({ database: settings.name });
+    const common = { settings, clock, log: this.#log };
+    const signal = this.#stopping.signal;
     this.#floors = new Floors(replicas, clock, this.#decisive);
-    this.#keeper = new EngineKeeper({
-      settings,
-      floors: this.#floors,
-      clock,
-      log: this.#log,
-      openEngine,
-      onEvent: (event) => this.#onEvent(event),
-    });
+    this.#keeper = new EngineKeeper({ ...common, floors: this.#floors, openEngine, onEvent: (event) => this.#onEvent(event) });
     this.#life = new EngineLife({
-      settings,
+      ...common,
       keeper: this.#keeper,
-      clock,
-      log: this.#log,
-      scheduler: collaborators.scheduler,
+      scheduler,
       support: collaborators.cold,
       isReplicated: () => this.#isReplicated(),
-      signal: this.#stopping.signal,
+      signal,
     });
     this.#check = new CaptureCheck(settings.path, clock, {
       directory: join(settings.metaPath, 'ltx', '0'),
       graceMs: 2 * settings.pollIntervalMs,
     });
     this.#verdict = new Verdict(clock, lagBudgetMs);
-    this.#staging = new Staging(settings.metaPath);
-    this.#local = new LocalLog(join(settings.metaPath, 'ltx', '0'));
-    const backlogs = () => this.#replicas.map(({ backlog }) => backlog);
-    this.#backlog = new Backlog({
-      bound: settings.backlog,
-      local: this.#local,
-      get replicas() {
-        return backlogs();
-      },
-      clock,
-      log: this.#log,
+    this.#local = new LocalFiles({
+      ...common,
+      replicas: () => this.#replicas,
+      snapshot: (to) => this.#life.use((engine) => engine.snapshot(to)),
+      scheduler,
     });
     this.#resets = new Resets({
-      settings,
-      replicas: () => this.replicas,
+      ...common,
+      replicas: () => this.#replicas,
       decisive: () => this.#decisive,
       floors: this.#floors,
-      clock,
-      log: this.#log,
       use: (work) => this.#life.use(work),
-      signal: this.#stopping.signal,
-    });
-    this.#aside = new Aside({
-      settings,
-      clock,
-      log: this.#log,
-      local: this.#local,
-      snapshot: (to) => this.#life.use((engine) => engine.snapshot(to)),
+      signal,
     });
     this.#moves = new ReplicaMoves({
-      make: collaborators.makeReplica,
-      snapshot: (replica, signal) => this.#snapshot(replica, signal),
+      ...common,
+      make: makeReplica,
+      snapshot: (replica, abort) => this.#snapshot(replica, abort),
       note: (txid) => this.#floors.note(txid),
       replace: (old, next) => this.#replace(old, next),
-      clock,
-      log: this.#log,
-      signal: this.#stopping.signal,
-    });
-    this.#retention = new LocalRetention({
-      name: settings.name,
-      metaPath: settings.metaPath,
-      local: this.#local,
-      positions: () => this.#replicas.map(({ position }) => position),
-      scheduler: collaborators.scheduler,
-      clock,
-      log: this.#log,
+      signal,
     });
     for (const replica of replicas) this.#accompany(replica);
   }
@@ -239,15 +198,14 @@ export class ManagedDatabase implements DatabaseHandle {
     try {
       await this.#starting;
       await this.#moves.settled();
-      await this.#retention.stop();
+      await this.#local.stop();
       await this.#lastQuestion(deadline);
       await this.#life.stop(deadline.signal);
       const uncaptured = await this.#keeper.close(deadline.signal);
       await Promise.all(this.replicas.map((replica) => this.#finish(replica, deadline.rest(), report)));
       // Last: where nothing could be captured because of a replica, the replica's problem is the one to solve.
       report('-', uncaptured);
-      await this.#backlog.settled();
-      await this.#aside.settled();
+      await this.#local.settled();
       await this.#resets.settled();
       return left;
     } finally {
@@ -277,8 +235,8 @@ export class ManagedDatabase implements DatabaseHandle {
       scheduler,
       clock,
       log: this.#log.with({ replica: name }),
-      staging: this.#staging,
-      local: this.#local,
+      staging: this.#local.staging,
+      local: this.#local.log,
       runJob,
       count: (what: CompanionCount, amount = 1) => onCount(name, what, amount),
     };
@@ -293,7 +251,7 @@ export class ManagedDatabase implements DatabaseHandle {
     await this.#life.begin(async () => {
       this.#keeper.open();
       for (const replica of this.replicas) this.#startReplica(replica);
-      this.#retention.start();
+      this.#local.start();
     });
     if (!this.#floors.areKnown) void this.#findFloors(signal);
   }
@@ -303,7 +261,7 @@ export class ManagedDatabase implements DatabaseHandle {
     return bringBack(
       {
         path: this.settings.path,
-        local: this.#local,
+        local: this.#local.log,
         restore: (abort) => restoreMissing(this.#entry, abort),
         flush: (abort) => Promise.all(this.#decisive.map((replica) => replica.flush(abort))),
         onFailed: (error) => this.#keeper.view.fail(error),
@@ -335,9 +293,9 @@ export class ManagedDatabase implements DatabaseHandle {
         return this.#life.isCold ? this.#life.wake() : this.#keeper.tellFloor();
       },
       bridge: (signal) => this.#snapshot(replica, signal),
-      confirmed: () => this.#retention.confirmed(),
-      displaced: () => this.#aside.keep(replica.settings.name),
-      regained: () => this.#aside.end(replica.settings.name),
+      confirmed: () => this.#local.confirmed(),
+      displaced: () => this.#local.aside.keep(replica.settings.name),
+      regained: () => this.#local.aside.end(replica.settings.name),
       failed: (error) => this.#resets.consider(error),
     });
   }
@@ -353,7 +311,7 @@ export class ManagedDatabase implements DatabaseHandle {
   }
 
   #snapshot(replica: ManagedReplica, signal: AbortSignal | undefined): Promise<FileInfo> {
-    return this.#staging.with(async (directory) =>
+    return this.#local.staging.with(async (directory) =>
       replica.putSnapshot(await this.#life.use((engine) => engine.snapshot(directory)), signal),
     );
   }
@@ -369,18 +327,9 @@ export class ManagedDatabase implements DatabaseHandle {
     this.#with.onEngineEvent(this.settings.path, event);
     if (event.type === 'synced') {
       for (const replica of this.replicas) replica.notify(event);
-      this.#aside.add(event.txid);
-      this.#backlog.check();
+      this.#local.synced(event.txid);
     }
-    if (event.type === 'state' && event.state === 'replicating' && !this.#isSwept) this.#sweep();
-  }
-
-  /** An engine that replicates holds the owner lock: what lies in the staging area is nobody's. */
-  #sweep(): void {
-    this.#isSwept = true;
-    this.#staging.sweep().catch((error: unknown) => {
-      this.#log.log('warn', 'leftovers of interrupted snapshots could not be removed', { error: errorToData(error) });
-    });
+    if (event.type === 'state' && event.state === 'replicating') this.#local.sweep();
   }
 }
 

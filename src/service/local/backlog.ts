@@ -66,7 +66,8 @@ export interface BacklogOptions {
   /** Absent: nothing is ever removed before every replica has it. */
   readonly bound: BacklogSettings | undefined;
   readonly local: LocalLog;
-  readonly replicas: readonly ReplicaBacklog[];
+  /** As of now. */
+  readonly replicas: () => readonly ReplicaBacklog[];
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -91,7 +92,7 @@ export class Backlog {
       return;
     }
     if (!this.#isDue(bound)) return;
-    this.#running = this.#cut(bound, replicas)
+    this.#running = this.#cut(bound, replicas())
       .catch((thrown: unknown) => log.log('warn', 'removing local files beyond the bound failed', { error: errorToData(thrown) }))
       .finally(() => {
         this.#running = undefined;
@@ -109,7 +110,7 @@ export class Backlog {
 
   #isDue({ bytes }: BacklogSettings): boolean {
     const { replicas, clock } = this.#options;
-    const beyond = replicas.filter(({ isBeyond: is }) => is);
+    const beyond = replicas().filter(({ isBeyond: is }) => is);
     if (beyond.length === 0) return false;
     const now = clock.monotonic();
     if (!beyond.some(({ uploads }) => uploads.waiting.bytes > bytes) && now - this.#lookedAt < AGE_LOOK_INTERVAL) return false;

@@ -23,7 +23,7 @@ export type Continuity = 'same' | 'different' | 'unknown';
 export async function compareAt(
   replica: Replica,
   local: LocalLog,
-  { position, proven, signal }: { readonly position: TXID; readonly proven: TXID | undefined; readonly signal: AbortSignal },
+  { position, proven, signal }: { readonly position: TXID; readonly proven: TXID | undefined; readonly signal?: AbortSignal | undefined },
 ): Promise<Continuity> {
   try {
     const ours = await local.fingerprint(position);
@@ -74,6 +74,14 @@ export function fellBack(
     },
   );
 }
+
+/** The replica has come to `position` since we looked, by files that are not ours. */
+export const otherWriter = (replica: Replica, position: TXID): LitestreamError =>
+  new LitestreamError(
+    'SECOND_WRITER',
+    `the replica at ${replica.store.destination} has come to TXID ${formatTXID(position)} of another history: another process writes there`,
+    { details: { found: formatTXID(position) }, hint: 'Stop the other process, or give this database a destination of its own.' },
+  );
 
 /** The local files after `position` are based on another history than the one that ends there at the replica. */
 export const otherHistory = (replica: Replica, position: TXID): LitestreamError =>

@@ -93,6 +93,16 @@ export class Uploader {
     return this.#where.remembered();
   }
 
+  /** The replica has said where it is before uploads began. */
+  heard(position: TXID): void {
+    this.#where.heard(position);
+  }
+
+  /** See Whereabouts. */
+  expectAlone(signal?: AbortSignal): Promise<void> {
+    return this.#where.expectAlone(signal);
+  }
+
   /** A file of our own history that ends at `txid` was put there by somebody else: a snapshot. */
   async holds(txid: TXID): Promise<void> {
     this.#where.proves(txid);

@@ -4,7 +4,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import type { Replica } from '../../replica/replica.ts';
-import { type Continuity, compareAt, fellBack } from './history.ts';
+import { type Continuity, compareAt, fellBack, otherWriter } from './history.ts';
 import type { LocalLog } from './local-log.ts';
 import { OwnWrites } from './own-writes.ts';
 import { PageSizes } from './page-size.ts';
@@ -35,6 +35,8 @@ export class Whereabouts {
   #needsFull = false;
   /** Where our own history was last seen at the replica. */
   #proven: TXID | undefined;
+  /** Where the replica was when it was last asked in this process. */
+  #heard: TXID | undefined;
 
   constructor(parts: WhereaboutsParts) {
     this.#parts = parts;
@@ -59,6 +61,12 @@ export class Whereabouts {
   /** Files of another writer there are in order. */
   othersWrote(): void {
     this.#own.forget();
+    this.#heard = undefined;
+  }
+
+  /** The replica was at `position` before anything was sent there. */
+  heard(position: TXID): void {
+    this.#heard ??= position;
   }
 
   /** Our own history ends at `txid` there. */
@@ -80,7 +88,7 @@ export class Whereabouts {
 
   /** Nothing is known any more, on disk neither. */
   async forget(): Promise<void> {
-    this.#own.forget();
+    this.othersWrote();
     this.#proven = undefined;
     await this.#parts.mark.remove();
   }
@@ -112,10 +120,29 @@ export class Whereabouts {
     if (confirmed === undefined && least === undefined && continuity === 'unknown') this.#warnOfUnknown(position);
     this.#pageSizes.forget();
     progress.located(position);
-    if (continuity === 'different' && newest > position) return { position, stand: 'other' };
+    const before = this.#heard;
+    this.#heard = position;
+    if (continuity === 'different' && newest > position) {
+      // It has grown since, and not by us.
+      if (before !== undefined && position > before) throw otherWriter(replica, position);
+      return { position, stand: 'other' };
+    }
     this.#needsFull = continuity !== 'same';
     if (continuity === 'same') this.proves(position);
     return { position, stand: position > newest || continuity === 'different' ? 'ahead' : 'continued' };
+  }
+
+  /**
+   * SECOND_WRITER when the replica has level-0 files that are not ours behind what was confirmed there. Asked around the put of a snapshot, whose name
+   * collides with nothing: the files behind it must continue it.
+   */
+  async expectAlone(signal?: AbortSignal): Promise<void> {
+    const { replica, local, progress } = this.#parts;
+    const newest = (await replica.newest(0, { signal }))?.maxTXID ?? NO_TXID;
+    this.#own.check(replica, newest);
+    if (newest <= (progress.confirmed ?? NO_TXID) || newest <= (this.#heard ?? NO_TXID)) return;
+    if ((await compareAt(replica, local, { position: newest, proven: this.#proven, signal })) === 'different')
+      throw otherWriter(replica, newest);
   }
 
   async #continuityAt(position: TXID, newest: TXID, signal: AbortSignal): Promise<Continuity> {

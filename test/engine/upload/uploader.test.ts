@@ -193,6 +193,30 @@ describe('uploader', () => {
     await expect(at.uploader.flush()).rejects.toMatchObject({ code: 'NOT_REPLICATED' });
   });
 
+  test('finds a second writer when another history has grown since the replica was first heard', async () => {
+    await at.putRemote(1, { salt: 99 });
+    at.uploader.heard(toTXID(1));
+    await at.putRemote(2, { salt: 99 });
+    await at.putRemote(3, { salt: 99 });
+    // Made to follow TXID 1; a snapshot of them would be continued by the files of the other writer.
+    await at.publish(2, 3, 4);
+    at.uploader.start();
+    await at.happens('failed');
+    expect(at.uploader.status().lastError?.error.code).toBe('SECOND_WRITER');
+    expect(at.events.filter(({ type }) => type === 'gap')).toEqual([]);
+  });
+
+  test('says before a snapshot is put that somebody else has written behind what was confirmed', async () => {
+    await at.publish(1);
+    at.uploader.start();
+    await at.reaches(1);
+    await at.uploader.expectAlone();
+    await at.putRemote(2, { salt: 99 });
+    await at.publish(2, 3);
+    await at.commit(4);
+    await expect(at.uploader.expectAlone()).rejects.toMatchObject({ code: 'SECOND_WRITER' });
+  });
+
   test('backs off with doubling delays up to five minutes, logs twice a minute at most, and recovers by itself', async () => {
     await at.publish(1);
     at.store.script({ on: 'put', times: 14, fault: { type: 'error', error: new LitestreamError('STORAGE_THROTTLED', 'slow down') } });

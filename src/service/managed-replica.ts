@@ -2,7 +2,6 @@
 
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { ERROR_CODES, type ErrorCode, type ErrorData, errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -13,11 +12,13 @@ import { ProblemLog } from '../engine/upload/failures.ts';
 import { isSameAt } from '../engine/upload/history.ts';
 import { type LocalFile, LocalLog } from '../engine/upload/local-log.ts';
 import { Uploader } from '../engine/upload/uploader.ts';
-import { formatTXID, NO_TXID, type TXID } from '../formats/ltx/txid.ts';
+import type { TXID } from '../formats/ltx/txid.ts';
 import { type FileInfo, SNAPSHOT_LEVEL } from '../replica/file-info.ts';
 import type { Replica } from '../replica/replica.ts';
+import { Bridge } from './bridge.ts';
 import type { Companion } from './companions/companion.ts';
 import { advised, isDisplaced } from './displaced.ts';
+import { failureOf, lastUpload } from './last-upload.ts';
 import { limited } from './limited.ts';
 import { ReplicaBacklog } from './local/backlog.ts';
 import { NewBase } from './new-base.ts';
@@ -51,7 +52,6 @@ export interface ReplicaNeeds {
   regained?(): void;
 }
 
-const BRIDGE_RETRY = { initialMs: 1000, capMs: 300_000, jitter: 0.1 };
 /** What letting go of a store may take before it is left to the end of the process, ms. */
 const RELEASE_LIMIT = 2000;
 
@@ -65,14 +65,9 @@ export class ManagedReplica implements ReplicaHandle {
   readonly #uploader: Uploader;
   readonly #closing = new AbortController();
   readonly #questions: ProblemLog;
-  readonly #bridges: ProblemLog;
-  readonly #gaps: ProblemLog;
-  readonly #bridgeBackoff = new Backoff(BRIDGE_RETRY);
+  readonly #bridge: Bridge;
   #companions: readonly Companion[] = [];
   #needs: ReplicaNeeds | undefined;
-  #bridging: Promise<void> | undefined;
-  /** Before the next snapshot, ms. */
-  #bridgePauseMs = 0;
   #isRefusing = false;
   /** What to do about what another writer's replica does not have. */
   #advice: string | undefined;
@@ -90,12 +85,9 @@ export class ManagedReplica implements ReplicaHandle {
       failing: 'the replica cannot be asked for its position',
       over: 'the replica has said what its position is',
     });
-    this.#bridges = new ProblemLog(clock, this.#log, { level: 'error', failing: 'bridging a gap with a snapshot failed' });
-    this.#gaps = new ProblemLog(clock, this.#log, {
-      level: 'warn',
-      failing: 'local files the replica needed were gone; a snapshot took their place',
-    });
-    this.#newBase = new NewBase({ clock, log: this.#log, signal: this.#closing.signal, snapshot: () => this.#snapshot() });
+    const snapshots = { clock, log: this.#log, signal: this.#closing.signal, snapshot: () => this.#snapshot() };
+    this.#bridge = new Bridge({ ...snapshots, onEnd: () => this.#uploader.retryNow() });
+    this.#newBase = new NewBase(snapshots);
     const directory = join(database.metaPath, 'ltx', '0');
     this.#local = new LocalLog(directory);
     this.#uploader = new Uploader({ settings, replica, directory, clock, log: this.#log, onEvent: (event) => this.#onEvent(event) });
@@ -209,16 +201,10 @@ export class ManagedReplica implements ReplicaHandle {
    * Last upload, unless the limits' signal is aborted already, then releases the store.
    * @returns the error when something is left.
    */
-  async finish({ deadlineMs, retryMs, signal }: StopLimits): Promise<LitestreamError | undefined> {
+  async finish(limits: StopLimits): Promise<LitestreamError | undefined> {
     try {
       await this.#stopCompanions(true);
-      if (signal.aborted) return await this.#leftBehind();
-      if (await this.#hasNothing()) return this.#standingFailure();
-      await this.#uploader.flush({ signal, deadlineMs, retryIntervalMs: retryMs });
-      return undefined;
-    } catch (error) {
-      this.#log.log('error', 'the last changes did not reach the replica', { error: errorToData(error) });
-      return this.#unreplicated(error);
+      return await lastUpload({ uploader: this.#uploader, local: this.#local, log: this.#log }, limits);
     } finally {
       await this.#release();
     }
@@ -232,43 +218,13 @@ export class ManagedReplica implements ReplicaHandle {
     }
   }
 
-  /** Nothing was ever captured, so nothing can be waited for. */
-  async #hasNothing(): Promise<boolean> {
-    return (await this.#local.list()).length === 0;
-  }
-
-  #standingFailure(): LitestreamError | undefined {
-    const failure = this.#uploader.status().lastError?.error;
-    return failure === undefined ? undefined : failureOf(failure);
-  }
-
-  /** What keeps the replica from taking anything comes before what it has not taken. */
-  #unreplicated(error: unknown): LitestreamError {
-    const { code, message, cause, hint } = errorToData(error);
-    const failure = this.#uploader.status().lastError?.error;
-    if (failure !== undefined && failure.code !== code) return failureOf(failure, message);
-    return new LitestreamError(code, cause === undefined ? message : `${message} (${cause})`, {
-      cause: error,
-      ...(hint === undefined ? {} : { hint }),
-    });
-  }
-
-  async #leftBehind(): Promise<LitestreamError | undefined> {
-    const { pendingBytes, txid } = this.#uploader.status();
-    if (pendingBytes === 0) return (await this.#hasNothing()) ? this.#standingFailure() : undefined;
-    const skipped = new LitestreamError('NOT_REPLICATED', `the last upload was skipped: ${pendingBytes} bytes are missing there`, {
-      details: { confirmed: formatTXID(txid ?? NO_TXID), bytes: pendingBytes },
-    });
-    return this.#unreplicated(skipped);
-  }
-
   async #release(): Promise<void> {
     const { clock, settings } = this.#options;
     this.#closing.abort(new LitestreamError('SHUTTING_DOWN', `replica ${settings.name} is being closed`));
     try {
       await limited({ clock, ms: RELEASE_LIMIT, what: `closing ${this.replica.store.destination}` }, async () => {
         await this.#uploader.close();
-        await this.#bridging;
+        await this.#bridge.settled();
         await this.#newBase.settled();
         await this.#keeping;
         await this.#stopCompanions(false);
@@ -283,19 +239,14 @@ export class ManagedReplica implements ReplicaHandle {
     switch (event.type) {
       case 'uploaded':
         this.#regain();
-        this.#bridgeBackoff.reset();
-        this.#bridgePauseMs = 0;
-        this.#bridges.succeeded();
+        this.#bridge.crossed();
         this.#needs?.confirmed();
         return;
       case 'ahead':
         void this.#needs?.raise(event.floor);
         return;
       case 'gap':
-        this.#bridging ??= this.#bridge().finally(() => {
-          this.#bridging = undefined;
-          this.#uploader.retryNow();
-        });
+        this.#bridge.need();
         return;
       case 'failed':
         this.#options.onUploadFailed(event.error.code);
@@ -329,25 +280,6 @@ export class ManagedReplica implements ReplicaHandle {
       this.#advice = advice;
     });
   }
-
-  /**
-   * The local log has lost what this replica needs next: a snapshot carries it over the hole. The uploader then looks again, and asks for
-   * another one if that did not help; until something is uploaded, later with each time.
-   */
-  async #bridge(): Promise<void> {
-    const signal = this.#closing.signal;
-    const pauseMs = this.#bridgePauseMs;
-    this.#bridgePauseMs = this.#bridgeBackoff.next();
-    try {
-      if (pauseMs > 0) await this.#options.clock.sleep(pauseMs, { signal, unref: true });
-      const { size } = await this.#snapshot();
-      this.#gaps.failed('gap', { size });
-    } catch (error) {
-      if (signal.aborted) return;
-      const data = errorToData(error);
-      this.#bridges.failed(data.code, { error: data, retry_in_ms: Math.round(this.#bridgePauseMs) });
-    }
-  }
 }
 
 /** What companions say, in one; their troubles stand side by side. */
@@ -362,8 +294,4 @@ function joinFacts(companions: readonly Pick<Companion, 'facts'>[]): CompanionFa
 function isRefusal(code: ErrorCode): boolean {
   const { disposition } = ERROR_CODES[code];
   return disposition === 'refuse' || disposition === 'fatal';
-}
-
-function failureOf({ code, message, hint }: ErrorData, consequence?: string): LitestreamError {
-  return new LitestreamError(code, consequence === undefined ? message : `${message}; ${consequence}`, hint === undefined ? {} : { hint });
 }

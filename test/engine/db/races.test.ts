@@ -91,10 +91,10 @@ describe('a commit right before', () => {
         vi.restoreAllMocks();
         if (mode === 'TRUNCATE') expect(injected.count, `${injected.refused} were refused`).toBeGreaterThan(0);
         // A checkpoint of the application now would destroy what was not captured, if anything let it.
-        await app.exec('PRAGMA busy_timeout = 0');
-        await app.checkpoint('TRUNCATE');
+        await app.exec('PRAGMA busy_timeout = 0', 'meddler');
+        await app.checkpoint('TRUNCATE', 'meddler');
         await insert();
-        await app.checkpoint('PASSIVE');
+        await app.checkpoint('PASSIVE', 'meddler');
         await engine.sync();
         await expectEqual();
       }
@@ -189,13 +189,13 @@ describe('a snapshot', () => {
 
   for (const mode of ['RESTART', 'TRUNCATE']) {
     test(`is made again and again after a ${mode} that nobody has written behind (row 33)`, async () => {
-      await app.exec('PRAGMA busy_timeout = 10');
+      await app.exec('PRAGMA busy_timeout = 10', 'meddler');
       const engine = bench.engine();
       await fill(200);
       await engine.sync();
       for (let i = 0; i < 3; i++) {
         await engine.checkpoint(i === 1 ? 'TRUNCATE' : 'PASSIVE');
-        await app.checkpoint(mode);
+        await app.checkpoint(mode, 'meddler');
         for (let turn = 0; turn < 2; turn++) {
           expect(await stateOf((await engine.snapshot(bench.directory)).path)).toBe(await app.digest());
         }
@@ -203,7 +203,7 @@ describe('a snapshot', () => {
       }
       await engine.close();
       // And with the engine away: the restart has left no frame at all.
-      await app.checkpoint(mode);
+      await app.checkpoint(mode, 'meddler');
       const second = bench.engine();
       expect(await stateOf((await second.snapshot(bench.directory)).path)).toBe(await app.digest());
       expect(await stateOf((await second.snapshot(bench.directory)).path)).toBe(await app.digest());
@@ -242,7 +242,8 @@ function openBelow(directory: string): string[] {
 
 describe('the end', () => {
   test('may meet a checkpoint at any moment: neither hangs, everything is released once (row 7)', { timeout: 60_000 }, async () => {
-    await app.exec('PRAGMA wal_autocheckpoint = 0; PRAGMA busy_timeout = 0');
+    await app.exec('PRAGMA wal_autocheckpoint = 0');
+    await app.exec('PRAGMA busy_timeout = 0', 'meddler');
     for (let round = 0; round < 24; round++) {
       const engine = bench.engine();
       await engine.sync();
@@ -261,7 +262,7 @@ describe('the end', () => {
       expect(openBelow(bench.directory)).toEqual([]);
       await expectEqual();
       // Nothing of ours is in the way any more.
-      expect(await app.checkpoint('TRUNCATE')).toMatchObject({ busy: 0 });
+      expect(await app.checkpoint('TRUNCATE', 'meddler')).toMatchObject({ busy: 0 });
     }
   });
 

@@ -24,13 +24,13 @@ const checkpoints = () => bench.events.filter((event) => event.type === 'checkpo
 describe('full files', () => {
   test('a busy run of small transactions, with every kind of checkpoint by us and by others, has exactly one (row 16)', async () => {
     await rows(1000, 3000);
-    await app.exec('PRAGMA busy_timeout = 20');
+    await app.exec('PRAGMA busy_timeout = 20', 'meddler');
     const engine = bench.engine({ monitorIntervalMs: 5, pollIntervalMs: 20, minCheckpointPages: 40, truncatePages: 400 });
     await engine.sync();
     const modes = ['PASSIVE', 'FULL', 'RESTART', 'TRUNCATE'];
     for (let i = 0; i < 400; i++) {
       await small();
-      if (i % 13 === 0) await app.checkpoint(modes[(i / 13) % 4] ?? '');
+      if (i % 13 === 0) await app.checkpoint(modes[(i / 13) % 4] ?? '', 'meddler');
       if (i % 50 === 49) await engine.checkpoint('TRUNCATE');
     }
     await engine.sync();

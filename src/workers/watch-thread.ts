@@ -37,6 +37,7 @@ export class WatchThread implements ColdWatch {
 
   arm(name: string, place: ColdPlace, onChange: (by: NoticedBy) => void): Promise<ArmResult> {
     const id = this.#nextId++;
+    this.#forget(name);
     return new Promise((answer) => {
       this.#armed.set(name, { id, place, onChange, answer });
       this.#send({ kind: 'arm', id, name, place });
@@ -44,13 +45,21 @@ export class WatchThread implements ColdWatch {
   }
 
   disarm(name: string): void {
-    if (this.#armed.delete(name)) this.#send({ kind: 'disarm', name });
+    if (this.#forget(name)) this.#send({ kind: 'disarm', name });
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#armed.clear();
+    for (const name of [...this.#armed.keys()]) this.#forget(name);
     await this.#worker?.terminate();
+  }
+
+  /** Whoever still waits for the answer is let go: nothing will be told to them. False when nothing is known of it. */
+  #forget(name: string): boolean {
+    const armed = this.#armed.get(name);
+    this.#armed.delete(name);
+    armed?.answer?.('armed');
+    return armed !== undefined;
   }
 
   #send(message: ToWatch): void {

@@ -48,6 +48,19 @@ test('a database that was armed anew is not woken by what was told of before', a
   expect(noticed).toEqual(['second']);
 });
 
+test('whoever waits for the answer is let go when the database is woken, armed anew, or everything ends', { timeout: 5000 }, async () => {
+  thread = new WatchThread(silentLogger);
+  const woken = thread.arm('one', place('one'), () => void noticed.push('one'));
+  thread.disarm('one');
+  const first = thread.arm('two', place('two'), () => void noticed.push('first'));
+  const second = thread.arm('two', place('two'), () => void noticed.push('second'));
+  const last = thread.arm('three', place('three'), () => void noticed.push('three'));
+  await Promise.all([woken, first, second]);
+  await thread.close();
+  await last;
+  expect(noticed).toEqual([]);
+});
+
 test('a thread that dies at once leaves nothing asleep that nobody watches', async () => {
   const entry = new URL(
     `data:text/javascript,${encodeURIComponent("import { parentPort } from 'node:worker_threads'; parentPort.once('message', (m) => { parentPort.postMessage({ kind: 'armed', id: m.id, name: m.name, result: 'armed' }); parentPort.once('message', () => process.exit(1)); });")}`,

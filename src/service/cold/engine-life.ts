@@ -112,6 +112,7 @@ export class EngineLife implements WarmMember {
   /** Resolves when the engine is open, or has been on its way for long. */
   async wake(): Promise<void> {
     while (this.#state === 'cooling') await this.#changing;
+    if (this.#options.signal.aborted) return; // the stop looks after it
     if (this.#state === 'cold') {
       this.#support?.watch.disarm(this.#options.settings.name);
       await this.#change('opening', () => this.#wake());

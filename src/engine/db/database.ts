@@ -9,11 +9,11 @@ import { type ColdPlace, fingerprintOf, modifiedAt } from '../cold/fingerprint.t
 import type { DatabaseEngine, EngineStatus, PageSums, ResetResult, StagedFile, SyncResult } from '../database-engine.ts';
 import type { EngineEvent } from '../events.ts';
 import type { DatabaseSettings } from '../options.ts';
-import type { Capture, PassResult } from './capture.ts';
-import { cursorEnd } from './cursor.ts';
+import type { PassResult } from './capture.ts';
 import { FailureLog } from './failure-log.ts';
 import type { FrozenView } from './frozen-view.ts';
 import { LocalLog } from './local-log.ts';
+import { measure, sizesOf } from './measure.ts';
 import { type Look, Monitor, type Monitored } from './monitor.ts';
 import { NotYet } from './not-yet.ts';
 import { writePageSums } from './page-sums.ts';
@@ -128,7 +128,7 @@ class LiveEngine implements DatabaseEngine, Monitored {
   }
 
   async status(): Promise<EngineStatus> {
-    const measured = this.#measure();
+    const measured = measure(this.#holder.current);
     const { pendingSince, ...summary } = this.#report.summary;
     const pending = measured.pendingWALBytes === 0 || pendingSince === undefined ? {} : { pendingSince };
     return { ...summary, ...measured, ...pending };
@@ -177,7 +177,7 @@ class LiveEngine implements DatabaseEngine, Monitored {
       await this.#checkpointIfDue();
     }
     this.#report.state('replicating');
-    this.#report.pass(this.#clock.monotonic() - start, this.#sizes());
+    this.#report.pass(this.#clock.monotonic() - start, sizesOf(this.#holder.current));
     this.#failureLog.succeeded();
     return look;
   }
@@ -189,7 +189,7 @@ class LiveEngine implements DatabaseEngine, Monitored {
     }
     if (hasCode(error, 'ENGINE_STOPPED')) return 'halted';
     this.#failureLog.failed(error, nextTryMs);
-    this.#report.pass(0, this.#sizes(), error);
+    this.#report.pass(0, sizesOf(this.#holder.current), error);
     if (hasCode(error, 'SECOND_WRITER') || hasCode(error, 'SQLITE_TOO_OLD')) {
       this.#report.state('stopped', error);
       void this.#holder.close(error, async () => {}).catch(() => {});
@@ -276,42 +276,11 @@ class LiveEngine implements DatabaseEngine, Monitored {
     }
   }
 
-  #sizes(): { readonly dbSize: number; readonly walOffset: number } {
-    const session = this.#holder.current;
-    const cursor = session?.capture.cursor;
-    return { dbSize: session?.db.file.size ?? 0, walOffset: cursor === undefined ? 0 : cursorEnd(cursor) };
-  }
-
-  #measure() {
-    const session = this.#holder.current;
-    if (session === undefined) return { txid: NO_TXID, dbSize: 0, walSize: 0, pendingWALBytes: 0 };
-    const { capture, db } = session;
-    const { cursor } = capture;
-    return {
-      txid: cursor?.txid ?? NO_TXID,
-      ...(cursor === undefined ? {} : { txidAt: cursor.timestamp }),
-      pageSize: db.pageSize,
-      dbSize: db.file.size,
-      ...measureWAL(capture),
-    };
-  }
-
   #sweep(): void {
     try {
       this.#localLog.sweepTemporary();
     } catch (error) {
       this.#failureLog.failed(error, 0);
     }
-  }
-}
-
-/** A status is given also while the WAL cannot be read: its state then says why. */
-function measureWAL(capture: Capture): { readonly walSize: number; readonly pendingWALBytes: number } {
-  try {
-    const view = capture.observe();
-    const pendingWALBytes = capture.isOnlyBumpPending(view) ? 0 : capture.pendingBytes(view);
-    return { walSize: view.header === undefined ? 0 : view.end, pendingWALBytes };
-  } catch {
-    return { walSize: 0, pendingWALBytes: 0 };
   }
 }

@@ -25,6 +25,7 @@ export interface ReplicaFacts {
   readonly lastError?: {
     readonly code: ErrorCode;
     readonly message: string;
+    readonly hint?: string;
     readonly at: number;
     readonly attempts: number;
     readonly nextTryAt?: number;
@@ -104,7 +105,14 @@ function replicaFacts({ lastError, ...status }: ReplicaStatus): ReplicaFacts {
   const { error, at, attempts, nextTryAt } = lastError;
   return {
     ...status,
-    lastError: { code: error.code, message: firstLine(error.message), at, attempts, ...(nextTryAt === undefined ? {} : { nextTryAt }) },
+    lastError: {
+      code: error.code,
+      message: firstLine(error.message),
+      ...(error.hint === undefined ? {} : { hint: redact(error.hint) }),
+      at,
+      attempts,
+      ...(nextTryAt === undefined ? {} : { nextTryAt }),
+    },
   };
 }
 
@@ -145,8 +153,13 @@ async function replicaFromListing(
     };
   } catch (error) {
     signal.throwIfAborted();
-    const { code, message } = errorToData(timeoutAsOurs(error, settings.name));
-    return { ...identity, state: 'failing', lastError: { code, message: firstLine(message), at: world.clock.now(), attempts: 1 } };
+    const { code, message, hint } = errorToData(timeoutAsOurs(error, settings.name));
+    const advice = hint === undefined ? {} : { hint: redact(hint) };
+    return {
+      ...identity,
+      state: 'failing',
+      lastError: { code, message: firstLine(message), ...advice, at: world.clock.now(), attempts: 1 },
+    };
   }
 }
 

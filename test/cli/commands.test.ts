@@ -160,7 +160,7 @@ describe('status', () => {
               type: 'file',
               state: 'failing',
               lag_seconds: 838.2,
-              last_error: { code: 'ACCESS_DENIED', message: 'put refused', at: AS_OF, attempts: 3 },
+              last_error: { code: 'ACCESS_DENIED', message: 'put refused', at: AS_OF, attempts: 3, hint: 'Ask for the key.' },
               role: 'best-effort',
               proof: { outcome: 'failed', at: AS_OF, reasons: ['A file is not what was written.'], last_passed: { txid: T2, at: AS_OF } },
               lease: { state: 'held', owner: 'here' },
@@ -187,6 +187,7 @@ describe('status', () => {
     ]);
     expect(err).toContain('main: replica file is failing, 838.2 s behind: ACCESS_DENIED: put refused');
     expect(err).toContain('main: replica file: proof: PROOF_FAILED: it does not restore');
+    expect(err).toContain('main: replica file: hint: Ask for the key.');
   });
 
   test('says in a line for each replica what accompanies it, when asked', async () => {

@@ -239,7 +239,12 @@ test('a failing replica is the worst thing info can tell', async () => {
           state: 'failing',
           lagSeconds: 838.2,
           pendingBytes: 1,
-          lastError: { error: { code: 'ACCESS_DENIED', message: 'no\nsecond line' }, at: START, attempts: 3, nextTryAt: timeOf(99) },
+          lastError: {
+            error: { code: 'ACCESS_DENIED', message: 'no\nsecond line', hint: 'Ask.' },
+            at: START,
+            attempts: 3,
+            nextTryAt: timeOf(99),
+          },
         },
       ],
     },
@@ -254,6 +259,7 @@ test('a failing replica is the worst thing info can tell', async () => {
     at: instantOf(0),
     attempts: 3,
     next_try_at: instantOf(99),
+    hint: 'Ask.',
   });
 });
 

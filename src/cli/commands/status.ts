@@ -84,9 +84,11 @@ function troubles(row: Row): readonly string[] {
     if (state !== 'failing' && state !== 'degraded') return [];
     const behind = lag === undefined ? '' : `, ${lag} s behind`;
     const standing = others.map((trouble) => `${row.name}: replica ${name}: ${trouble.of}: ${trouble.code}: ${printable(trouble.message)}`);
+    const hints = new Set([error, ...others].flatMap((problem) => problem?.hint ?? []));
     return [
       `${row.name}: replica ${name} is ${state}${behind}${error === undefined ? '' : `: ${error.code}: ${printable(error.message)}`}`,
       ...standing,
+      ...[...hints].map((hint) => `${row.name}: replica ${name}: hint: ${printable(hint)}`),
     ];
   });
   return [...own, ...replicas];

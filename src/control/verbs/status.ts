@@ -40,7 +40,15 @@ const replicaOut = z.strictObject({
   last_upload_at: instant.optional(),
   last_confirmed_at: instant.optional(),
   last_error: z
-    .strictObject({ code: z.string(), message: z.string(), at: instant, attempts: count, next_try_at: instant.optional() })
+    .strictObject({
+      code: z.string(),
+      message: z.string(),
+      at: instant,
+      attempts: count,
+      next_try_at: instant.optional(),
+      /** What a person can do. */
+      hint: z.string().optional(),
+    })
     .optional(),
   proof: z.strictObject(proofOfReplica).optional(),
   lease: z
@@ -166,6 +174,7 @@ function describeReplica(replica: ReplicaFacts): DatabaseOut['replicas'][number]
             at: formatInstant(lastError.at),
             attempts: lastError.attempts,
             ...(lastError.nextTryAt === undefined ? {} : { next_try_at: formatInstant(lastError.nextTryAt) }),
+            ...(lastError.hint === undefined ? {} : { hint: lastError.hint }),
           },
         }),
     ...describeCompanions(replica),

@@ -36,14 +36,14 @@ export class ProblemLog {
     this.#words = words;
   }
 
-  /** @param kind failures of one kind are one problem; an error code. */
+  /** @param kind failures of one kind are one problem; an error code. The hint of `fields.error` is told with it. */
   failed(kind: string, fields: LogFields): void {
     this.#failures += 1;
     const now = this.#clock.monotonic();
     if (now - (this.#toldAt.get(kind) ?? Number.NEGATIVE_INFINITY) < LOG_INTERVAL_MS) return;
     this.#toldAt.set(kind, now);
     this.#isTold = true;
-    this.#log.log(this.#words.level, this.#words.failing, { ...fields, failures: this.#failures });
+    this.#log.log(this.#words.level, this.#words.failing, { ...fields, failures: this.#failures, ...adviceOn(fields.error) });
   }
 
   succeeded(): void {
@@ -52,6 +52,11 @@ export class ProblemLog {
     this.#isTold = false;
     this.#failures = 0;
   }
+}
+
+function adviceOn(error: unknown): { readonly hint?: string } {
+  const hint = typeof error === 'object' && error !== null && 'hint' in error ? error.hint : undefined;
+  return typeof hint === 'string' ? { hint } : {};
 }
 
 export interface Failure {

@@ -378,6 +378,7 @@ describe('uploader', () => {
     await at.happens('failed');
     const { lastError } = again.status();
     expect(lastError?.error).toMatchObject({ code: 'POSITION_MISMATCH', message: expect.stringContaining('is empty') });
+    expect(at.lines.find(({ message }) => message === 'upload failed')?.fields?.hint).toContain('litestream reset');
     expect(await at.remote()).toEqual([]);
     await again.close();
     await rm(String(lastError?.error.details?.mark));

@@ -2,7 +2,6 @@
 
 import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { orAbort } from '../../base/abortable.ts';
 import type { Clock } from '../../base/clock.ts';
 import { ERROR_CODES, LitestreamError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -16,6 +15,7 @@ import { isFullFile, otherHistory } from './history.ts';
 import { type LocalFile, LocalLog, missingLocalFile } from './local-log.ts';
 import { notReplicated } from './not-replicated.ts';
 import { type ProgressFacts, UploadProgress } from './progress.ts';
+import { Rounds } from './rounds.ts';
 import { UploadMark } from './upload-mark.ts';
 import { UploadQueue } from './upload-queue.ts';
 import { isLocalDamage } from './verified.ts';
@@ -58,15 +58,14 @@ export class Uploader {
   readonly #failures: Failures;
   readonly #progress: UploadProgress;
   readonly #where: Whereabouts;
+  readonly #rounds: Rounds;
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
-  #roundEnd: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Where the next file goes; unknown before the first listing and after every error. */
   #position: TXID | undefined;
   /** Monotonic ms; Infinity when nothing is tried any more. */
   #nextRoundAt = 0;
-  #rounds = 0;
   /** Somebody wants another round after the one that runs. */
   #retryAsked = false;
 
@@ -75,6 +74,7 @@ export class Uploader {
     this.#replica = replica;
     this.#local = new LocalLog(directory);
     this.#clock = clock;
+    this.#rounds = new Rounds(clock);
     this.#log = log;
     this.#onEvent = onEvent;
     this.#failures = new Failures(clock, log, settings.syncIntervalMs);
@@ -173,14 +173,14 @@ export class Uploader {
     for (const file of await this.#local.list()) this.#queue.push(file);
     const target = this.#queue.newest;
     const deadline = this.#clock.monotonic() + deadlineMs;
-    const begun = this.#rounds;
+    const begun = this.#rounds.count;
     while (!this.#has(target)) {
-      const failed = this.#failures.last !== undefined && this.#rounds > begun;
+      const failed = this.#failures.last !== undefined && this.#rounds.count > begun;
       const expired = this.#clock.monotonic() >= deadline;
       if (this.#isHalted() || (failed && this.#isRefused()) || (expired && (failed || !this.#hasWork()))) throw this.#notReplicated(target);
       this.#expedite(failed ? retryIntervalMs : 0);
       const limit = deadlineMs === 0 ? Number.POSITIVE_INFINITY : deadline - this.#clock.monotonic();
-      if (!(await this.#roundEnds(limit, signal))) throw this.#notReplicated(target);
+      if (!(await this.#rounds.next(limit, signal))) throw this.#notReplicated(target);
     }
   }
 
@@ -193,7 +193,7 @@ export class Uploader {
   async close(): Promise<void> {
     this.#closing.abort(new LitestreamError('SHUTTING_DOWN', `uploads to ${this.#settings.name} are being stopped`));
     this.#wake.resolve();
-    this.#roundEnd.resolve();
+    this.#rounds.close();
     await this.#running;
     await this.#where.remember({ force: true });
   }
@@ -239,9 +239,7 @@ export class Uploader {
       if (!this.#closing.signal.aborted) this.#failed(error);
     }
     if (this.#retryAsked) this.retryNow();
-    this.#rounds += 1;
-    this.#roundEnd.resolve();
-    this.#roundEnd = Promise.withResolvers();
+    this.#rounds.ended();
   }
 
   async #locate(): Promise<TXID> {
@@ -332,22 +330,6 @@ export class Uploader {
 
   #has(target: TXID): boolean {
     return this.#position !== undefined && this.#position >= target && this.#progress.ahead === undefined;
-  }
-
-  /** False when `limitMs` passes first. */
-  async #roundEnds(limitMs: number, signal: AbortSignal | undefined): Promise<boolean> {
-    const ended = this.#roundEnd.promise.then(() => true);
-    if (limitMs === Number.POSITIVE_INFINITY) return orAbort(ended, signal);
-    const timer = new AbortController();
-    const expired = this.#clock.sleep(Math.max(0, limitMs), { signal: timer.signal }).then(
-      () => false,
-      () => false,
-    );
-    try {
-      return await orAbort(Promise.race([ended, expired]), signal);
-    } finally {
-      timer.abort();
-    }
   }
 
   #notReplicated(target: TXID): LitestreamError {

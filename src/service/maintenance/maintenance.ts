@@ -2,17 +2,17 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import { Semaphore } from '../../base/semaphore.ts';
-import { checkLevels, type Inconsistency } from '../../engine/compaction/level-check.ts';
+import { checkLevels } from '../../engine/compaction/level-check.ts';
 import type { Protections } from '../../engine/compaction/retention-plan.ts';
 import type { MaintenanceSettings } from '../../engine/options.ts';
-import { describeRange } from '../../formats/ltx/header.ts';
-import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
-import { LEVELS, type Level, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
+import { NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
+import { LEVELS, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
 import type { Companion, CompanionContext, MakeCompanion } from '../companions/companion.ts';
 import type { Budget, ScheduledTask } from '../schedule/scheduler.ts';
 import type { CompanionFacts, ReplicaHandle } from '../service.ts';
 import { Compactor } from './compactor.ts';
 import { Keeper } from './keeper.ts';
+import { LevelFindings } from './level-findings.ts';
 import { Troubles } from './troubles.ts';
 
 /** One kind of work on the replica; the order of the list is the order in which they profit from each other. */
@@ -47,6 +47,7 @@ export class Maintenance implements Companion {
   readonly #compactor: Compactor;
   readonly #keeper: Keeper;
   readonly #troubles: Troubles;
+  readonly #findings: LevelFindings;
   readonly #works: readonly Work[];
   readonly #tasks = new Map<Work, ScheduledTask>();
   /** Works of one replica follow each other: they read what the others write. */
@@ -57,7 +58,6 @@ export class Maintenance implements Companion {
   readonly #coming = new Set<Work>();
   readonly #holds = new Set<{ readonly maxTXID: TXID }>();
   readonly #compactedAt: Record<number, number> = {};
-  readonly #toldInconsistencies = new Set<string>();
   #snapshotAt: number | undefined;
   #retentionAt: number | undefined;
   #validated = '';
@@ -68,12 +68,13 @@ export class Maintenance implements Companion {
     this.#context = context;
     this.#settings = settings;
     this.#troubles = new Troubles(context.clock, context.log);
+    this.#findings = new LevelFindings(context, this.#troubles);
     this.#compactor = new Compactor(context, settings, {
       onFile: (level) => {
         this.#changes += 1;
         if (level > 1) this.#keeper.forgetUpper();
       },
-      onChecked: (level, found) => this.#checked(level, found),
+      onChecked: (level, found) => this.#findings.checked(level, found),
     });
     this.#keeper = new Keeper({
       replica: context.replica.replica,
@@ -267,27 +268,11 @@ export class Maintenance implements Companion {
     if (!isForced && state === this.#validated) return;
     const found = checkLevels(await this.#compactor.listAll(signal));
     for (const level of LEVELS)
-      this.#checked(
+      this.#findings.checked(
         level,
         found.filter((one) => one.level === level),
       );
     this.#validated = state;
-  }
-
-  /** A gap stands as a trouble until it is gone; an overlap, which harms nothing, is told once. */
-  #checked(level: Level, found: readonly Inconsistency[]): void {
-    const { log, count } = this.#context;
-    for (const { kind, minTXID, maxTXID } of found) {
-      const key = `${level} ${kind} ${minTXID} ${maxTXID}`;
-      if (this.#toldInconsistencies.has(key)) continue;
-      this.#toldInconsistencies.add(key);
-      count('compaction_inconsistencies');
-      const range = { min_txid: formatTXID(minTXID), max_txid: formatTXID(maxTXID) };
-      log.log('warn', `the files of a level ${kind === 'gap' ? 'leave a gap' : 'overlap'}`, { level, ...range });
-    }
-    const gap = found.find(({ kind }) => kind === 'gap');
-    if (gap === undefined) this.#troubles.isOver(`check of level ${level}`);
-    else this.#troubles.stands(`check of level ${level}`, gapError(gap));
   }
 
   #protections(): Protections {
@@ -300,9 +285,3 @@ export class Maintenance implements Companion {
     return [...this.#holds].reduce<TXID>((most, { maxTXID }) => (maxTXID > most ? maxTXID : most), NO_TXID);
   }
 }
-
-const gapError = (gap: Inconsistency): LitestreamError =>
-  new LitestreamError('LTX_GAP', `checking the levels: transactions ${describeRange(gap)} are in no file of level ${gap.level}`, {
-    details: { level: gap.level, min_txid: formatTXID(gap.minTXID), max_txid: formatTXID(gap.maxTXID) },
-    hint: 'Moments inside may not be restorable from this replica; the next snapshot leads over them.',
-  });

@@ -3,11 +3,13 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
+import { LitestreamError } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { openDatabaseEngine } from '../../src/engine/db/database.ts';
 import type { EngineEvent } from '../../src/engine/events.ts';
 import { LocalLog } from '../../src/engine/upload/local-log.ts';
 import { type TXID, toTXID } from '../../src/formats/ltx/txid.ts';
+import type { FileInfo } from '../../src/replica/file-info.ts';
 import { layoutFor } from '../../src/replica/layout.ts';
 import { Replica } from '../../src/replica/replica.ts';
 import { CaptureCheck } from '../../src/service/capture-check.ts';
@@ -205,6 +207,8 @@ interface Watched {
   readonly watch: ReplicaWatch;
   readonly retries: () => number;
   position: TXID;
+  /** What the database does when it is asked for a snapshot. */
+  snapshot: () => Promise<FileInfo>;
   /** One look of the observer, and all that follows from it. */
   look(): Promise<void>;
   capture(txid: number): void;
@@ -232,6 +236,9 @@ function watched(): Watched {
       await until(() => !watch.isBusy, 'the look has ended');
       await settle();
     },
+    snapshot: async () => {
+      throw new LitestreamError('DB_NOT_OPEN', 'there is no engine');
+    },
     capture(txid) {
       const hex = txid.toString(16).padStart(16, '0');
       writeFileSync(join(local, `${hex}-${hex}.ltx`), 'local');
@@ -249,6 +256,7 @@ function watched(): Watched {
   } as unknown as ReplicaHandle;
   const watch = new ReplicaWatch({
     replica,
+    database: { snapshot: () => self.snapshot() },
     clock,
     scheduler: new ManualScheduler(),
     log: setting.log,
@@ -257,7 +265,7 @@ function watched(): Watched {
   return Object.assign(self, { watch });
 }
 
-test('an idle replica is asked nothing; one that changes is listed at most every five minutes, and once more at the end', async () => {
+test('an idle replica is asked nothing; one that changes is listed after a while, and once more at the end', async () => {
   const one = watched();
   for (let minute = 0; minute < 30; minute++) {
     await one.look();
@@ -308,6 +316,40 @@ test('a hole behind which uploads go on is found by the next listing', async () 
   await one.look();
   expect(one.watch.facts().troubles).toMatchObject([{ error: { code: 'LTX_GAP' } }]);
   expect(one.retries()).toBe(1);
+});
+
+test('what nothing can be restored from is found within a minute or so, and gets a snapshot', async () => {
+  const one = watched();
+  one.capture(5);
+  putFile(setting.at('watched'), HISTORY, 0, 5, 5);
+  one.position = toTXID(5);
+  await one.clock.advance(61_000);
+  await one.look();
+  expect(one.watch.facts().troubles).toBeUndefined();
+  rmSync(setting.at('watched', 'ltx', '0', '0000000000000001-0000000000000001.ltx'));
+  one.capture(6);
+  putFile(setting.at('watched'), HISTORY, 0, 6, 6);
+  one.position = toTXID(6);
+  let snapshots = 0;
+  await one.clock.advance(61_000);
+  await one.look();
+  expect(one.watch.facts().troubles).toMatchObject([{ error: { code: 'NO_SNAPSHOT' } }]);
+  expect(setting.messages('warn')).toEqual(['the snapshot that would make the newest state restorable failed']);
+  one.snapshot = async () => {
+    snapshots += 1;
+    putFile(setting.at('watched'), HISTORY, 9, 1, 6);
+    return { level: 9, minTXID: toTXID(1), maxTXID: toTXID(6), size: 1, createdAt: 0 };
+  };
+  await one.clock.advance(61_000);
+  await one.look();
+  expect(snapshots).toBe(0); // not again at once
+  await one.clock.advance(240_000);
+  await one.look();
+  expect(snapshots).toBe(1);
+  await one.clock.advance(61_000);
+  await one.look();
+  expect(one.watch.facts().troubles).toBeUndefined();
+  expect(snapshots).toBe(1);
 });
 
 test('uploads that hang are told by the age of what waits, whatever they say', async () => {

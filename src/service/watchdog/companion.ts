@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises';
 import { type ErrorData, errorToData, LitestreamError } from '../../base/errors.ts';
 import { ProblemLog } from '../../engine/upload/failures.ts';
-import { NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
+import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import type { FileInfo } from '../../replica/file-info.ts';
 import type { Companion, CompanionContext, MakeCompanion } from '../companions/companion.ts';
 import { limited } from '../limited.ts';
@@ -14,12 +14,18 @@ import { Waiting } from './waiting.ts';
 
 /** Least distance between two listings, ms; none without changes. */
 const LISTING_INTERVAL = 5 * 60_000;
+/** The same where a listing costs no request. */
+const FREE_LISTING_INTERVAL = 60_000;
+/** Least distance between two snapshots that are to make the replica whole again, ms. */
+const HEALING_INTERVAL = 5 * 60_000;
 /** The same for listings of all levels where each is a request. */
 const WHOLE_INTERVAL = 60 * 60_000;
 /** How often a file in the local file system is looked for, which costs no request, ms. */
 const PROBE_INTERVAL = 60_000;
 /** How long a listing may take, ms. */
 const LISTING_LIMIT = 60_000;
+/** What a snapshot of the present ends: the newest state cannot be restored. */
+const HEALED_BY_SNAPSHOT: ReadonlySet<string> = new Set(['NO_SNAPSHOT', 'LTX_GAP']);
 /** Listings that fail in a row before that is a trouble of its own: what makes uploads fail tells itself. */
 const MOST_FAILURES = 2;
 
@@ -32,6 +38,7 @@ export class ReplicaWatch implements Companion {
   readonly #stopping = new AbortController();
   #looking: Promise<void> | undefined;
   #listing: Promise<void> | undefined;
+  #healing: Promise<void> | undefined;
   /** Modification time of the local directory when it was last listed. */
   #directoryAt: bigint | undefined;
   /** Largest TXID that a listing has shown. */
@@ -42,6 +49,7 @@ export class ReplicaWatch implements Companion {
   #probedAt: number;
   #listedAt: number;
   #wholeAt = Number.NEGATIVE_INFINITY;
+  #healedAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
   #trouble: { readonly error: ErrorData; readonly since: number } | undefined;
 
@@ -58,14 +66,14 @@ export class ReplicaWatch implements Companion {
 
   /** Something is being looked at. */
   get isBusy(): boolean {
-    return this.#looking !== undefined || this.#listing !== undefined;
+    return this.#looking !== undefined || this.#listing !== undefined || this.#healing !== undefined;
   }
 
   start(): void {}
 
   async stop(): Promise<void> {
     this.#stopping.abort(new LitestreamError('SHUTTING_DOWN', `${this.#with.replica.settings.name} is not watched any more`));
-    await Promise.all([this.#looking, this.#listing]);
+    await Promise.all([this.#looking, this.#listing, this.#healing]);
   }
 
   look(): void {
@@ -127,7 +135,13 @@ export class ReplicaWatch implements Companion {
   #isDue(now: number): boolean {
     if (this.#isProbeGone) return true;
     const isNews = this.#waiting.newest !== undefined && this.#waiting.newest > this.#listed;
-    return (isNews || this.#trouble !== undefined) && now - this.#listedAt >= LISTING_INTERVAL;
+    const interval = this.#isFree ? FREE_LISTING_INTERVAL : LISTING_INTERVAL;
+    return (isNews || this.#trouble !== undefined) && now - this.#listedAt >= interval;
+  }
+
+  /** Listings cost no request. */
+  get #isFree(): boolean {
+    return this.#with.replica.replica.store.localPath !== undefined;
   }
 
   async #list(): Promise<void> {
@@ -155,8 +169,7 @@ export class ReplicaWatch implements Companion {
   async #compare(signal: AbortSignal): Promise<void> {
     const { replica, position = NO_TXID } = this.#with.replica;
     if (position === NO_TXID) return; // nothing is said to be there
-    const isFree = replica.store.localPath !== undefined;
-    const isWhole = isFree || this.#trouble !== undefined || this.#with.clock.monotonic() - this.#wholeAt >= WHOLE_INTERVAL;
+    const isWhole = this.#isFree || this.#trouble !== undefined || this.#with.clock.monotonic() - this.#wholeAt >= WHOLE_INTERVAL;
     const newest = isWhole ? undefined : await lookAtNewest(replica, position, signal);
     const found = newest === undefined ? await lookWhole(replica, position, signal) : { newest };
     if (newest === undefined) this.#wholeAt = this.#with.clock.monotonic();
@@ -172,6 +185,31 @@ export class ReplicaWatch implements Companion {
   #lost(error: ErrorData): void {
     this.#tell(error);
     this.#with.replica.retryNow();
+    if (HEALED_BY_SNAPSHOT.has(error.code)) this.#heal();
+  }
+
+  /** Files that are gone do not come back; a snapshot makes at least the present restorable again. What it could not do stands as the trouble. */
+  #heal(): void {
+    const { clock, database, log, replica, scheduler } = this.#with;
+    const now = clock.monotonic();
+    if (this.#healing !== undefined || now - this.#healedAt < HEALING_INTERVAL) return;
+    this.#healedAt = now;
+    const signal = this.#stopping.signal;
+    this.#healing = scheduler
+      .withBudget('snapshot', () => database.snapshot(replica, signal), signal)
+      .then(
+        ({ maxTXID, size }) => {
+          log.log('warn', 'a snapshot was written because the newest state could not be restored', { txid: formatTXID(maxTXID), size });
+          this.#isProbeGone = true; // look again at once
+        },
+        (thrown: unknown) => {
+          if (signal.aborted) return;
+          log.log('warn', 'the snapshot that would make the newest state restorable failed', { error: errorToData(thrown) });
+        },
+      )
+      .finally(() => {
+        this.#healing = undefined;
+      });
   }
 
   #tell(error: ErrorData): void {

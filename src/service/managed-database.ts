@@ -200,6 +200,7 @@ export class ManagedDatabase implements DatabaseHandle {
       await this.#moves.settled();
       await this.#local.stop();
       await this.#lastQuestion(deadline);
+      await Promise.all(this.#decisive.map((replica) => replica.mend(deadline.rest())));
       await this.#life.stop(deadline.signal);
       const uncaptured = await this.#keeper.close(deadline.signal);
       await Promise.all(this.replicas.map((replica) => this.#finish(replica, deadline.rest(), report)));

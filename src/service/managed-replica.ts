@@ -18,6 +18,7 @@ import type { Replica } from '../replica/replica.ts';
 import { Bridge } from './bridge.ts';
 import type { Companion } from './companions/companion.ts';
 import { advised, isDisplaced } from './displaced.ts';
+import { guarded, type PutSnapshot } from './guarded-snapshot.ts';
 import { failureOf, lastUpload } from './last-upload.ts';
 import { limited } from './limited.ts';
 import { ReplicaBacklog } from './local/backlog.ts';
@@ -54,6 +55,9 @@ export interface ReplicaNeeds {
 
 /** What letting go of a store may take before it is left to the end of the process, ms. */
 const RELEASE_LIMIT = 2000;
+
+/** How long uploads that fail may hold the closing of the engine up, ms. */
+const MEND_LIMIT = 5000;
 
 export class ManagedReplica implements ReplicaHandle {
   readonly settings: ReplicaSettings;
@@ -101,6 +105,7 @@ export class ManagedReplica implements ReplicaHandle {
       const position = await limited({ clock: this.#options.clock, ms: limitMs, what, signal }, (call) => this.replica.maxTXID(call));
       this.#isRefusing = false;
       this.#questions.succeeded();
+      this.#uploader.heard(position);
       return position;
     } catch (thrown) {
       if (signal.aborted) return undefined;
@@ -163,16 +168,22 @@ export class ManagedReplica implements ReplicaHandle {
     await this.#uploader.flush({ signal });
   }
 
-  /** Puts a staged level-9 file; the caller removes it locally. */
-  async putSnapshot({ path, minTXID, maxTXID, size, timestamp }: StagedFile, signal?: AbortSignal): Promise<FileInfo> {
+  /** Puts a staged level-9 file; the caller removes it locally. SECOND_WRITER when files of somebody else would continue it. */
+  async putSnapshot(staged: StagedFile, signal?: AbortSignal): Promise<FileInfo> {
+    const options = { replica: this.replica, uploader: this.#uploader, upTo: staged.maxTXID, signal };
+    const { written, isOurs } = await guarded(options, () => this.#putStaged(staged, signal));
+    if (isOurs) await this.#uploader.holds(staged.maxTXID);
+    return written;
+  }
+
+  async #putStaged({ path, minTXID, maxTXID, size, timestamp }: StagedFile, signal: AbortSignal | undefined): Promise<PutSnapshot> {
     const body = { size, open: () => createReadStream(path, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array> };
     const written = await this.replica.write(SNAPSHOT_LEVEL, minTXID, maxTXID, body, {
       createdAt: timestamp,
       ...(signal === undefined ? {} : { signal }),
     });
     // Another file of this range may have stood there and been taken for ours.
-    if (await isSameAt(this.replica, written, path, signal)) await this.#uploader.holds(maxTXID);
-    return written;
+    return { written, isOurs: await isSameAt(this.replica, written, path, signal) };
   }
 
   look(): void {
@@ -195,6 +206,14 @@ export class ManagedReplica implements ReplicaHandle {
       ...facts,
       ...(lastError === undefined ? {} : { lastError: advised(lastError, this.#advice) }),
     };
+  }
+
+  /** Where uploads fail: what only an open engine can help with, a snapshot over a hole, gets its chance before the engine is closed. */
+  async mend({ deadlineMs, retryMs, signal }: StopLimits): Promise<void> {
+    const { lastError } = this.#uploader.status();
+    if (lastError === undefined || isRefusal(lastError.error.code) || deadlineMs === 0 || signal.aborted) return;
+    const limits = { signal, deadlineMs: Math.min(deadlineMs / 2, MEND_LIMIT), retryIntervalMs: retryMs };
+    await this.#uploader.flush(limits).catch(() => {}); // the last upload says what is missing
   }
 
   /**

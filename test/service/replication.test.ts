@@ -326,6 +326,25 @@ test('a replica that refuses the last files ends a stop at once, and the other o
   expect(await setting.restoredDigest(app, 'two')).toBe(await app.digest());
 });
 
+test('a replica that needs a snapshot and works again gets it before the engine is closed', async () => {
+  const app = await setting.application();
+  const { service, database } = await setting.start();
+  await becomes(database, 'replicating');
+  await settled(database);
+  setting.remote('one').cut('put');
+  for (const body of ['a', 'b', 'c']) {
+    await app.exec(`INSERT INTO t (body) VALUES ('${body}')`);
+    await database.sync({ wait: false });
+  }
+  await becomes(database, 'failing');
+  const needed = localFiles().sort().at(-2);
+  expect(needed).toBeDefined();
+  rmSync(setting.at('.app.db-litestream', 'ltx', '0', needed ?? ''));
+  setting.remote('one').heal();
+  expect(await service.stop(STOP)).toEqual([]);
+  expect(await setting.restoredDigest(app)).toBe(await app.digest());
+});
+
 test('a stop that skips the upload still names what the replica refuses', async () => {
   await setting.application();
   setting.remote('one').refuse();

@@ -153,7 +153,11 @@ export class EngineLife implements WarmMember {
     const { settings, keeper, log } = this.#options;
     const support = this.#support;
     if (support === undefined) return;
-    await this.#changing;
+    // One change may begin another while it is waited for.
+    for (let seen: Promise<void> | undefined; seen !== this.#changing; ) {
+      seen = this.#changing;
+      await seen;
+    }
     support.warm.leave(this);
     support.listeners.delete(this.#onLockLost);
     if (this.#state !== 'cold' || this.#place === undefined) return;

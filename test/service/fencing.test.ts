@@ -5,12 +5,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LATEST } from '../../src/engine/restore/target.ts';
+import { layoutFor } from '../../src/replica/layout.ts';
+import { Replica } from '../../src/replica/replica.ts';
 import { leaseCompanion } from '../../src/service/companions/lease.ts';
 import type { ManagedDatabase } from '../../src/service/managed-database.ts';
 import type { DatabaseEntry } from '../../src/service/options.ts';
 import type { ReplicaStatus } from '../../src/service/service.ts';
+import { bytesBody } from '../../src/storage/body.ts';
 import { runJob } from '../../src/workers/job-host.ts';
 import type { App } from '../support/app-process.ts';
+import { makeFile } from '../support/local-files.ts';
 import { becomes, Setting, STOP, settled as settledOnce } from './setting.ts';
 
 const TTL = 2000;
@@ -57,6 +61,58 @@ async function keptDigest(app: App, { lastError }: ReplicaStatus): Promise<strin
   await runJob('restore', { store: { type: 'file', path: directory }, target: LATEST, output, integrity: 'quick' });
   return app.digestFile(output);
 }
+
+describe('a snapshot', () => {
+  const level = (number: number): RegExp => new RegExp(`ltx/${number}/`);
+
+  /** A replica that lacks the newest local files, because no level-0 file gets through until `release`. */
+  async function behind() {
+    const app = await setting.application('a');
+    await insert(app, 'of a');
+    const { database } = await setting.start(entryOf('a'));
+    await settled(database);
+    const { store } = setting.remote('one');
+    const gate = Promise.withResolvers<void>();
+    store.script({ on: 'put', key: level(0), fault: { type: 'wait', gate: gate.promise }, times: Number.POSITIVE_INFINITY });
+    const [replica] = database.replicas;
+    if (replica?.position === undefined) throw new Error('there is no position');
+    const { position } = replica;
+    for (const text of ['more', 'and more', 'and more']) {
+      await insert(app, text);
+      await database.sync({ wait: false });
+    }
+    /** What another process would write next. */
+    const writeForeign = async (): Promise<void> => {
+      const file = makeFile(Number(position) + 1, Date.now(), { full: true, salt: 99 });
+      await new Replica(store.innermost, layoutFor('file')).write(0, file.txid, file.txid, bytesBody(file.bytes), { createdAt: file.at });
+    };
+    return { database, replica, store, writeForeign, release: gate.resolve };
+  }
+
+  // Its name collides with nothing, and the files of the other process would continue it.
+  test('is not put where another process has written meanwhile', async () => {
+    const { database, replica, writeForeign, release } = await behind();
+    await writeForeign();
+    await expect(database.snapshot(replica)).rejects.toMatchObject({ code: 'SECOND_WRITER' });
+    expect(await setting.remote('one').txids(9)).toEqual([]);
+    release();
+    await expect.poll(() => replicaOf(database).lastError?.error.code, soon).toBe('SECOND_WRITER');
+  });
+
+  test('does not stay where another process writes during the put', async () => {
+    const { database, replica, store, writeForeign, release } = await behind();
+    const put = Promise.withResolvers<void>();
+    store.script({ on: 'put', key: level(9), fault: { type: 'wait', gate: put.promise } });
+    const snapshot = expect(database.snapshot(replica)).rejects.toMatchObject({ code: 'SECOND_WRITER' });
+    await expect.poll(() => store.calls.some(({ verb, key }) => verb === 'put' && key.includes('ltx/9/')), soon).toBe(true);
+    await writeForeign();
+    put.resolve();
+    await snapshot;
+    expect(await setting.remote('one').txids(9)).toEqual([]);
+    release();
+    await expect.poll(() => replicaOf(database).lastError?.error.code, soon).toBe('SECOND_WRITER');
+  });
+});
 
 describe('a lease', () => {
   test('is held by the first, waited for by the second, which names the holder and writes nothing', async () => {

@@ -137,7 +137,9 @@ export class Whereabouts {
    * collides with nothing: the files behind it must continue it.
    */
   async expectAlone(signal?: AbortSignal): Promise<void> {
-    const { replica, local, progress } = this.#parts;
+    const { replica, local, queue, progress } = this.#parts;
+    await replica.mayWrite();
+    this.#own.captured(queue.newest);
     const newest = (await replica.newest(0, { signal }))?.maxTXID ?? NO_TXID;
     this.#own.check(replica, newest);
     if (newest <= (progress.confirmed ?? NO_TXID) || newest <= (this.#heard ?? NO_TXID)) return;

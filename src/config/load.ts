@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { LitestreamError } from '../base/errors.ts';
+import { isAbsence } from '../base/system-error.ts';
 import type { ListenAddress } from '../http/options.ts';
 import { parseListenAddress } from './address.ts';
 import { databaseForArguments, resolveDatabases } from './databases.ts';
@@ -52,8 +53,7 @@ async function readConfig(path: string): Promise<string> {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
     if (cause instanceof LitestreamError) throw cause;
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
+    if (isAbsence(cause)) {
       throw new LitestreamError('CONFIG_NOT_FOUND', `there is no configuration file ${path}`, {
         hint: 'Name one with -config FILE or in LITESTREAM_CONFIG.',
       });

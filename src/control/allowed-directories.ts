@@ -3,6 +3,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { LitestreamError } from '../base/errors.ts';
+import { isAlive } from '../base/process.ts';
 import { factsOf, type Identity, identityOf, isWithin, realPathOf, sameIdentity } from './file-identity.ts';
 
 export interface AllowedDirectory {
@@ -101,16 +102,6 @@ function replaced(configured: string): LitestreamError {
     details: { argument: 'output', valid: [] },
     hint: 'Put the directory back, or start the program again after checking who replaced it.',
   });
-}
-
-function isAlive(pid: number): boolean {
-  if (pid === process.pid) return true;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }
 
 async function removePrivate(target: string): Promise<void> {

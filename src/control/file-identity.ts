@@ -3,6 +3,7 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { isAbsence } from '../base/system-error.ts';
 
 export interface Identity {
   readonly dev: bigint;
@@ -38,8 +39,7 @@ async function absentAsUndefined<T>(facts: Promise<T>): Promise<T | undefined> {
   try {
     return await facts;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (isAbsence(error)) return undefined;
     throw error;
   }
 }

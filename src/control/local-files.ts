@@ -2,6 +2,7 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { isAbsence } from '../base/system-error.ts';
 import type { DatabaseSettings } from '../engine/options.ts';
 import { parseLTXName } from '../formats/ltx/filename.ts';
 import type { TXID } from '../formats/ltx/txid.ts';
@@ -64,8 +65,7 @@ async function absentAs<T, U>(absent: U, found: Promise<T>): Promise<T | U> {
   try {
     return await found;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return absent;
+    if (isAbsence(error)) return absent;
     throw error;
   }
 }

@@ -3,6 +3,7 @@
 import { chmod, constants, type FileHandle, link, mkdtemp, open, rename, rm, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { LitestreamError } from '../base/errors.ts';
+import { systemCode } from '../base/system-error.ts';
 import { PRIVATE_PREFIX } from './allowed-directories.ts';
 import { factsOf, type Identity, sameIdentity } from './file-identity.ts';
 import type { OutputTarget } from './output-path.ts';
@@ -99,8 +100,8 @@ async function linkOrReserve(source: string, final: string, shown: string): Prom
   try {
     await link(source, final);
   } catch (cause) {
-    if (codeOf(cause) === 'EEXIST') throw taken(shown, cause);
-    if (!NO_LINKS.has(codeOf(cause))) throw cause;
+    if (systemCode(cause) === 'EEXIST') throw taken(shown, cause);
+    if (!NO_LINKS.has(systemCode(cause) ?? '')) throw cause;
     await reserveAndRename(source, final, shown);
   }
 }
@@ -108,7 +109,7 @@ async function linkOrReserve(source: string, final: string, shown: string): Prom
 /** Without hard links: the name is taken with an empty file of our own, which the rename then replaces. */
 async function reserveAndRename(source: string, final: string, shown: string): Promise<void> {
   const handle = await open(final, 'wx', 0o600).catch((cause: unknown) => {
-    throw codeOf(cause) === 'EEXIST' ? taken(shown, cause) : cause;
+    throw systemCode(cause) === 'EEXIST' ? taken(shown, cause) : cause;
   });
   const reserved = await handle.stat({ bigint: true });
   await handle.close();
@@ -141,5 +142,3 @@ function directoryChanged(directory: string, cause?: unknown): LitestreamError {
     hint: 'Make a new plan with restore_plan.',
   });
 }
-
-const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '');

@@ -2,6 +2,7 @@
 
 import type { FastifyInstance } from 'fastify';
 import { LitestreamError } from '../base/errors.ts';
+import { systemCode } from '../base/system-error.ts';
 import type { ListenAddress } from './options.ts';
 
 /**
@@ -21,7 +22,7 @@ export async function listen(server: FastifyInstance, { host, port, text }: List
 
 /** Turns a failed bind into ADDRESS_IN_USE, ACCESS_DENIED or CONFIG_INVALID. */
 export function bindError(cause: unknown, address: string, key: string): LitestreamError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const code = systemCode(cause);
   const what = `cannot listen on ${address} (${key})`;
   if (code === 'EADDRINUSE')
     return new LitestreamError('ADDRESS_IN_USE', `${what}: the port is taken`, {

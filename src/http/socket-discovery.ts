@@ -3,6 +3,7 @@
 import { lstatSync } from 'node:fs';
 import path from 'node:path';
 import { hasCode, LitestreamError } from '../base/errors.ts';
+import { systemCode } from '../base/system-error.ts';
 import type { Control } from '../control/control.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { OwnerInfo } from '../sqlite/owner-lock.ts';
@@ -74,8 +75,7 @@ function hasLock(directory: string): boolean {
   try {
     return lstatSync(path.join(directory, LOCK_NAME), { throwIfNoEntry: false }) !== undefined;
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-    if (code === 'ENOTDIR') return false;
+    if (systemCode(cause) === 'ENOTDIR') return false;
     throw new LitestreamError('DAEMON_UNREACHABLE', `looking for the owner of ${directory}`, {
       cause,
       details: { directory },

@@ -5,6 +5,8 @@ import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { LitestreamError } from '../base/errors.ts';
+import { isAlive } from '../base/process.ts';
+import { systemCode } from '../base/system-error.ts';
 
 /** sun_path holds 108 bytes on Linux and 104 elsewhere, the final zero included. */
 const MAX_PATH_BYTES = 103;
@@ -69,7 +71,7 @@ function prepare(directory: string): string | undefined {
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    const code = systemCode(error) ?? 'unknown';
     if (code !== 'EEXIST') return code;
   }
   return unsafe(directory);
@@ -90,15 +92,5 @@ function sweepSockets(directory: string): void {
   for (const name of readdirSync(directory)) {
     const pid = Number(SOCKET_NAME.exec(name)?.[1] ?? Number.NaN);
     if (Number.isInteger(pid) && !isAlive(pid)) rmSync(path.join(directory, name), { force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid)) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

@@ -7,6 +7,7 @@ import { userInfo } from 'node:os';
 import { type ErrorData, errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { redactErrorData } from '../base/redact.ts';
+import { systemCode } from '../base/system-error.ts';
 import type { Control, VerbName } from '../control/control.ts';
 import type { ConfirmAnswer, ConfirmQuestion } from '../control/verb.ts';
 import { callerFor, type SocketCallerRules } from './socket-caller.ts';
@@ -212,7 +213,7 @@ async function listen(server: Server, path: string): Promise<void> {
   try {
     await promise;
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE' ? 'ADDRESS_IN_USE' : 'ACCESS_DENIED';
+    const code = systemCode(cause) === 'EADDRINUSE' ? 'ADDRESS_IN_USE' : 'ACCESS_DENIED';
     throw new LitestreamError(code, `listening on the control socket ${path}`, { cause });
   } finally {
     server.off('error', reject);

@@ -4,6 +4,7 @@ import { readdir, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DateTemplate } from '../base/date-template.ts';
 import { LitestreamError } from '../base/errors.ts';
+import { systemCode } from '../base/system-error.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import type { StoreSpec } from '../storage/spec.ts';
 import type { Replica } from './replica.ts';
@@ -70,7 +71,7 @@ async function entriesOf(directory: string) {
   try {
     return await readdir(directory, { withFileTypes: true });
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (systemCode(error) === 'ENOENT') return [];
     throw new LitestreamError('STORAGE_UNAVAILABLE', `looking for dated destinations in ${directory}`, { cause: error });
   }
 }

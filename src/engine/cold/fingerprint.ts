@@ -1,6 +1,7 @@
 /** What the files of a closed database look like, to find out without opening them whether anybody has written since. */
 
 import { statSync } from 'node:fs';
+import { systemCode } from '../../base/system-error.ts';
 
 /** A database that was closed, and how its files looked before the last look at them. */
 export interface ColdPlace {
@@ -29,6 +30,6 @@ function looksOf(path: string): string {
     // The time of the last change of attributes cannot be set, unlike the modification time.
     return `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
   } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : '?';
+    return systemCode(error) ?? '?';
   }
 }

@@ -2,6 +2,7 @@
 
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { systemCode } from '../../base/system-error.ts';
 import { formatLTXName, parseLTXName } from '../../formats/ltx/filename.ts';
 import type { TXID } from '../../formats/ltx/txid.ts';
 import { type FileAttributes, fileError, type PublishFS } from './publish-fs.ts';
@@ -68,7 +69,7 @@ function entries(directory: string, recursive = false): string[] {
   try {
     return readdirSync(directory, { recursive, encoding: 'utf8' });
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (systemCode(error) === 'ENOENT') return [];
     throw fileError(error, `listing ${directory}`);
   }
 }

@@ -2,6 +2,7 @@
 
 import { closeSync, existsSync, fchmodSync, fchownSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { type ErrorCode, LitestreamError } from '../../base/errors.ts';
+import { systemCode } from '../../base/system-error.ts';
 
 /** Mode and owner that a new file gets. */
 export interface FileAttributes {
@@ -102,7 +103,7 @@ export function stage<T>(stage: string, path: string, operation: () => T): T {
 /** A system error with the meaning it has for us; DB_NOT_READY, which is retried, for all that may pass. */
 export function fileError(error: unknown, doing: string, details: Readonly<Record<string, unknown>> = {}): LitestreamError {
   if (error instanceof LitestreamError) return error;
-  const system = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const system = systemCode(error) ?? '';
   const [code, hint] = SYSTEM_CODES[system] ?? ['DB_NOT_READY', undefined];
   const text = error instanceof Error ? error.message : String(error);
   return new LitestreamError(code, `${doing}: ${text}`, {

@@ -3,6 +3,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { type ReadAt, readFully, viewOf } from '../../base/bytes.ts';
 import { LitestreamError } from '../../base/errors.ts';
+import { systemCode } from '../../base/system-error.ts';
 import { decodeFrameHeader, FRAME_HEADER_SIZE, frameOffset, frameSize } from '../../formats/wal/frame.ts';
 import { readWALHeader, sameSalts, WAL_HEADER_SIZE, type WALHeader } from '../../formats/wal/header.ts';
 import { buildPageMap, type PageMap, type PageMapOptions } from '../../formats/wal/page-map.ts';
@@ -117,7 +118,7 @@ function openIfThere(path: string): number | undefined {
   try {
     return openSync(path, 'r');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (systemCode(error) === 'ENOENT') return undefined;
     throw fileError(error, `opening ${path}`);
   }
 }

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { systemCode } from '../../base/system-error.ts';
 import { formatTXID, parseTXID, type TXID } from '../../formats/ltx/txid.ts';
 import type { FileInfo } from '../../replica/file-info.ts';
 import type { FollowDisk } from './disk.ts';
@@ -68,7 +69,7 @@ export function readCursor(places: FollowPlaces): TXID | 'absent' | 'invalid' {
   try {
     text = readFileSync(places.cursor, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'absent';
+    if (systemCode(error) === 'ENOENT') return 'absent';
     throw error;
   }
   return /^[0-9a-f]{16}\n?$/i.test(text) ? parseTXID(text.trim()) : 'invalid';

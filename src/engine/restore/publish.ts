@@ -9,6 +9,7 @@
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
+import { systemCode } from '../../base/system-error.ts';
 import { diskError, type RestoreDisk } from './disk.ts';
 import { existsAtAll, SIDE_SUFFIXES } from './output.ts';
 import { keptName } from './replaced.ts';
@@ -67,7 +68,7 @@ export function linkNew(disk: RestoreDisk, from: string, to: string): void {
   try {
     disk.link(from, to);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
+    const code = systemCode(error);
     if (code === 'EEXIST') throw taken(to, error);
     if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS' && code !== 'EMLINK') throw error;
     reserveAndRename(disk, from, to);
@@ -79,7 +80,7 @@ function reserveAndRename(disk: RestoreDisk, from: string, to: string): void {
   try {
     disk.close(disk.create(to));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw taken(to, error);
+    if (systemCode(error) === 'EEXIST') throw taken(to, error);
     throw error;
   }
   if (lstatSync(to).size !== 0) throw taken(to);

@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { isAlive } from '../../base/process.ts';
 import { diskError, type RestoreDisk } from './disk.ts';
 
 export interface Workspace {
@@ -69,15 +70,6 @@ function isAbandoned(token: string): boolean {
 function isOurs(path: string): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
   return found?.isDirectory() === true && found.uid === process.geteuid?.();
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /** Start of a process in clock ticks since boot (Linux, proc(5) field 22), which tells two processes of one id apart; `0` elsewhere. */

@@ -3,6 +3,7 @@
 import { open, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
+import { systemCode } from '../../base/system-error.ts';
 import { formatLTXName, parseLTXName } from '../../formats/ltx/filename.ts';
 import { decodeHeader, LTX_HEADER_SIZE } from '../../formats/ltx/header.ts';
 import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
@@ -106,7 +107,7 @@ export class LocalLog {
     for (const { txid } of files) {
       const path = this.path(txid);
       await unlink(path).catch((error: unknown) => {
-        if (codeOf(error) !== 'ENOENT') throw localError(error, txid, path);
+        if (systemCode(error) !== 'ENOENT') throw localError(error, txid, path);
       });
     }
   }
@@ -120,7 +121,7 @@ export class LocalLog {
       }
       return txids.sort((a, b) => (a < b ? -1 : 1));
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return [];
+      if (systemCode(error) === 'ENOENT') return [];
       throw new LitestreamError(localCode(error), `cannot list the local LTX files in ${this.directory}`, { cause: error });
     }
   }
@@ -131,7 +132,7 @@ export class LocalLog {
       const { size, mtimeMs } = await stat(path);
       return { txid, size, at: Math.round(mtimeMs) };
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return undefined;
+      if (systemCode(error) === 'ENOENT') return undefined;
       throw localError(error, txid, path);
     }
   }
@@ -175,14 +176,12 @@ export const missingLocalFile = (txid: TXID, path: string, cause?: unknown): Lit
   });
 
 function localError(error: unknown, txid: TXID, path: string): unknown {
-  if (codeOf(error) === 'ENOENT') return missingLocalFile(txid, path, error);
-  if (codeOf(error) === undefined) return error;
+  if (systemCode(error) === 'ENOENT') return missingLocalFile(txid, path, error);
+  if (systemCode(error) === undefined) return error;
   return new LitestreamError(localCode(error), `cannot read local file ${path}`, { cause: error });
 }
 
 const misnamed = (path: string, min: TXID, max: TXID): LitestreamError =>
   new LitestreamError('LTX_INVALID', `local file ${path} holds TXIDs ${formatTXID(min)} to ${formatTXID(max)}`, { details: { path } });
 
-const localCode = (error: unknown) => (['EACCES', 'EPERM'].includes(codeOf(error) ?? '') ? 'ACCESS_DENIED' : 'STORAGE_UNAVAILABLE');
-
-const codeOf = (error: unknown): string | undefined => (error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined);
+const localCode = (error: unknown) => (['EACCES', 'EPERM'].includes(systemCode(error) ?? '') ? 'ACCESS_DENIED' : 'STORAGE_UNAVAILABLE');

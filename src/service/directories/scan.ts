@@ -4,6 +4,7 @@ import type { BigIntStats, Dirent } from 'node:fs';
 import { lstat, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
+import { isAbsence, systemCode } from '../../base/system-error.ts';
 import { followPlaces } from '../../engine/follow/places.ts';
 import { isMemberName, isOwnDirectory, rootsOf } from './member.ts';
 import type { DirectorySettings } from './options.ts';
@@ -62,7 +63,7 @@ export async function lookAt(path: string, { follow = false } = {}): Promise<Big
   try {
     return await (follow ? stat : lstat)(path, { bigint: true });
   } catch (error) {
-    if (isAbsence(systemCode(error))) return undefined;
+    if (isAbsence(error)) return undefined;
     throw error;
   }
 }
@@ -70,7 +71,7 @@ export async function lookAt(path: string, { follow = false } = {}): Promise<Big
 /** True when the file begins like a database. Only for files that no SQLite of this process has open (decision 9). */
 export async function isDatabaseFile(path: string): Promise<boolean> {
   const file = await open(path, 'r').catch((error: unknown) => {
-    if (isAbsence(systemCode(error))) return undefined;
+    if (isAbsence(error)) return undefined;
     throw error;
   });
   if (file === undefined) return false;
@@ -109,9 +110,3 @@ export async function findMembers(settings: DirectorySettings): Promise<FoundMem
   await visit('').catch((error: unknown) => problems.push(error));
   return { members, copies, problems };
 }
-
-function systemCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
-}
-
-const isAbsence = (code: string | undefined): boolean => code === 'ENOENT' || code === 'ENOTDIR';

@@ -2,6 +2,7 @@
 
 import { watch } from 'node:fs';
 import { LitestreamError } from '../../base/errors.ts';
+import { systemCode } from '../../base/system-error.ts';
 
 /** `change`: the content of a file; `rename`: something came, went or was renamed. Without a name: anything may have happened. */
 export type OnEvent = (type: 'rename' | 'change', name: string | null) => void;
@@ -33,7 +34,7 @@ const HINTS: Readonly<Record<string, string>> = {
 };
 
 function watchError(cause: unknown, path: string): LitestreamError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const code = systemCode(cause) ?? '';
   const hint = HINTS[code];
   const isDenied = code === 'EACCES' || code === 'EPERM';
   return new LitestreamError(isDenied ? 'ACCESS_DENIED' : 'STORAGE_UNAVAILABLE', `watching the directory ${path}`, {

@@ -6,6 +6,7 @@ import { Backoff } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
 import { errorToData } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { systemCode } from '../../base/system-error.ts';
 import type { StagedFile } from '../../engine/database-engine.ts';
 import type { DatabaseSettings } from '../../engine/options.ts';
 import { ProblemLog } from '../../engine/upload/failures.ts';
@@ -119,7 +120,7 @@ export class Aside {
     try {
       await link(local.path(txid), join(directory, formatLTXName({ minTXID: txid, maxTXID: txid })));
     } catch (thrown) {
-      if (thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST') return;
+      if (systemCode(thrown) === 'EEXIST') return;
       const error = errorToData(thrown);
       this.#problems.failed(error.code, { error, directory });
     }

@@ -2,6 +2,7 @@
 
 import { stat } from 'node:fs/promises';
 import { type ErrorData, errorToData, LitestreamError } from '../../base/errors.ts';
+import { isAbsence } from '../../base/system-error.ts';
 import { ProblemLog } from '../../engine/upload/failures.ts';
 import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import type { FileInfo } from '../../replica/file-info.ts';
@@ -126,10 +127,7 @@ export class ReplicaWatch implements Companion {
     const file = this.#probe ?? (position === undefined || position === NO_TXID ? undefined : levelZero(position));
     const path = file && replica.localPath(file);
     if (path === undefined) return;
-    this.#isProbeGone = await stat(path).then(
-      () => false,
-      (error: NodeJS.ErrnoException) => error.code === 'ENOENT' || error.code === 'ENOTDIR',
-    );
+    this.#isProbeGone = await stat(path).then(() => false, isAbsence);
   }
 
   #isDue(now: number): boolean {

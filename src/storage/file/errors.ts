@@ -1,6 +1,7 @@
 /** System error codes of the file back end, turned into ours at this one place. */
 
 import { type ErrorCode, LitestreamError } from '../../base/errors.ts';
+import { systemCode } from '../../base/system-error.ts';
 
 const CODES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ENOENT: ['OBJECT_NOT_FOUND', 'Check the path; another process may have removed it.'],
@@ -19,12 +20,6 @@ const CODES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   EIO: ['STORAGE_UNAVAILABLE', 'The device reports errors: look at the system log.'],
   ESTALE: ['STORAGE_UNAVAILABLE', 'The network file system lost the file handle; it is opened again at the next attempt.'],
 };
-
-/** The system code of an error thrown by `node:fs`, or undefined. */
-export function systemCode(error: unknown): string | undefined {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  return typeof code === 'string' ? code : undefined;
-}
 
 /** Gives a system error our code and `message` (what was being done to what); anything else is returned untouched. */
 export function fileError(error: unknown, message: string): unknown {

@@ -3,6 +3,7 @@
 import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
+import { systemCode } from '../../base/system-error.ts';
 import { chunksOf, once } from '../body.ts';
 import { checkKey, checkPrefix } from '../key.ts';
 import type {
@@ -17,7 +18,7 @@ import type {
 } from '../object-store.ts';
 import { type ByteRange, rangeOf } from '../range.ts';
 import type { FileStoreSpec } from '../spec.ts';
-import { fileError, systemCode } from './errors.ts';
+import { fileError } from './errors.ts';
 import { laterThan, replaceVersion } from './replace.ts';
 import { Root, syncDirectory } from './root.ts';
 import { tagOf, timeOf } from './tag.ts';

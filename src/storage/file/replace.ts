@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readlink, rename, stat, symlink, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
-import { systemCode } from './errors.ts';
+import { systemCode } from '../../base/system-error.ts';
 import { tagOf } from './tag.ts';
 import type { TempFile } from './temp-file.ts';
 import { TEMP_SUFFIX } from './walk.ts';

@@ -3,7 +3,8 @@
 import { chmod, chown, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
-import { fileError, systemCode } from './errors.ts';
+import { systemCode } from '../../base/system-error.ts';
+import { fileError } from './errors.ts';
 
 export interface Owner {
   readonly uid: number;

@@ -5,7 +5,7 @@ import type { BigIntStats } from 'node:fs';
 import { type FileHandle, link, open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
-import { systemCode } from './errors.ts';
+import { systemCode } from '../../base/system-error.ts';
 import type { Owner } from './root.ts';
 import { TEMP_SUFFIX } from './walk.ts';
 

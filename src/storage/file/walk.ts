@@ -2,9 +2,10 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemCode } from '../../base/system-error.ts';
 import { compareKeys } from '../key.ts';
 import type { ObjectInfo } from '../object-store.ts';
-import { fileError, systemCode } from './errors.ts';
+import { fileError } from './errors.ts';
 
 /** How many files are looked at together; a listing of thousands would otherwise wait for each in turn. */
 const STAT_BATCH = 32;

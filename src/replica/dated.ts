@@ -54,7 +54,7 @@ async function removeEmptyDirectories(directory: string): Promise<void> {
   await removeDirectory(directory);
 }
 
-const removeDirectory = (directory: string): Promise<void> => rmdir(directory).catch(() => {});
+const removeDirectory = (directory: string): Promise<void> => rmdir(directory).catch(() => {}); // one that is not empty stays
 
 const depthBelow = ({ text, root }: DateTemplate): number => text.slice(root.length).split('/').length;
 

@@ -192,7 +192,7 @@ class LiveEngine implements DatabaseEngine, Monitored {
     this.#report.pass(0, sizesOf(this.#holder.current), error);
     if (hasCode(error, 'SECOND_WRITER') || hasCode(error, 'SQLITE_TOO_OLD')) {
       this.#report.state('stopped', error);
-      void this.#holder.close(error, async () => {}).catch(() => {});
+      void this.#holder.close(error, async () => {}).catch(() => {}); // the state says why already
       return 'halted';
     }
     this.#report.state('failing', error);

@@ -174,7 +174,7 @@ export class EngineLife implements WarmMember {
   #change(state: State, work: () => Promise<void>): Promise<void> {
     this.#state = state;
     const changing = work();
-    this.#changing = changing.catch(() => {});
+    this.#changing = changing.catch(() => {}); // whoever asked for the change gets its error
     return changing;
   }
 

@@ -7,17 +7,25 @@ import { type ErrorCode, type ErrorData, errorToData, LitestreamError } from '..
 import type { Logger } from '../../base/log.ts';
 import { Semaphore } from '../../base/semaphore.ts';
 import type { DatabaseEngine } from '../../engine/database-engine.ts';
-import type { DatabaseSettings } from '../../engine/options.ts';
+import type { DatabaseSettings, ReplicaSettings } from '../../engine/options.ts';
 import { formatTXID, parseTXID, type TXID } from '../../formats/ltx/txid.ts';
 import type { Floors } from '../floors.ts';
-import type { ManagedReplica } from '../managed-replica.ts';
 import type { ResetOutcome } from '../service.ts';
+
+/** What a reset asks of a replica. */
+export interface ResettableReplica {
+  readonly settings: ReplicaSettings;
+  /** Largest TXID there; undefined when it did not answer within `limitMs`. */
+  findPosition(signal: AbortSignal, limitMs: number): Promise<TXID | undefined>;
+  /** The local state was reset: looks anew, whatever was found before. */
+  startOver(): Promise<void>;
+}
 
 export interface ResetsOptions {
   readonly settings: DatabaseSettings;
-  readonly replicas: () => readonly ManagedReplica[];
+  readonly replicas: () => readonly ResettableReplica[];
   /** Those that have to answer before anything is touched. */
-  readonly decisive: () => readonly ManagedReplica[];
+  readonly decisive: () => readonly ResettableReplica[];
   readonly floors: Floors;
   readonly clock: Clock;
   readonly log: Logger;

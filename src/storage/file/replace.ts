@@ -51,7 +51,7 @@ async function carryOut(claim: string, temp: TempFile, target: string): Promise<
   } catch (error) {
     // In this order: a claim may be withdrawn only when nobody can carry it out any more.
     await temp.discard();
-    await remove(claim).catch(() => {});
+    await remove(claim).catch(() => {}); // the next one to replace this version takes it away
     throw error;
   }
 }

@@ -37,6 +37,8 @@ export class Whereabouts {
   #proven: TXID | undefined;
   /** Where the replica was when it was last asked in this process. */
   #heard: TXID | undefined;
+  /** What was known was given up on purpose: that nothing is known is no news. */
+  #isForgotten = false;
 
   constructor(parts: WhereaboutsParts) {
     this.#parts = parts;
@@ -90,6 +92,7 @@ export class Whereabouts {
   async forget(): Promise<void> {
     this.othersWrote();
     this.#proven = undefined;
+    this.#isForgotten = true;
     await this.#parts.mark.remove();
   }
 
@@ -117,7 +120,7 @@ export class Whereabouts {
     if (least !== undefined && position < least) throw fellBack(replica, { least, position, mark: mark.path });
     const { newest } = queue;
     const continuity = await this.#continuityAt(position, newest, signal);
-    if (confirmed === undefined && least === undefined && continuity === 'unknown') this.#warnOfUnknown(position);
+    if (confirmed === undefined && least === undefined && continuity === 'unknown' && !this.#isForgotten) this.#warnOfUnknown(position);
     this.#pageSizes.forget();
     progress.located(position);
     const before = this.#heard;

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../../src/base/errors.ts';
@@ -386,6 +386,16 @@ describe('uploader', () => {
     meant.start();
     await at.reaches(3, meant);
     expect(await at.remote()).toEqual([1, 2, 3]);
+  });
+
+  test('what was given up on purpose is not told as an unknown history', async () => {
+    await at.publish(1, 2);
+    at.uploader.start();
+    await at.reaches(2);
+    for (const name of await readdir(at.directory)) await rm(join(at.directory, name));
+    await at.uploader.startOver();
+    await at.happens('ahead');
+    expect(at.lines.filter(({ message }) => message.includes('does not know'))).toEqual([]);
   });
 
   test('a new destination of the same name is begun without complaint', async () => {

@@ -119,7 +119,7 @@ export interface DatabaseHandle {
   readonly settings: DatabaseSettings;
   readonly replicas: readonly ReplicaHandle[];
   status(): Promise<DatabaseStatus>;
-  /** Captures the WAL; with `wait` also uploads until every replica has the position. */
+  /** Captures the WAL; with `wait` also uploads until every replica that counts has the position. */
   sync(options: { readonly wait: boolean; readonly signal?: AbortSignal }): Promise<SyncResult>;
   /** Writes a level-9 file of the current position to `replica`. */
   snapshot(replica: ReplicaHandle, signal?: AbortSignal): Promise<FileInfo>;

@@ -13,12 +13,12 @@ export const sync = defineCommand({
   name: 'sync',
   usage: `Usage: litestream sync [FLAGS] DB_PATH
 
-Captures what was committed so far; with -wait also waits until every replica has it.
+Captures what was committed so far; with -wait also waits until every required replica has it.
 
 Flags:
 ${CONFIG_USAGE}
 ${SOCKET_USAGE}
-  -wait             wait until the replicas have it
+  -wait             wait until the required replicas have it
   -json             print JSON
 
 Examples:

@@ -38,8 +38,8 @@ async function readEntries(path: string): Promise<Dirent[]> {
   try {
     return await readdir(path, { withFileTypes: true });
   } catch (cause) {
+    if (isAbsence(cause)) throw new LitestreamError('DB_NOT_FOUND', `there is no directory ${path}`, { cause });
     const code = systemCode(cause);
-    if (isAbsence(code)) throw new LitestreamError('DB_NOT_FOUND', `there is no directory ${path}`, { cause });
     if (code === 'EACCES' || code === 'EPERM')
       throw new LitestreamError('ACCESS_DENIED', `reading the directory ${path}`, {
         cause,

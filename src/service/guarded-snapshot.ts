@@ -2,7 +2,7 @@
 
 import { hasCode } from '../base/errors.ts';
 import type { Uploader } from '../engine/upload/uploader.ts';
-import { NO_TXID, type TXID } from '../formats/ltx/txid.ts';
+import type { TXID } from '../formats/ltx/txid.ts';
 import type { FileInfo } from '../replica/file-info.ts';
 import type { Replica } from '../replica/replica.ts';
 
@@ -21,18 +21,14 @@ export interface GuardedOptions {
 }
 
 /**
- * Looks before and after `put`. Where the replica had the level-0 file of that TXID from us before, the next one of another process holds every page, and
- * there is nothing to look for.
- *
- * SECOND_WRITER when somebody else has written behind what was confirmed there; the snapshot is taken back, and the uploads find it, too.
+ * Looks before and after `put`. SECOND_WRITER when somebody else has written behind what was confirmed there; the snapshot is taken back, and the uploads find it, too.
  */
 export async function guarded({ replica, uploader, upTo, signal }: GuardedOptions, put: () => Promise<PutSnapshot>): Promise<PutSnapshot> {
-  if ((uploader.position ?? NO_TXID) >= upTo) return put();
   let done: PutSnapshot | undefined;
   try {
-    await uploader.expectAlone(signal);
+    await uploader.expectAlone(upTo, signal);
     done = await put();
-    await uploader.expectAlone(signal);
+    await uploader.expectAlone(upTo, signal);
     return done;
   } catch (error) {
     if (hasCode(error, 'SECOND_WRITER')) {

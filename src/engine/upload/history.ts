@@ -75,6 +75,17 @@ export function fellBack(
   );
 }
 
+/** The replica holds a later state than the snapshot that was to be put there. */
+export const laterThere = (replica: Replica, position: TXID, upTo: TXID): LitestreamError =>
+  new LitestreamError(
+    'NOT_REPLICATED',
+    `no snapshot of TXID ${formatTXID(upTo)} is put to ${replica.store.destination}: it has come to TXID ${formatTXID(position)} already`,
+    {
+      details: { txid: formatTXID(upTo), found: formatTXID(position) },
+      hint: 'The next file is a full one behind it; then the snapshot is tried again.',
+    },
+  );
+
 /** The replica has come to `position` since we looked, by files that are not ours. */
 export const otherWriter = (replica: Replica, position: TXID): LitestreamError =>
   new LitestreamError(

@@ -99,8 +99,8 @@ export class Uploader {
   }
 
   /** See Whereabouts. */
-  expectAlone(signal?: AbortSignal): Promise<void> {
-    return this.#where.expectAlone(signal);
+  expectAlone(upTo: TXID, signal?: AbortSignal): Promise<void> {
+    return this.#where.expectAlone(upTo, signal);
   }
 
   /** A file of our own history that ends at `txid` was put there by somebody else: a snapshot. */

@@ -4,7 +4,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import type { Replica } from '../../replica/replica.ts';
-import { type Continuity, compareAt, fellBack, otherWriter } from './history.ts';
+import { type Continuity, compareAt, fellBack, laterThere, otherWriter } from './history.ts';
 import type { LocalLog } from './local-log.ts';
 import { OwnWrites } from './own-writes.ts';
 import { PageSizes } from './page-size.ts';
@@ -125,29 +125,29 @@ export class Whereabouts {
     progress.located(position);
     const before = this.#heard;
     this.#heard = position;
-    if (continuity === 'different' && newest > position) {
-      // It has grown since, and not by us.
-      if (before !== undefined && position > before) throw otherWriter(replica, position);
-      return { position, stand: 'other' };
-    }
+    // It has grown since, and not by us.
+    if (continuity === 'different' && before !== undefined && position > before) throw otherWriter(replica, position);
+    if (continuity === 'different' && newest > position) return { position, stand: 'other' };
     this.#needsFull = continuity !== 'same';
     if (continuity === 'same') this.proves(position);
     return { position, stand: position > newest || continuity === 'different' ? 'ahead' : 'continued' };
   }
 
   /**
-   * SECOND_WRITER when the replica has level-0 files that are not ours behind what was confirmed there. Asked around the put of a snapshot, whose name
-   * collides with nothing: the files behind it must continue it.
+   * Asked around the put of a snapshot up to `upTo`, whose name collides with nothing: the level-0 files that follow there must be ours.
+   * SECOND_WRITER when the replica has grown by files that are not, NOT_REPLICATED when it is further than the snapshot.
    */
-  async expectAlone(signal?: AbortSignal): Promise<void> {
-    const { replica, local, queue, progress } = this.#parts;
+  async expectAlone(upTo: TXID, signal?: AbortSignal): Promise<void> {
+    // Whoever follows a file of ours begins with every page.
+    if (this.#proven !== undefined && this.#proven >= upTo) return;
+    const { replica, local, queue } = this.#parts;
     await replica.mayWrite();
     this.#own.captured(queue.newest);
-    const newest = (await replica.newest(0, { signal }))?.maxTXID ?? NO_TXID;
-    this.#own.check(replica, newest);
-    if (newest <= (progress.confirmed ?? NO_TXID) || newest <= (this.#heard ?? NO_TXID)) return;
-    if ((await compareAt(replica, local, { position: newest, proven: this.#proven, signal })) === 'different')
-      throw otherWriter(replica, newest);
+    const position = (await replica.newest(0, { signal }))?.maxTXID ?? NO_TXID;
+    this.#own.check(replica, position);
+    if (position === NO_TXID || (await compareAt(replica, local, { position, proven: this.#proven, signal })) === 'same') return;
+    if (this.#heard !== undefined && position > this.#heard) throw otherWriter(replica, position);
+    if (position > upTo) throw laterThere(replica, position, upTo);
   }
 
   async #continuityAt(position: TXID, newest: TXID, signal: AbortSignal): Promise<Continuity> {

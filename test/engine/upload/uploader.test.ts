@@ -210,11 +210,19 @@ describe('uploader', () => {
     await at.publish(1);
     at.uploader.start();
     await at.reaches(1);
-    await at.uploader.expectAlone();
+    await at.uploader.expectAlone(toTXID(2));
     await at.putRemote(2, { salt: 99 });
     await at.publish(2, 3);
     await at.commit(4);
-    await expect(at.uploader.expectAlone()).rejects.toMatchObject({ code: 'SECOND_WRITER' });
+    await expect(at.uploader.expectAlone(toTXID(4))).rejects.toMatchObject({ code: 'SECOND_WRITER' });
+  });
+
+  test('lets no snapshot be put that is older than what another history has come to', async () => {
+    for (const txid of [1, 2, 3]) await at.putRemote(txid, { salt: 99 });
+    await at.publish(2);
+    at.uploader.start();
+    await at.happens('ahead');
+    await expect(at.uploader.expectAlone(toTXID(2))).rejects.toMatchObject({ code: 'NOT_REPLICATED' });
   });
 
   test('backs off with doubling delays up to five minutes, logs twice a minute at most, and recovers by itself', async () => {

@@ -1,4 +1,4 @@
-import { renameSync, rmSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { MaintenanceSettings } from '../../src/engine/options.ts';
@@ -11,6 +11,7 @@ import { Replica } from '../../src/replica/replica.ts';
 import { type Maintenance, maintenanceOf, makeMaintenance } from '../../src/service/maintenance/maintenance.ts';
 import type { ManagedDatabase } from '../../src/service/managed-database.ts';
 import type { DatabaseEntry } from '../../src/service/options.ts';
+import { runJob } from '../../src/workers/job-host.ts';
 import { runJobHere } from '../../src/workers/job-kinds.ts';
 import { becomes, Setting, STOP, settled } from './setting.ts';
 
@@ -219,6 +220,34 @@ describe('what stands in the way', () => {
     expect(ranges(files, 1)).toEqual([`1-${newest - 3}`, `${newest - 1}-${newest}`]);
     expect((await database.status()).replicas[0]?.troubles).toBeUndefined();
     expect(await setting.restoredDigest(app)).toBe(await app.digest());
+  });
+
+  test('the state before a pause is not merged into what was written after it', async () => {
+    const HOUR = 3_600_000;
+    const app = await setting.application();
+    const { service, database } = await setting.start(entry({ levels: [{ level: 1, intervalMs: HOUR }] }));
+    await becomes(database, 'replicating');
+    await settled(database);
+    await app.exec("INSERT INTO t (body) VALUES ('before the pause')");
+    await settled(database);
+    const last = Number(database.replicas[0]?.position);
+    const digest = await app.digest();
+    await service.stop(STOP);
+    // A night, as the times of the files tell it.
+    const night = (Date.now() - 8 * HOUR) / 1000;
+    const directory = join(setting.remote('one').path, 'ltx', '0');
+    for (const name of readdirSync(directory)) utimesSync(join(directory, name), night, night);
+    const { database: again } = await setting.start(entry({ levels: [{ level: 1, intervalMs: HOUR }] }));
+    await becomes(again, 'replicating');
+    await app.exec("INSERT INTO t (body) VALUES ('after the pause')");
+    await settled(again);
+    await maintenance(again).runAll(forever);
+    const files = await listing();
+    expect(ranges(files, 1)).toEqual([`1-${last}`, `${last + 1}-${Number(again.replicas[0]?.position)}`]);
+    const output = setting.at('before.db');
+    const target = { type: 'txid', txid: toTXID(last) } as const;
+    await runJob('restore', { store: { type: 'file', path: setting.remote('one').path }, target, output, integrity: 'quick' });
+    expect(await app.digestFile(output)).toBe(digest);
   });
 
   test('a lost file that is still in the local log is put there again', async () => {

@@ -13,10 +13,14 @@ import { refillHole } from './refill-hole.ts';
 export interface CompactTools extends MergeTools {
   /** Files whose content was found damaged: they count as absent. */
   readonly damaged: ReadonlySet<string>;
+  /** The interval of the level, ms: what lies further apart was written before and after a pause, and stays apart. */
+  readonly intervalMs?: number;
   /** Told of each new file as soon as it is there. */
   readonly onMerged: (merged: Merged) => void;
 }
 
+/** What is shorter is no pause, whatever the interval of the level. */
+const LEAST_PAUSE_MS = 10_000;
 /** Files of a level that one pass makes at most: a backlog of years must not keep everybody else waiting. */
 const MERGES_A_PASS = 16;
 
@@ -59,7 +63,7 @@ async function planLevel(level: Level, destination: FileInfo | undefined, tools:
   // A source that begins before the end of the level and reaches behind it must not be missed; in level 0, the largest, there is none.
   const seek = destination === undefined || level > 1 ? {} : { seek: destination.maxTXID };
   const below = await listLevel(replica, (level - 1) as Level, { ...seek, signal });
-  const plan = planMerges({ level, end: destination?.maxTXID ?? (0n as TXID), sources: sound(below, tools) });
+  const plan = planMerges({ level, end: destination?.maxTXID ?? (0n as TXID), sources: sound(below, tools), ...pauseOf(tools) });
   if (plan.hole === undefined) return plan;
   const whole = await planWithAll(level, tools);
   if (whole.plan.hole === undefined) return whole.plan;
@@ -79,9 +83,13 @@ async function planWithAll(level: Level, tools: CompactTools): Promise<{ readonl
     end: endOf(files.filter((file) => file.level === level)),
     sources: usable.filter((file) => file.level < level),
     bridge: bridgedTo(level, usable),
+    ...pauseOf(tools),
   });
   return { plan, files };
 }
+
+const pauseOf = ({ intervalMs }: CompactTools): { readonly pauseMs?: number } =>
+  intervalMs === undefined ? {} : { pauseMs: Math.max(intervalMs, LEAST_PAUSE_MS) };
 
 const sound = (files: readonly FileInfo[], { damaged }: CompactTools): FileInfo[] => files.filter((file) => !damaged.has(fileKey(file)));
 

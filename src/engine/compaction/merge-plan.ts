@@ -35,6 +35,8 @@ export interface MergeFacts {
   readonly sources: readonly FileInfo[];
   /** A chain from TXID 1 leads as far as this without anything below the level (`bridgedTo`): holes up to there are passed over. */
   readonly bridge?: TXID;
+  /** Two sources further apart in time than this do not become one file: the state before such a pause stays restorable. Default: whatever apart. */
+  readonly pauseMs?: number;
   readonly limits?: MergeLimits;
 }
 
@@ -44,9 +46,10 @@ export interface MergeFacts {
  * At each step the file that reaches furthest is taken, so that files inside others are left out. A hole ends the plan, unless a snapshot
  * bridges it: then the next file begins behind it.
  */
-export function planMerges({ level, end, sources, bridge = NO_TXID, limits = MERGE_LIMITS }: MergeFacts): MergePlan {
+export function planMerges(facts: MergeFacts): MergePlan {
+  const { level, end, sources, bridge = NO_TXID, pauseMs = Number.POSITIVE_INFINITY, limits = MERGE_LIMITS } = facts;
   const files = sources.filter((file) => file.size >= MIN_FILE_SIZE && file.maxTXID > end).sort(byRange);
-  const outputs = new Outputs(level, limits);
+  const outputs = new Outputs(level, limits, pauseMs);
   let position: bigint = end;
   let at = 0;
   while (at < files.length) {
@@ -91,16 +94,20 @@ class Outputs {
   readonly all: PlannedMerge[] = [];
   readonly #level: Level;
   readonly #limits: MergeLimits;
+  readonly #pauseMs: number;
   #inputs: FileInfo[] = [];
   #bytes = 0;
 
-  constructor(level: Level, limits: MergeLimits) {
+  constructor(level: Level, limits: MergeLimits, pauseMs: number) {
     this.#level = level;
     this.#limits = limits;
+    this.#pauseMs = pauseMs;
   }
 
   add(file: FileInfo): void {
     const { files, bytes } = this.#limits;
+    const last = this.#inputs.at(-1);
+    if (last !== undefined && file.createdAt - last.createdAt > this.#pauseMs) this.close();
     if (this.#inputs.length >= files || (this.#inputs.length > 0 && this.#bytes + file.size > bytes)) this.close();
     this.#inputs.push(file);
     this.#bytes += file.size;

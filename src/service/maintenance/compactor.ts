@@ -120,10 +120,16 @@ export class Compactor {
     const done = await compactLevel(level, this.ledger.newest(level), {
       ...this.#tools(signal),
       damaged: this.#damaged,
+      ...this.#intervalOf(level),
       onMerged: (merged) => this.#merged(merged),
     });
     if (done.damage !== undefined) this.#damaged.add(fileKey(done.damage.file));
     return done;
+  }
+
+  #intervalOf(level: Level): { readonly intervalMs?: number } {
+    const intervalMs = this.#settings.levels.find((one) => one.level === level)?.intervalMs;
+    return intervalMs === undefined ? {} : { intervalMs };
   }
 
   #tools(signal: AbortSignal) {

@@ -35,6 +35,14 @@ describe('which files become which file of a level', () => {
     expect(plan(0, [])).toBe('');
   });
 
+  test('what was written before a pause longer than the interval stays a file of its own', () => {
+    const at = (txid: number, createdAt: number) => ({ ...info(0, txid, txid), createdAt });
+    const sources = [at(1, 0), at(2, 30_000), at(3, 60_001), at(4, 60_002), at(5, 10_000)];
+    const pausing = (pauseMs: number) => words(planMerges({ level: 1, end: toTXID(0), sources, pauseMs }));
+    expect(pausing(30_000)).toBe('1-2(1-1 2-2) 3-5(3-3 4-4 5-5)');
+    expect(pausing(60_000)).toBe('1-5(1-1 2-2 3-3 4-4 5-5)');
+  });
+
   test('a source that straddles the end of the level is not missed', () => {
     expect(plan(5, [info(1, 1, 3), info(1, 4, 7), info(1, 8, 9)])).toBe('4-9(4-7 8-9)');
   });

@@ -3,6 +3,7 @@
 import { formatDuration } from '../base/duration.ts';
 import type { Settings } from '../config/settings.ts';
 import type { VerbOutput } from '../control/control.ts';
+import type { ReplicaSettings } from '../engine/options.ts';
 import { VERSION } from '../version.ts';
 import type { Daemon } from './door.ts';
 import { printable } from './table.ts';
@@ -23,7 +24,7 @@ export function formatStartBlock(settings: Settings, addresses: Daemon['addresse
     );
     for (const replica of replicas) {
       const destination = row?.replicas.find(({ name }) => name === replica.name)?.destination ?? replica.store.path;
-      lines.push(line('  replica', `${replica.name}  ${printable(destination)}, at most every ${formatDuration(replica.syncIntervalMs)}`));
+      lines.push(line('  replica', `${replica.name}  ${printable(destination)}, ${terms(replica)}`));
     }
   }
   for (const { dir, pattern, watch, template } of settings.directories) {
@@ -31,12 +32,7 @@ export function formatStartBlock(settings: Settings, addresses: Daemon['addresse
     const members = `${count} ${count === 1 ? 'database' : 'databases'}${watch ? ', watched' : ''}`;
     lines.push(line('directory', `${printable(`${dir}/${pattern}`)}  ${members}`));
     for (const replica of template.replicas)
-      lines.push(
-        line(
-          '  replica',
-          `${replica.name}  below ${printable(replica.store.path)}, at most every ${formatDuration(replica.syncIntervalMs)}`,
-        ),
-      );
+      lines.push(line('  replica', `${replica.name}  below ${printable(replica.store.path)}, ${terms(replica)}`));
   }
   if (addresses.metrics !== undefined) lines.push(line('metrics', `${url(addresses.metrics)}/metrics`));
   if (addresses.mcp !== undefined) lines.push(line('mcp', `${url(addresses.mcp)}/mcp, ${access(settings)}`));
@@ -54,4 +50,15 @@ function access({ mcp }: Settings): string {
   if (guarded) return `${mode}, with a token`;
   const widen = mcp.address?.anyHost === true ? ' (set LITESTREAM_MCP_TOKEN to open it to other machines)' : '';
   return `${mode}, this machine only${widen}`;
+}
+
+/** What sets a replica apart from a plain one. */
+function terms({ syncIntervalMs, role, dated, lease, mirror }: ReplicaSettings): string {
+  return [
+    `at most every ${formatDuration(syncIntervalMs)}`,
+    ...(role === 'best-effort' ? ['best-effort'] : []),
+    ...(dated === undefined ? [] : [`dated by ${printable(dated.template)}`]),
+    ...(lease === undefined ? [] : [`with a lease as ${printable(lease.owner)}`]),
+    ...(mirror === undefined ? [] : [`mirror ${printable(mirror)}`]),
+  ].join(', ');
 }

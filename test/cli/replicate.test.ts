@@ -113,6 +113,16 @@ describe('a daemon', () => {
     expect(signals.eventNames()).toEqual([]);
   });
 
+  test('says what sets a replica apart', async () => {
+    const replicas = `[{name: a, path: "${directory.path}/$(date +%Y)/a", required: false}, {name: b, path: ${directory.path}/b, mirror: ${directory.path}/m.db, lease: {owner: here}}]`;
+    const { result, signals, door } = stage({ config: `dbs:\n  - {path: ${directory.path}/app.db, replicas: ${replicas}}\n` });
+    await printed(door, 'next');
+    expect(door.out).toMatch(/replica {2}a {2}\S+, at most every 1s, best-effort, dated by \S+\/\$\(date \+%Y\)\/a\n/);
+    expect(door.out).toMatch(/replica {2}b {2}\S+, at most every 1s, with a lease as here, mirror \S+\/m\.db\n/);
+    signals.emit('SIGTERM');
+    await result;
+  });
+
   test('whose last changes did not arrive exits 5 and names them', async () => {
     const { result, signals, door } = stage({
       stop: async () => [{ database: 'app', replica: 'file', error: 'STORAGE_UNAVAILABLE: down' }],

@@ -145,8 +145,10 @@ export class Whereabouts {
     this.#own.captured(queue.newest);
     const position = (await replica.newest(0, { signal }))?.maxTXID ?? NO_TXID;
     this.#own.check(replica, position);
-    if (position === NO_TXID || (await compareAt(replica, local, { position, proven: this.#proven, signal })) === 'same') return;
-    if (this.#heard !== undefined && position > this.#heard) throw otherWriter(replica, position);
+    const continuity = position === NO_TXID ? 'same' : await compareAt(replica, local, { position, proven: this.#proven, signal });
+    if (continuity === 'same') return;
+    // Of an unknown one the local file may have gone in the moment it was sent.
+    if (continuity === 'different' && this.#heard !== undefined && position > this.#heard) throw otherWriter(replica, position);
     if (position > upTo) throw laterThere(replica, position, upTo);
   }
 

@@ -217,6 +217,15 @@ describe('uploader', () => {
     await expect(at.uploader.expectAlone(toTXID(4))).rejects.toMatchObject({ code: 'SECOND_WRITER' });
   });
 
+  test('takes a file whose local one has gone meanwhile for ours, when a snapshot is to be put', async () => {
+    await at.publish(1);
+    at.uploader.start();
+    await at.reaches(1);
+    await at.putRemote(2);
+    await at.commit(3);
+    await expect(at.uploader.expectAlone(toTXID(3))).resolves.toBeUndefined();
+  });
+
   test('lets no snapshot be put that is older than what another history has come to', async () => {
     for (const txid of [1, 2, 3]) await at.putRemote(txid, { salt: 99 });
     await at.publish(2);

@@ -1,12 +1,17 @@
-/** The daemon of the life model: a process of its own that replicates one database to a steady and an unreliable replica, with everything that happens to them over time. */
+/** The daemon of the life model: a process of its own that replicates one database to replicas that may be unreliable, with everything that happens to them over time. */
 
 import { systemClock } from '../../src/base/clock.ts';
+import { errorToData } from '../../src/base/errors.ts';
 import type { Logger } from '../../src/base/log.ts';
+import { makeCold } from '../../src/compose/cold.ts';
 import { COMPANIONS } from '../../src/compose/companions.ts';
-import type { MaintenanceSettings, ReplicaSettings } from '../../src/engine/options.ts';
+import type { BacklogSettings, MaintenanceSettings, ReplicaSettings } from '../../src/engine/options.ts';
 import { layoutFor } from '../../src/replica/layout.ts';
 import { openReplica } from '../../src/replica/open.ts';
 import { Replica } from '../../src/replica/replica.ts';
+import { Metrics } from '../../src/service/metrics/metrics.ts';
+import { proofCompanion } from '../../src/service/proof/companion.ts';
+import { ProofLedgers } from '../../src/service/proof/ledger.ts';
 import { Replication } from '../../src/service/replication.ts';
 import { WheelScheduler } from '../../src/service/schedule/wheel-scheduler.ts';
 import { FileStore } from '../../src/storage/file/file.ts';
@@ -21,17 +26,36 @@ import { UnreliableStore } from '../support/unreliable-store.ts';
 export interface LifeOptions {
   readonly database: string;
   readonly metaPath: string;
-  readonly steady: string;
-  readonly flaky: string;
+  readonly replicas: readonly LifeReplica[];
   readonly seed: number;
-  /** Share of operations on the flaky replica that go wrong. */
-  readonly faults: number;
   readonly maintenance: MaintenanceSettings;
   readonly minCheckpointPages: number;
+  readonly backlog: BacklogSettings;
+  /** Idle databases are closed. */
+  readonly coldAfterMs?: number;
+  /** Replicas are verified by schedule. */
+  readonly proofIntervalMs?: number;
 }
 
-/** What it says: when it stands in sync, and at its end. */
-export type LifeMessage = { readonly type: 'status'; readonly text: string; readonly inSync: boolean } | { readonly type: 'ended' };
+export interface LifeReplica {
+  readonly name: string;
+  readonly path: string;
+  /** Share of operations that go wrong; 0: the store as it is. */
+  readonly faults: number;
+  /** Share of puts that are acknowledged and lost. */
+  readonly lostPuts: number;
+  /** Nothing gets through from one moment to another, ms after the start. */
+  readonly away?: { readonly from: number; readonly to: number };
+}
+
+/** What it is asked to do. */
+export type LifeRequest = 'stop' | 'reset';
+
+/** What it says: how it stands, how a reset went, and its end. */
+export type LifeMessage =
+  | { readonly type: 'status'; readonly text: string; readonly inSync: boolean }
+  | { readonly type: 'reset'; readonly error?: string }
+  | { readonly type: 'ended' };
 
 const options = JSON.parse(process.argv[2] ?? '') as LifeOptions;
 
@@ -47,24 +71,29 @@ const log: Logger = {
   with: () => log,
 };
 
-const replica = (name: 'steady' | 'flaky'): ReplicaSettings => ({
+const replica = ({ name, path }: LifeReplica): ReplicaSettings => ({
   name,
-  store: { type: 'file', path: options[name] },
+  store: { type: 'file', path },
   syncIntervalMs: 20,
   maxSyncFiles: 256,
   maintenance: options.maintenance,
+  ...(options.proofIntervalMs === undefined ? {} : { proofIntervalMs: options.proofIntervalMs }),
 });
 
 /** The wrappers every replica has, with little patience, so that much of what goes wrong is seen above them. */
 async function open({ name, store }: ReplicaSettings): Promise<Replica> {
-  if (name === 'steady') return openReplica(store);
-  const unreliable = new UnreliableStore(new FileStore(store), new Random(options.seed), options.faults);
+  const found = options.replicas.find((one) => one.name === name);
+  if (store.type !== 'file' || found === undefined || (found.faults === 0 && found.lostPuts === 0)) return openReplica(store);
+  const { faults, lostPuts, away = { from: 0, to: 0 } } = found;
+  const isAway = (): boolean => performance.now() > away.from && performance.now() < away.to;
+  const unreliable = new UnreliableStore(new FileStore(store), new Random(options.seed), faults, { lostPuts, isAway });
   const patience = { attempts: 2, initialMs: 5, capMs: 20, jitter: 0.5, stallMs: 5000 };
   const retried = new RetryStore(unreliable, { settings: patience });
   return new Replica(new ResumableReadStore(retried, { settings: patience }), layoutFor('file'));
 }
 
 const pool = new EnginePool(log);
+const cold = makeCold(log, new Metrics('life'));
 const replication = await Replication.create(
   [
     {
@@ -80,9 +109,10 @@ const replication = await Replication.create(
         busyTimeoutMs: 1000,
         maxSyncWALBytes: 64 * 1024 * 1024,
         pageForm: 'block',
-        backlog: { bytes: 64 * 1024 * 1024, ageMs: 60_000 },
+        backlog: options.backlog,
+        ...(options.coldAfterMs === undefined ? {} : { coldAfterMs: options.coldAfterMs }),
       },
-      replicas: [replica('steady'), replica('flaky')],
+      replicas: options.replicas.map(replica),
       restoreIfMissing: false,
     },
   ],
@@ -90,14 +120,16 @@ const replication = await Replication.create(
     clock: systemClock,
     log,
     lagBudgetMs: 60_000,
-    openEngine: (settings, { floor }, listener) => pool.pick().open(settings, { floor, socketPath: undefined }, listener),
+    openEngine: (settings, { floor }, listener) =>
+      pool.pick().open(settings, { floor, socketPath: undefined, sharedId: cold.sharedId }, listener),
     openReplica: open,
     restoreMissing: async () => false,
     onEngineEvent: () => {},
     onUploadFailed: () => {},
     scheduler: new WheelScheduler(systemClock, log),
     runJob,
-    companions: COMPANIONS,
+    companions: [...COMPANIONS, proofCompanion(new ProofLedgers(systemClock, log, 'life'))],
+    cold: cold.support,
     onCount: () => {},
   },
 );
@@ -115,10 +147,24 @@ const timer = setInterval(async () => {
   process.send?.({ type: 'status', text, inSync } satisfies LifeMessage);
 }, 50);
 
-process.on('message', async () => {
+async function reset(): Promise<void> {
+  const [database] = replication.databases;
+  try {
+    await database?.reset('the life model wants to');
+    process.send?.({ type: 'reset' } satisfies LifeMessage);
+  } catch (error) {
+    const { code, message } = errorToData(error);
+    process.send?.({ type: 'reset', error: `${code}: ${message}` } satisfies LifeMessage);
+  }
+}
+
+async function stop(): Promise<void> {
   clearInterval(timer);
   await replication.stop({ deadlineMs: 20_000, retryMs: 50, signal: new AbortController().signal });
   await pool.close();
+  await cold.close();
   process.send?.({ type: 'ended' } satisfies LifeMessage);
   process.disconnect();
-});
+}
+
+process.on('message', (request: LifeRequest) => void (request === 'stop' ? stop() : reset()));

@@ -1,7 +1,7 @@
 /**
  * The application of the model test, a process of its own: seeded transactions on one database until it is told to stop.
  *
- * Arguments: database, log file, seed, page size. Every line of the log is `prepared|committed SEQ MS HASH`, synchronously written,
+ * Arguments: database, log file, seed, page size, and `bursts` to close every connection once in a while. Every line of the log is `prepared|committed SEQ MS HASH`, synchronously written,
  * so that it survives SIGKILL: `prepared` before COMMIT is asked for, `committed` after it returned.
  */
 
@@ -11,7 +11,7 @@ import { Random } from '../support/random.ts';
 import { change, createSchema, maintain } from './operations.ts';
 import { stateHash } from './state-hash.ts';
 
-const [path = '', log = '', seed = '1', pageSize = '4096'] = process.argv.slice(2);
+const [path = '', log = '', seed = '1', pageSize = '4096', manner = ''] = process.argv.slice(2);
 const random = new Random(Number(seed));
 let sequence = lastSequence() + 1;
 let stopping = false;
@@ -81,17 +81,37 @@ function toggleReader(): void {
   }
 }
 
-function reopen(): void {
+function closeAll(): void {
   reader?.close();
   reader = undefined;
   other.close();
   db.close();
+}
+
+function reopen(): void {
+  closeAll();
   ({ db, other } = open());
+}
+
+/** Nobody has the database open for a while. */
+function rest(): void {
+  closeAll();
+  setTimeout(
+    () => {
+      ({ db, other } = open());
+      step();
+    },
+    random.between(300, 4000),
+  );
 }
 
 function step(): void {
   if (stopping) {
     finish();
+    return;
+  }
+  if (manner === 'bursts' && random.chance(0.02)) {
+    rest();
     return;
   }
   const action = random.between(0, 99);

@@ -9,19 +9,35 @@ import type { Random } from './random.ts';
 
 const failed = (what: string): LitestreamError => new LitestreamError('STORAGE_UNAVAILABLE', `the line failed ${what}`);
 
+export interface Unreliability {
+  /** Share of puts that are acknowledged although nothing is kept, 0…1. Default 0. */
+  readonly lostPuts?: number;
+  /** While it says so nothing gets through at all. */
+  readonly isAway?: () => boolean;
+}
+
 export class UnreliableStore extends WrappedStore {
   readonly #random: Random;
   readonly #rate: number;
+  readonly #lostPuts: number;
+  readonly #isAway: () => boolean;
   /** By kind. */
   readonly faults: Record<string, number> = {};
 
   /** @param rate share of operations with a fault, 0…1. */
-  constructor(inner: ConstructorParameters<typeof WrappedStore>[0], random: Random, rate: number) {
+  constructor(
+    inner: ConstructorParameters<typeof WrappedStore>[0],
+    random: Random,
+    rate: number,
+    { lostPuts = 0, isAway = () => false }: Unreliability = {},
+  ) {
     super(inner);
     // Everything is read through the store: files have no path of their own.
     Reflect.deleteProperty(this, 'localPath');
     this.#random = random;
     this.#rate = rate;
+    this.#lostPuts = lostPuts;
+    this.#isAway = isAway;
   }
 
   override async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectInfo> {
@@ -48,6 +64,10 @@ export class UnreliableStore extends WrappedStore {
     const info = await this.inner.put(key, body, options);
     if (fault === 'answer') throw failed('before its answer came');
     if (fault === 'duplicated') await this.inner.put(key, body, options).catch(() => {}); // the second one may not be wanted
+    if (this.#random.chance(this.#lostPuts)) {
+      this.faults.forgotten = (this.faults.forgotten ?? 0) + 1;
+      await this.inner.delete([key]);
+    }
     return info;
   }
 
@@ -65,6 +85,7 @@ export class UnreliableStore extends WrappedStore {
 
   /** The fault of an operation, after any delay; a lost one never begins. */
   async #enter({ signal }: CallOptions, kinds: readonly string[]): Promise<string | undefined> {
+    if (this.#isAway()) throw failed('for now');
     if (this.#random.chance(this.#rate)) await sleep(this.#random.between(1, 120), undefined, signal === undefined ? {} : { signal });
     if (!this.#random.chance(this.#rate)) return undefined;
     const kind = this.#random.pick(kinds);

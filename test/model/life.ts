@@ -233,7 +233,7 @@ export class Life {
     if ((status.cold?.wakes ?? 0) > 0) this.#count('woken');
     for (const { name, proof } of status.replicas) {
       if (proof !== undefined) this.#count(`proof ${proof.outcome}`);
-      if (proof?.outcome === 'failed' && !this.#damaged.has(name as ReplicaName))
+      if (proof?.outcome === 'failed' && !this.#isLossy(name as ReplicaName))
         throw new Error(`the proof of ${name} failed: ${proof.reasons.join(' ')}\n${this.#output}`);
     }
     if (/SECOND_WRITER|"INTERNAL"|nhandled/.test(this.#output + text))

@@ -597,6 +597,13 @@ describe('files', () => {
     expect(missing.toSorted()).toEqual(['meta-dir', 'socket', 'url']);
   });
 
+  test('a comment of the shipped configuration shows a date as it is written in a path', async () => {
+    const text = await readFile('litestream.yml', 'utf8');
+    expect(text).toContain('$(date +%Y-%m-%d) in a path');
+    expect(text).not.toContain('$$(');
+    expect((await loadSettings({ expandEnv: true, path: 'litestream.yml' }, {})).findings).toEqual([]);
+  });
+
   test('every commented key of the shipped configuration shows its true default', async () => {
     const source = await readFile('litestream.yml', 'utf8');
     const active = await loadSettings({ expandEnv: true, path: 'litestream.yml' }, {});

@@ -7,6 +7,8 @@ import type { LogFields, Logger } from '../../base/log.ts';
 
 /** Longest wait between attempts, and the cadence of attempts that somebody has to make possible first, ms. */
 export const SLOW_CADENCE_MS = 5 * 60_000;
+/** What a person who removes the cause wants to know; the cadence is `SLOW_CADENCE_MS`. */
+export const SLOW_ADVICE = 'It is tried again every 5 minutes, at once with `litestream sync -wait`.';
 /** Least distance between two lines about the same problem, ms. */
 export const LOG_INTERVAL_MS = 30_000;
 
@@ -69,6 +71,12 @@ export interface Failure {
   readonly nextTryAt?: number;
 }
 
+/** Nothing else says when a corrected permission is noticed. */
+function withCadence(error: ErrorData): ErrorData {
+  if (error.code !== 'ACCESS_DENIED') return error;
+  return { ...error, hint: error.hint === undefined ? SLOW_ADVICE : `${error.hint} ${SLOW_ADVICE}` };
+}
+
 export class Failures {
   readonly #clock: Clock;
   readonly #problems: ProblemLog;
@@ -89,7 +97,7 @@ export class Failures {
 
   /** Notes a failure and returns how long to wait, ms: Infinity for never. */
   add(thrown: unknown): number {
-    const error = errorToData(thrown);
+    const error = withCadence(errorToData(thrown));
     const delay = this.#delayAfter(thrown);
     const now = this.#clock.now();
     this.#last = { error, at: now, attempts: this.#backoff.attempts, ...(Number.isFinite(delay) ? { nextTryAt: now + delay } : {}) };

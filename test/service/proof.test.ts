@@ -117,6 +117,38 @@ test('a damaged file fails the proof: the replica is degraded everywhere, until 
   expect(record().standing_failure).toBeUndefined();
 });
 
+test('what did not pass is verified again long before its next interval, less and less often, and soon after a snapshot', async () => {
+  let snapshotAt: number | undefined;
+  const facts = () => (snapshotAt === undefined ? {} : { maintenance: { snapshotAt } });
+  setting.companions = [...setting.companions, () => ({ start: () => {}, stop: async () => {}, facts })];
+  const database = await started(24 * 3_600_000);
+  const tick = (): Promise<void> => setting.scheduler.run('repeated verification of app/one');
+  const failures = () => setting.counts.get('proofs_failed') ?? 0;
+  await insert();
+  await settled(database);
+  await tick();
+  await prove();
+  await tick();
+  expect(setting.counts.get('proofs_passed')).toBe(1);
+  await insert();
+  await settled(database);
+  const path = damage();
+  await prove();
+  expect(failures()).toBe(1);
+  const seen: number[] = [];
+  for (let n = 0; n < 7; n++) {
+    await tick();
+    seen.push(failures());
+  }
+  expect(seen).toEqual([2, 2, 3, 3, 3, 3, 4]);
+  rmSync(path);
+  const [replica] = database.replicas;
+  if (replica !== undefined) await database.snapshot(replica);
+  snapshotAt = Date.now() + 1;
+  await tick();
+  expect(await replicaOf(database)).toMatchObject({ state: 'replicating', proof: { outcome: 'passed' } });
+});
+
 test('a later process knows what was shown before, and a failure still stands', async () => {
   const first = await started();
   await insert();

@@ -17,6 +17,9 @@ const LOAD_RETRY = { initialMs: 5000, capMs: 300_000, jitter: 0.1 };
 /** A proven state that is still the newest one is verified again after so many intervals: what could change are the files there. */
 const AT_REST = 7;
 
+/** How often a verification that did not pass may be repeated, ms: what was wrong may be mended long before its next interval. */
+const AGAIN_MS = 10 * 60_000;
+
 const COUNTS = { passed: 'proofs_passed', failed: 'proofs_failed', inconclusive: 'proofs_inconclusive' } as const;
 
 /** For every replica: also one that is never verified by schedule has a record that may be read. */
@@ -30,7 +33,11 @@ class ProofCompanion implements Companion {
   readonly #ledger: ProofLedger;
   readonly #tool: string;
   readonly #stopping = new AbortController();
-  #task: ScheduledTask | undefined;
+  #tasks: readonly ScheduledTask[] = [];
+  #running: Promise<void> | undefined;
+  /** Verifications in a row that did not pass, and ticks since the last one: each download is twice as late as the one before. */
+  #repeats = 0;
+  #waited = 0;
   #loading: Promise<void> = Promise.resolve();
 
   constructor(context: CompanionContext, ledgers: ProofLedgers) {
@@ -44,17 +51,18 @@ class ProofCompanion implements Companion {
     const { name, proofIntervalMs } = replica.settings;
     this.#loading = this.#load().catch(() => {}); // ends with the abort of its pause
     if (proofIntervalMs === undefined) return;
-    this.#task = scheduler.every({
-      name: `proof of ${database.settings.name}/${name}`,
-      intervalMs: proofIntervalMs,
-      budget: 'proof',
-      run: (signal) => this.#run(signal),
-    });
+    const of = `${database.settings.name}/${name}`;
+    const every = (what: string, intervalMs: number, run: (signal: AbortSignal) => Promise<void>) =>
+      scheduler.every({ name: `${what} of ${of}`, intervalMs, budget: 'proof', run });
+    this.#tasks = [
+      every('proof', proofIntervalMs, (signal) => this.#run(signal)),
+      ...(proofIntervalMs > AGAIN_MS ? [every('repeated verification', AGAIN_MS, (signal) => this.#again(signal, proofIntervalMs))] : []),
+    ];
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort(new LitestreamError('SHUTTING_DOWN', `verifications of ${this.#with.replica.settings.name} are being stopped`));
-    await Promise.all([this.#task?.stop(), this.#loading]);
+    await Promise.all([...this.#tasks.map((task) => task.stop()), this.#loading]);
   }
 
   facts(): CompanionFacts {
@@ -76,7 +84,28 @@ class ProofCompanion implements Companion {
     }
   }
 
+  /** Both tasks do the same work: one of them at a time is enough. */
   async #run(signal: AbortSignal): Promise<void> {
+    if (this.#running !== undefined) return;
+    this.#running = this.#verify(signal);
+    try {
+      await this.#running;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** Does nothing unless the newest verification did not pass; then at once after a snapshot, else after pauses that double up to `most` ms. */
+  async #again(signal: AbortSignal, most: number): Promise<void> {
+    const latest = this.#ledger.record?.latest;
+    if (latest === undefined || latest.outcome === 'passed') return;
+    this.#waited += 1;
+    const { snapshotAt = 0 } = this.#with.replica.status().maintenance ?? {};
+    const pause = Math.min(2 ** Math.max(0, this.#repeats - 1), most / AGAIN_MS);
+    if (snapshotAt > latest.at || this.#waited >= pause) await this.#run(signal);
+  }
+
+  async #verify(signal: AbortSignal): Promise<void> {
     const { database, replica } = this.#with;
     const { engine } = await database.status();
     if (engine.txid === NO_TXID && (replica.position ?? NO_TXID) === NO_TXID) return; // there is nothing yet
@@ -84,6 +113,8 @@ class ProofCompanion implements Companion {
     const known = await this.#unchanged();
     if (known !== undefined && before === 'passed' && this.#isFresh(known)) return;
     const proof = await this.#prove(known, signal);
+    this.#waited = 0;
+    this.#repeats = proof.outcome === 'passed' ? 0 : this.#repeats + 1;
     await this.#ledger.add(proof, { keep: true, signal });
     this.#with.count(COUNTS[proof.outcome]);
     this.#tell(proof, before);

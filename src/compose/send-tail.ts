@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { systemClock } from '../base/clock.ts';
-import { hasCode } from '../base/errors.ts';
+import { hasCode, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { openReplica } from '../replica/open.ts';
 import { leaseCompanion } from '../service/companions/lease.ts';
@@ -10,6 +10,7 @@ import { limited } from '../service/limited.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import { Replication } from '../service/replication.ts';
 import { WheelScheduler } from '../service/schedule/wheel-scheduler.ts';
+import { isOwned } from '../sqlite/owner-lock.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
 import { runJob } from '../workers/job-host.ts';
 import { likeDatabase } from './file-modes.ts';
@@ -21,11 +22,16 @@ const POLL_MS = 100;
 
 /**
  * Resolves when every replica that counts has all there is; rejects with what stood in the way, at the latest after 30 s. Nothing runs any
- * more when it settles. A database without local state, or that is not there, has never been replicated from here: nothing is done.
+ * more when it settles. DB_OWNED, before anything is tried or logged, while another process replicates the database. A database without local state, or that is not there, has never been replicated from here: nothing is done.
  */
 export async function sendTail(entry: DatabaseEntry, log: Logger, signal: AbortSignal): Promise<void> {
   const { path, metaPath } = entry.settings;
   if (!existsSync(path) || !existsSync(metaPath) || entry.replicas.length === 0) return;
+  if (isOwned(metaPath)) {
+    throw new LitestreamError('DB_OWNED', `sending what ${path} has not sent yet: another process replicates it`, {
+      hint: 'Stop that process first, or restore to another path.',
+    });
+  }
   const pool = new EnginePool(log);
   const replication = await Replication.create([{ ...entry, restoreIfMissing: false }], optionsOf(pool, log));
   try {

@@ -12,6 +12,7 @@ import { findDatabase } from './lookup.ts';
 import { formatInstant } from './moment.ts';
 import { isProtected, readProtected } from './protected-paths.ts';
 import { askedFor, type Choice, chooseRestore, defaultCheck, isNoBackup } from './restore-choice.ts';
+import { momentOut } from './restore-description.ts';
 import { nothingToDo, outputArgument, planForCaller } from './restore-planning.ts';
 import { runForOperator } from './restore-run.ts';
 import { requireRights } from './rights.ts';
@@ -40,7 +41,7 @@ export async function restoreForOperator(world: World, args: RestoreInput, call:
   // Behind the plan: what is sent now must not become what is restored.
   const unsent = args.force === true ? await sendTail(world, entry, output, call.signal) : [];
   const warned = { ...choice, warnings: [...choice.warnings, ...unsent] };
-  return run(world, warned, requestOf(entry, choice, output, args), call, args.wait_seconds);
+  return run(world, warned, requestOf(entry, choice, output, args), call, args);
 }
 
 /** What the database that is replaced has not sent yet goes first, where it can; it is kept beside the result in any case. */
@@ -61,13 +62,7 @@ async function sendTail(world: World, entry: DatabaseEntry, output: string, sign
   }
 }
 
-async function run(
-  world: World,
-  choice: Choice,
-  request: OutputRequest,
-  call: CallContext,
-  waitSeconds: number | undefined,
-): Promise<RestoreOutput> {
+async function run(world: World, choice: Choice, request: OutputRequest, call: CallContext, args: RestoreInput): Promise<RestoreOutput> {
   const { settings } = choice.entry;
   const { output, integrity, force = false } = request;
   const act = {
@@ -84,23 +79,42 @@ async function run(
     database: settings.name,
     lane: `restore to ${output}`,
     heavy: true,
-    run: (context) => runToNewest(world, choice, request, context),
+    run: (context) => runOrReplan(world, choice, request, context, args),
   });
   finish(job.outcome, ({ restored }) => restored?.size_bytes);
-  const result = await resultOf(world, job, { ms: patienceOf(waitSeconds, call), call });
+  const result = await resultOf(world, job, { ms: patienceOf(args.wait_seconds, call), call });
   return result ?? { as_of: formatInstant(world.clock.now()), mode: 'running', job_id: job.id };
 }
 
-/** What was the newest state is not one for long where files are merged and expire quickly: then the newest one of now is meant. */
-async function runToNewest(world: World, choice: Choice, request: OutputRequest, job: JobContext): Promise<RestoreOutput> {
+/**
+ * What was the newest state, or the nearest one to a moment, is not one for long where files are merged and expire quickly: then the one of now
+ * is meant. A TXID is meant as it stands.
+ */
+async function runOrReplan(
+  world: World,
+  choice: Choice,
+  request: OutputRequest,
+  job: JobContext,
+  args: RestoreInput,
+): Promise<RestoreOutput> {
   try {
     return await runForOperator(world, choice, request, job);
   } catch (error) {
     // With force the tail of the replaced database may have been sent since: it is not what is meant.
-    const isNewest = choice.format === 'ltx' && choice.asked.target.type === 'latest' && request.force !== true;
-    if (!isNewest || !VANISHED.some((code) => hasCode(error, code))) throw error;
-    return runForOperator(world, choice, request, job, { isPlanned: false });
+    const { type } = choice.asked.target;
+    const mayReplan = choice.format === 'ltx' && type !== 'txid' && request.force !== true;
+    if (!mayReplan || !VANISHED.some((code) => hasCode(error, code))) throw error;
+    if (type === 'latest') return runForOperator(world, choice, request, job, { isPlanned: false });
+    const again = await chooseRestore(world, choice.entry, { args, asked: choice.asked, signal: job.signal });
+    const warned = { ...again, warnings: [replannedTo(again), ...again.warnings] };
+    return runForOperator(world, warned, request, job, { isReplanned: true });
   }
+}
+
+function replannedTo({ asked, plan }: Choice): Warning {
+  const { txid, time } = momentOut(plan.reached);
+  const message = `the state planned for ${asked.shown.timestamp ?? 'the moment asked'} was merged away meanwhile; planned anew, it is TXID ${txid ?? ''} of ${time}`;
+  return { code: 'REPLANNED', message };
 }
 
 function requestOf(entry: DatabaseEntry, { format }: Choice, output: string, args: RestoreInput): OutputRequest {

@@ -57,16 +57,16 @@ export async function runPlanned(
   }
 }
 
-/** Restores to any path an operator named; the engine itself refuses or keeps what is there. Unplanned, the files are chosen anew from the same replicas. */
+/** Restores to any path an operator named; the engine itself refuses or keeps what is there. Unplanned, the files are chosen anew from the same replicas; `isReplanned` is for the answer. */
 export async function runForOperator(
   world: World,
   choice: Choice,
   request: OutputRequest,
   job: JobContext,
-  { isPlanned = true }: { readonly isPlanned?: boolean } = {},
+  { isPlanned = true, isReplanned = !isPlanned }: { readonly isPlanned?: boolean; readonly isReplanned?: boolean } = {},
 ): Promise<RestoreOutput> {
   const result = await runRestore(world, choice, request, job, isPlanned);
-  return answer(world, choice, isPlanned ? result : { ...result, replanned: true });
+  return answer(world, choice, isReplanned ? { ...result, replanned: true } : result);
 }
 
 type AnyResult = RestoreResult | LegacyRestoreResult;

@@ -10,7 +10,7 @@ import type { ConfirmAnswer, ConfirmQuestion } from '../../src/control/verb.ts';
 import type { RunJob } from '../../src/engine/jobs.ts';
 import { runJobHere } from '../../src/workers/job-kinds.ts';
 import { settle } from '../support/fake-clock.ts';
-import { ask, by, codeOf, makeSetting, model, person, putFile, reader, refusal, type Setting, timeOf } from './setting.ts';
+import { ask, by, codeOf, instantOf, makeSetting, model, person, putFile, reader, refusal, type Setting, timeOf } from './setting.ts';
 
 const hex = (txid: number) => txid.toString(16).padStart(16, '0');
 
@@ -506,6 +506,41 @@ describe('a person at the machine', () => {
         continue;
       }
       expect(await asked).toMatchObject({ mode: 'done', restored: { txid: hex(7), replanned: true } });
+      expect(readFileSync(output).equals(history[3] ?? Buffer.alloc(0))).toBe(true);
+    }
+  });
+
+  test('gets the nearest state there is to a moment when the planned one is merged away before it is read, unless strict or forced', async () => {
+    for (const { more, code } of [
+      { more: {}, code: undefined },
+      { more: { strict: true, max_shortfall_seconds: 1 }, code: 'TIME_OUT_OF_RANGE' },
+      { more: { force: true }, code: 'TX_NOT_AVAILABLE' },
+    ]) {
+      let expire = () => {};
+      const runJob: RunJob = (kind, args, options) => {
+        expire();
+        expire = () => {};
+        return runJobHere(kind, args, options);
+      };
+      const setting = await makeSetting({ attached: false, parts: { runJob } });
+      const { history, root, entry } = setting;
+      const store = entry.replicas[0]?.store.path ?? '';
+      expire = () => {
+        putFile(store, history, 1, 4, 6);
+        rmSync(join(store, 'ltx', '0'), { recursive: true });
+      };
+      const output = join(root, 'moment.db');
+      const asked = ask(setting.control, 'restore', { path: 'app', output, timestamp: instantOf(5), ...more }, by(person));
+      if (code !== undefined) {
+        expect(await codeOf(asked)).toBe(code);
+        expect(existsSync(output)).toBe(false);
+        continue;
+      }
+      expect(await asked).toMatchObject({
+        mode: 'done',
+        restored: { txid: hex(3), replanned: true },
+        warnings: expect.arrayContaining([{ code: 'REPLANNED', message: expect.stringContaining(`TXID ${hex(3)} of ${instantOf(3)}`) }]),
+      });
       expect(readFileSync(output).equals(history[3] ?? Buffer.alloc(0))).toBe(true);
     }
   });

@@ -90,7 +90,7 @@ describe('a second daemon on the same database', () => {
     await expect.poll(() => second.child.exitCode, POLL).toBe(1);
     expect(second.output()).toMatch(/replicates this database already/);
 
-    await rm(scene.at('.app.db-litestream'), { recursive: true });
+    await rm(scene.at('.app.db-litestream'), { recursive: true, maxRetries: 20 });
     const third = scene.start('-config', 'litestream.yml');
     scene.insert('two');
     // One of them holds the new lock; the other one says so.

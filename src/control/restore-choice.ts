@@ -11,6 +11,7 @@ import type { DatabaseEntry } from '../service/options.ts';
 import type { Warning } from './fields.ts';
 import { listReplicas } from './listings.ts';
 import { formatInstant, parseMoment } from './moment.ts';
+import { otherWriterWarnings } from './other-writer.ts';
 import { chooseFormat, type FormatPlan, type FormatQuestion } from './restore-formats.ts';
 import { type Alternates, type Combination, combineReplicas, isCheaper, NO_ALTERNATES, notCombined } from './restore-sources.ts';
 import type { PlanInput, PlanOut } from './verbs/restore-schema.ts';
@@ -102,12 +103,19 @@ export async function chooseRestore(
   const together = asked.format === 'v3' ? undefined : await tryTogether();
   if (together !== undefined && !Array.isArray(together)) {
     const choice = { entry, asked, exactTimes, format: 'ltx' as const, ...together };
-    return { ...choice, warnings: [...warnings, ...together.warnings, ...shortfallWarnings(choice, args)] };
+    return {
+      ...choice,
+      warnings: [...warnings, ...together.warnings, ...shortfallWarnings(choice, args), ...(await otherWriterWarnings(choice))],
+    };
   }
   // A replica that could not be read may hold what the others lack: its error is the truer answer.
   if (best === undefined) throw failures[0] ?? worstProblem(problems);
   const others = args.replica === undefined ? listings.map(({ replica }) => replica).filter((replica) => replica !== best.replica) : [];
-  return { ...best, alternates: others, warnings: [...warnings, ...(together ?? []), ...shortfallWarnings(best, args)] };
+  return {
+    ...best,
+    alternates: others,
+    warnings: [...warnings, ...(together ?? []), ...shortfallWarnings(best, args), ...(await otherWriterWarnings(best))],
+  };
 
   async function tryTogether(): Promise<Combination | Warning[] | undefined> {
     const reached = best?.format === 'ltx' ? best.plan.reached.txid : undefined;

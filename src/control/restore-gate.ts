@@ -10,6 +10,7 @@ import type { Job } from './job-work.ts';
 import { limitReached } from './jobs.ts';
 import { findDatabase, findDestinations } from './lookup.ts';
 import { formatInstant } from './moment.ts';
+import { otherWriterWarnings } from './other-writer.ts';
 import { type OutputTarget, recheckOutput } from './output-path.ts';
 import type { Plan } from './plans.ts';
 import { type Choice, chooseRestore } from './restore-choice.ts';
@@ -190,8 +191,9 @@ async function chooseAgain(world: World, plan: Plan, entry: Choice['entry'], sig
     const timesAreExact = (await world.replicas.get(entry, replica)).store.capabilities.timestamps === 'listing';
     if (timesAreExact && again.reached.time !== binding.state.time)
       throw changed('the state of that transaction has another time now', 'time');
+    const warnings = await otherWriterWarnings({ entry, replica });
     const alternates = isNamed ? [] : entry.replicas.filter((other) => other !== replica);
-    return { entry, asked, replica, format: 'ltx', plan: again, newest: again.reached.txid, exactTimes, warnings: [], alternates };
+    return { entry, asked, replica, format: 'ltx', plan: again, newest: again.reached.txid, exactTimes, warnings, alternates };
   } catch (cause) {
     if (hasCode(cause, 'TX_NOT_AVAILABLE') || hasCode(cause, 'NO_SNAPSHOT') || hasCode(cause, 'LTX_GAP')) {
       // Planned over several replicas, perhaps: then together they still hold it.

@@ -1,7 +1,7 @@
 /** Keeps what only we have when another process has taken a replica over: a directory that restores like a replica (docs/engine.md, Fencing and leases). */
 
-import { link, mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { link, mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Backoff } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
 import { errorToData } from '../../base/errors.ts';
@@ -13,6 +13,7 @@ import { ProblemLog } from '../../engine/upload/failures.ts';
 import type { LocalLog } from '../../engine/upload/local-log.ts';
 import { formatLTXName } from '../../formats/ltx/filename.ts';
 import type { TXID } from '../../formats/ltx/txid.ts';
+import { asidePath, listAside, restoreAside } from './aside-names.ts';
 
 export interface AsideOptions {
   readonly settings: DatabaseSettings;
@@ -23,13 +24,9 @@ export interface AsideOptions {
   readonly snapshot: (directory: string) => Promise<StagedFile>;
 }
 
-/** Where it lies, below a metadata directory. */
-const asideDirectory = (metaPath: string): string => join(metaPath, 'aside');
-
 const ATTEMPTS = 4;
 /** Directories kept for one replica: a lease that goes back and forth must not fill the disk. */
 const MOST_KEPT = 3;
-const STAMP = /^\d{8}T\d{6}\.\d{3}Z$/;
 const RETRY = { initialMs: 250, capMs: 2000 } as const;
 
 export class Aside {
@@ -72,13 +69,12 @@ export class Aside {
 
   async #keep(replica: string): Promise<string> {
     const { settings, clock, log } = this.#options;
-    const moment = new Date(clock.now()).toISOString().replace(/[-:]/g, '');
-    const path = join(asideDirectory(settings.metaPath), `${encodeURIComponent(replica)}-${moment}`);
+    const path = asidePath(settings.metaPath, replica, clock.now());
     const backoff = new Backoff(RETRY);
     for (;;) {
       try {
         await this.#make(path, replica);
-        const command = `litestream restore -o ${shellWord(`${settings.path}.kept`)} ${shellWord(`file://${path}`)}`;
+        const command = restoreAside(settings, path);
         log.log('warn', 'another process has taken the replica over; what it does not have is kept aside', { replica, path, command });
         return `What only this machine has is kept: ${command}`;
       } catch (thrown) {
@@ -102,16 +98,15 @@ export class Aside {
     const { maxTXID } = await snapshot(join(temp, 'ltx', '9'));
     await rename(temp, path);
     const directory = join(path, 'ltx', '0');
-    await this.#dropOldest(path);
+    await this.#dropOldest(replica);
     this.#open.set(replica, directory);
     for (const { txid } of await local.list()) if (txid > maxTXID) await this.#link(txid, directory);
   }
 
   /** What is kept now holds the state of all earlier ones, carried on. */
-  async #dropOldest(newest: string): Promise<void> {
-    const stem = basename(newest).slice(0, basename(newest).lastIndexOf('-') + 1);
-    const names = (await readdir(dirname(newest))).filter((name) => name.startsWith(stem) && STAMP.test(name.slice(stem.length))).sort();
-    for (const name of names.slice(0, -MOST_KEPT)) await rm(join(dirname(newest), name), { recursive: true, force: true });
+  async #dropOldest(replica: string): Promise<void> {
+    const kept = await listAside(this.#options.settings.metaPath, replica);
+    for (const { path } of kept.slice(0, -MOST_KEPT)) await rm(path, { recursive: true, force: true });
   }
 
   /** Costs a name, no bytes; on another file system there is none, and the snapshot has to do. */
@@ -126,6 +121,3 @@ export class Aside {
     }
   }
 }
-
-/** For a shell, quoted where it has to be. */
-const shellWord = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -74,6 +74,11 @@ describe('a daemon that slept while another one took the replica over', () => {
       const url = a.output().match(/file:\/\/[^\s"']+/)?.[0] ?? '';
       expect(await restoredFrom(url)).toEqual(['of a', 'while a slept', 'after a woke']);
       expect(await restoredFrom('-config', 'b.yml', 'b.db')).toEqual(['of b', 'more of b']);
+      const { stderr: told } = await scene.run('restore', '-config', 'a.yml', '-o', 'not-of-a.db', 'a.db');
+      expect(told).toMatch(/^Warning: replica \S+ was continued by another writer at /m);
+      expect(told).toContain(`.kept ${url}`);
+      const { stderr: quiet } = await scene.run('restore', '-config', 'b.yml', '-o', 'not-of-b.db', 'b.db');
+      expect(quiet).not.toContain('another writer');
       expect(await interrupt(a)).toBe(5);
     });
   }

@@ -67,8 +67,14 @@ export async function fingerprintOf(body: PutBody, key: string, signal: AbortSig
 
 async function tailOf(store: ObjectStore, { key, size }: ObjectInfo, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const offset = Math.max(0, size - LTX_TRAILER_SIZE);
-  return readAll(await store.open(key, { offset, length: LTX_TRAILER_SIZE, signal }));
+  const bytes = await readAll(await store.open(key, { offset, length: LTX_TRAILER_SIZE, signal }));
+  if (bytes.byteLength < size - offset) throw cutShort(key, size - offset, bytes.byteLength);
+  return bytes;
 }
+
+/** The end of a file did not come whole: whose it is cannot be told yet. */
+export const cutShort = (key: string, expected: number, came: number): LitestreamError =>
+  new LitestreamError('READ_TRUNCATED', `reading the end of ${key}: ${came} of ${expected} bytes came`);
 
 /** A header of the same range, a checksum in the trailer: as much as can be told without reading the whole file. */
 async function isValidFile(store: ObjectStore, { key }: ObjectInfo, { trailer }: Fingerprint, collision: Collision): Promise<boolean> {

@@ -136,6 +136,13 @@ describe('replica', () => {
       expect(Buffer.compare(await replica.read(file as FileInfo), ltx(1, 1, { fill: 1 }))).toBe(0);
     });
 
+    test('an answer that is cut is no other writer', async () => {
+      await put(0, 1, 1);
+      store.script({ on: 'open', fault: { type: 'broken', after: 2, ending: 'end' } });
+      await expect(put(0, 1, 1)).rejects.toMatchObject({ code: 'READ_TRUNCATED' });
+      expect(await put(0, 1, 1)).toMatchObject({ maxTXID: 1n });
+    });
+
     test('another size is another writer, an empty object too', async () => {
       const bytes = ltx(2, 2);
       await put(0, 2, 2, Buffer.concat([bytes.subarray(0, -16), Buffer.alloc(1), bytes.subarray(-16)]));

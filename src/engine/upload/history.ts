@@ -5,7 +5,7 @@ import { readLTXFileIndex } from '../../formats/ltx/file.ts';
 import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
 import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import { lockPage } from '../../formats/sqlite/page-size.ts';
-import { isSameFile } from '../../replica/collision.ts';
+import { cutShort, isSameFile } from '../../replica/collision.ts';
 import type { FileInfo } from '../../replica/file-info.ts';
 import type { Replica } from '../../replica/replica.ts';
 import { readAll } from '../../storage/body.ts';
@@ -31,6 +31,10 @@ export async function compareAt(
     const offset = Math.max(0, ours.size - LTX_TRAILER_SIZE);
     const opened = await replica.open(file, { offset, signal });
     const trailer = await readAll(opened);
+    // A cut answer says nothing.
+    if (opened.size === undefined && trailer.byteLength < LTX_TRAILER_SIZE) return 'unknown';
+    if (opened.size !== undefined && trailer.byteLength < opened.size - offset)
+      throw cutShort(replica.key(0, file), opened.size - offset, trailer.byteLength);
     return isSameFile(ours, { size: opened.size ?? offset + trailer.byteLength, trailer }) ? 'same' : 'different';
   } catch (error) {
     if (hasCode(error, 'LTX_MISSING')) return 'unknown';
@@ -50,12 +54,24 @@ export async function isSameAt(replica: Replica, written: FileInfo, path: string
   }
 }
 
-/** True when a local file holds every page of its database, so that it may follow any history. Reads the page index, in this thread. */
+/**
+ * True when a local file holds every page of its database, so that it may follow any history. Reads the page index, in this thread. LTX_MISSING when
+ * it has gone, and what decoding throws.
+ */
 export function isFullFile(path: string): boolean {
-  const { header, entries } = readLTXFileIndex(path);
+  const { header, entries } = readIndex(path);
   let pages = 0;
   for (const _ of entries) pages += 1;
   return pages === header.commit - (lockPage(header.pageSize) <= header.commit ? 1 : 0);
+}
+
+function readIndex(path: string): ReturnType<typeof readLTXFileIndex> {
+  try {
+    return readLTXFileIndex(path);
+  } catch (error) {
+    if (!(error instanceof Error) || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new LitestreamError('LTX_MISSING', `local file ${path} has gone`, { cause: error, details: { path } });
+  }
 }
 
 /** The replica has less than was once confirmed there; `mark` is the file that remembers it. */

@@ -262,8 +262,7 @@ export class Uploader {
       if (file === undefined) break;
       const needed = nextTXID(position);
       if (file.txid !== needed) throw this.#gap(missingLocalFile(needed, this.#local.path(needed)));
-      if (this.#where.needsFull && !isFullFile(this.#local.path(needed))) throw this.#gap(otherHistory(this.#replica, position));
-      await this.#send(file);
+      await this.#send(file, position);
       position = file.txid;
     }
     return count < pending;
@@ -277,11 +276,13 @@ export class Uploader {
   }
 
   /** A damaged file is never published, and what comes after it needs a snapshot first, as after a missing one. */
-  async #send(file: LocalFile): Promise<void> {
+  async #send(file: LocalFile, position: TXID): Promise<void> {
+    const path = this.#local.path(file.txid);
     try {
+      if (this.#where.needsFull && !isFullFile(path)) throw this.#gap(otherHistory(this.#replica, position));
       await this.#sendSound(file);
     } catch (error) {
-      throw isLocalDamage(error, this.#local.path(file.txid)) ? this.#gap(error) : error;
+      throw isLocalDamage(error, path) ? this.#gap(error) : error;
     }
   }
 

@@ -2,7 +2,10 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../../src/base/errors.ts';
-import { toTXID } from '../../../src/formats/ltx/txid.ts';
+import { NO_TXID, toTXID } from '../../../src/formats/ltx/txid.ts';
+import { bytesBody } from '../../../src/storage/body.ts';
+import { until } from '../../support/fake-clock.ts';
+import { makeFile, publishFile } from '../../support/local-files.ts';
 import { SYNC_INTERVAL_MS, type UploadSetup, uploadSetup } from './setup.ts';
 
 const unavailable = () => new LitestreamError('STORAGE_UNAVAILABLE', 'connection reset');
@@ -204,6 +207,35 @@ describe('uploader', () => {
     await at.happens('failed');
     expect(at.uploader.status().lastError?.error.code).toBe('SECOND_WRITER');
     expect(at.events.filter(({ type }) => type === 'gap')).toEqual([]);
+  });
+
+  test('an answer that is cut when histories are compared says nothing', async () => {
+    const file = makeFile(1, at.clock.now());
+    await publishFile(at.directory, file);
+    at.uploader.heard(NO_TXID);
+    await at.replica.write(0, file.txid, file.txid, bytesBody(file.bytes), { createdAt: file.at });
+    await at.publish(2);
+    at.store.script({ on: 'open', fault: { type: 'broken', after: 2, ending: 'end' } });
+    at.uploader.start();
+    await at.happens('failed');
+    expect(at.uploader.status().lastError?.error.code).toBe('READ_TRUNCATED');
+    await at.clock.advance(SYNC_INTERVAL_MS);
+    await at.reaches(2);
+  });
+
+  test('a local file that goes in the moment before it is sent is bridged', async () => {
+    await at.putRemote(1, { salt: 99, level: 9 });
+    await at.publish(2);
+    const [name = ''] = await readdir(at.directory);
+    const gate = Promise.withResolvers<void>();
+    at.store.script({ on: 'list', times: 9, fault: { type: 'wait', gate: gate.promise } });
+    at.uploader.start();
+    await until(() => at.store.count('list') > 0, 'the replica is asked');
+    await rm(join(at.directory, name));
+    gate.resolve();
+    await at.happens('gap');
+    await at.happens('failed');
+    expect(at.uploader.status().lastError?.error.code).toBe('LTX_MISSING');
   });
 
   test('says before a snapshot is put that somebody else has written behind what was confirmed', async () => {

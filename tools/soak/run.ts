@@ -38,7 +38,7 @@ export const BUDGETS = {
   /** Bytes at the replica, per byte of the largest database so far, and besides what may have been put within the retention. */
   remotePerDatabase: 4,
   /** Bytes of the WAL at any time, besides those of a VACUUM, which writes the whole database through it. */
-  wal: 32 * MIB,
+  wal: 64 * MIB,
   /** What a VACUUM may add, per byte of the largest database so far. */
   walPerDatabase: 2,
   /** Local files beyond those of the last six minutes (five are kept), bytes. */

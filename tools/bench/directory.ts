@@ -24,6 +24,8 @@ const ISOLATION_MS = 1600;
 const COLD_AFTER = '5s';
 const COLD_PATIENCE_MS = 120_000;
 const REST_PATIENCE_MS = 300_000;
+/** Each replica has been listed once by then. */
+const FIRST_LOOKS_MS = 80_000;
 
 /** s */
 const MOST_START = 30;
@@ -170,8 +172,9 @@ async function untilCold(daemon: Daemon, databases: number): Promise<void> {
   }
 }
 
-/** What a start leaves to do, such as the first merges of a thousand replicas, is done. */
+/** What a start leaves to do, such as the first merges of a thousand replicas and one listing of each by the watchdog, is done. */
 async function untilAtRest(daemon: Daemon): Promise<void> {
+  await sleep(Math.max(0, FIRST_LOOKS_MS - (performance.now() - daemon.spawnedAt)));
   const begun = performance.now();
   for (let before = -1; performance.now() - begun < REST_PATIENCE_MS; ) {
     const now = (await daemon.metrics()).sum('litestream_replica_operation_total');

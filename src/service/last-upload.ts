@@ -2,6 +2,7 @@
 
 import { type ErrorData, errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { withoutSlowAdvice } from '../engine/upload/failures.ts';
 import type { LocalLog } from '../engine/upload/local-log.ts';
 import type { Uploader } from '../engine/upload/uploader.ts';
 import { formatTXID, NO_TXID } from '../formats/ltx/txid.ts';
@@ -34,7 +35,8 @@ export async function lastUpload(
 }
 
 /** A failure that stands, to be thrown, with what follows from it. */
-export function failureOf({ code, message, hint }: ErrorData, consequence?: string): LitestreamError {
+export function failureOf({ code, message, ...error }: ErrorData, consequence?: string): LitestreamError {
+  const hint = withoutSlowAdvice(error.hint);
   return new LitestreamError(code, consequence === undefined ? message : `${message}; ${consequence}`, hint === undefined ? {} : { hint });
 }
 
@@ -48,7 +50,8 @@ function standingFailure(uploader: Uploader): LitestreamError | undefined {
 
 /** What keeps the replica from taking anything comes before what it has not taken. */
 function unreplicated(uploader: Uploader, error: unknown): LitestreamError {
-  const { code, message, cause, hint } = errorToData(error);
+  const { code, message, cause, ...rest } = errorToData(error);
+  const hint = withoutSlowAdvice(rest.hint);
   const failure = uploader.status().lastError?.error;
   if (failure !== undefined && failure.code !== code) return failureOf(failure, message);
   return new LitestreamError(code, cause === undefined ? message : `${message} (${cause})`, {

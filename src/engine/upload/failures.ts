@@ -8,7 +8,13 @@ import type { LogFields, Logger } from '../../base/log.ts';
 /** Longest wait between attempts, and the cadence of attempts that somebody has to make possible first, ms. */
 export const SLOW_CADENCE_MS = 5 * 60_000;
 /** What a person who removes the cause wants to know; the cadence is `SLOW_CADENCE_MS`. */
-export const SLOW_ADVICE = 'It is tried again every 5 minutes, at once with `litestream sync -wait`.';
+const SLOW_ADVICE = 'It is tried again every 5 minutes, at once with `litestream sync -wait`.';
+
+/** A hint of a failure where nothing is tried any more; undefined when nothing else was in it. */
+export function withoutSlowAdvice(hint: string | undefined): string | undefined {
+  return hint?.endsWith(SLOW_ADVICE) ? hint.slice(0, -SLOW_ADVICE.length).trimEnd() || undefined : hint;
+}
+
 /** Least distance between two lines about the same problem, ms. */
 export const LOG_INTERVAL_MS = 30_000;
 

@@ -1,6 +1,5 @@
 /** One replica of one database over its life in this process: store, uploader and the words for its state. */
 
-import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { ERROR_CODES, type ErrorCode, type ErrorData, errorToData, LitestreamError } from '../base/errors.ts';
@@ -15,6 +14,7 @@ import { Uploader } from '../engine/upload/uploader.ts';
 import type { TXID } from '../formats/ltx/txid.ts';
 import { type FileInfo, SNAPSHOT_LEVEL } from '../replica/file-info.ts';
 import type { Replica } from '../replica/replica.ts';
+import { fileBody } from '../storage/body.ts';
 import { Bridge } from './bridge.ts';
 import type { Companion } from './companions/companion.ts';
 import { advised, isDisplaced } from './displaced.ts';
@@ -177,7 +177,7 @@ export class ManagedReplica implements ReplicaHandle {
   }
 
   async #putStaged({ path, minTXID, maxTXID, size, timestamp }: StagedFile, signal: AbortSignal | undefined): Promise<PutSnapshot> {
-    const body = { size, open: () => createReadStream(path, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array> };
+    const body = fileBody(path, size);
     const written = await this.replica.write(SNAPSHOT_LEVEL, minTXID, maxTXID, body, {
       createdAt: timestamp,
       ...(signal === undefined ? {} : { signal }),

@@ -1,8 +1,12 @@
 /** Bodies of objects: making them, reading them, and holding a source to the size it announced. */
 
+import { createReadStream } from 'node:fs';
 import { abortable } from '../base/abortable.ts';
 import { LitestreamError } from '../base/errors.ts';
 import type { OpenedObject, PutBody } from './object-store.ts';
+
+/** Bytes read at once from a local file. */
+const LARGEST_CHUNK = 1024 * 1024;
 
 /** A body of bytes in memory, which must not change until the put has ended. */
 export function bytesBody(bytes: Uint8Array): PutBody {
@@ -12,6 +16,13 @@ export function bytesBody(bytes: Uint8Array): PutBody {
       if (bytes.byteLength > 0) yield bytes;
     },
   };
+}
+
+/** A body that is a local file of `size` bytes. */
+export function fileBody(path: string, size: number): PutBody {
+  // A small file must not cost a large buffer: a thousand databases put a thousand of them.
+  const highWaterMark = Math.max(1, Math.min(size, LARGEST_CHUNK));
+  return { size, open: () => createReadStream(path, { highWaterMark }) as AsyncIterable<Uint8Array> };
 }
 
 /**

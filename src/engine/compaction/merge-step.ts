@@ -1,11 +1,11 @@
 /** One merge at a replica: inputs brought here, merged in a thread, the result put create-only (docs/engine.md, Compaction). */
 
-import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
 import type { FileInfo, Level } from '../../replica/file-info.ts';
 import { SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
 import type { Replica } from '../../replica/replica.ts';
+import { fileBody } from '../../storage/body.ts';
 import type { RunJob } from '../jobs.ts';
 import type { DatabaseSettings } from '../options.ts';
 import type { LocalLog } from '../upload/local-log.ts';
@@ -58,7 +58,7 @@ function attempt(level: Level, inputs: readonly FileInfo[], tools: MergeTools, l
 
 function put(level: Level, path: string, made: MergeResult, { replica, signal }: MergeTools): Promise<FileInfo> {
   const { minTXID, maxTXID, size, timestamp } = made;
-  const body = { size, open: () => createReadStream(path, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array> };
+  const body = fileBody(path, size);
   return replica.write(level, minTXID, maxTXID, body, { createdAt: timestamp, signal });
 }
 

@@ -1,12 +1,12 @@
 /** Mends one replica with whole files of others: what to copy, from whom, verified before it is written (docs/engine.md, Several replicas). */
 
-import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorToData } from '../../base/errors.ts';
 import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
 import { describeFile, type FileInfo, fileKey } from '../../replica/file-info.ts';
 import type { Replica } from '../../replica/replica.ts';
+import { fileBody } from '../../storage/body.ts';
 import { agreeAt, type Party } from '../restore/shared-history.ts';
 import type { FetchResult } from './fetch.ts';
 import { type Listed, planRepair, type TXIDSpan } from './plan.ts';
@@ -118,7 +118,7 @@ async function copy(file: FileInfo, replaces: boolean, donor: Donor, { target, s
   try {
     await rm(path, { force: true });
     const { size, timestamp } = await fetch(donor, file, path);
-    const body = { size, open: () => createReadStream(path, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array> };
+    const body = fileBody(path, size);
     await target
       .write(file.level, file.minTXID, file.maxTXID, body, { createdAt: timestamp, ifAbsent: !replaces, signal })
       .catch((cause: unknown) => {

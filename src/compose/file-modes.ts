@@ -4,8 +4,9 @@ import { type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { StoreSpec } from '../storage/spec.ts';
 
-/** The store with the permissions of the database at `path`; unchanged while there is no such file, which means owner only. */
+/** The store with the permissions of the database at `path`; unchanged while there is no such file, which means owner only, and unless it is a directory here. */
 export function likeDatabase(store: StoreSpec, path: string): StoreSpec {
+  if (store.type !== 'file') return store;
   const file = statOf(path);
   const directory = statOf(dirname(path));
   if (file === undefined || directory === undefined) return store;

@@ -2,7 +2,7 @@
 
 import { type Clock, systemClock } from '../base/clock.ts';
 import { openStore } from '../storage/registry.ts';
-import type { StoreSpec } from '../storage/spec.ts';
+import { prefixInStore, type StoreSpec } from '../storage/spec.ts';
 import { type LimitSettings, LimitStore } from '../storage/wrap/limit.ts';
 import { MeterStore, type StoreListener } from '../storage/wrap/meter.ts';
 import { ResumableReadStore } from '../storage/wrap/resumable-read.ts';
@@ -26,13 +26,5 @@ export async function openReplica(spec: StoreSpec, options: OpenReplicaOptions =
   // Waiting for a place is outside of the meter, and a repetition queues again instead of holding its place while it waits.
   const retried = new RetryStore(new LimitStore(metered, limits), { clock, ...retry });
   const store = new ResumableReadStore(retried, { clock });
-  return new Replica(store, layoutFor(spec.type), prefixOf(spec));
-}
-
-/** The part of the destination that the store is not already rooted at. */
-function prefixOf(spec: StoreSpec): string {
-  switch (spec.type) {
-    case 'file':
-      return '';
-  }
+  return new Replica(store, layoutFor(spec.type), prefixInStore(spec));
 }

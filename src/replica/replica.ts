@@ -155,7 +155,7 @@ export class Replica {
   /** Bytes of a small object beside the levels; undefined when there is none. TOO_LARGE above AUX_BYTES. */
   async readAux(name: string, options: CallOptions = {}): Promise<Uint8Array | undefined> {
     try {
-      const bytes = await readAll(await this.store.open(this.#layout.auxKey(this.#prefix, name), { ...options, length: AUX_BYTES + 1 }));
+      const bytes = await readAll(await this.store.open(this.auxKey(name), { ...options, length: AUX_BYTES + 1 }));
       if (bytes.byteLength <= AUX_BYTES) return bytes;
     } catch (error) {
       if (error instanceof LitestreamError && error.code === 'OBJECT_NOT_FOUND') return undefined;
@@ -167,7 +167,7 @@ export class Replica {
   /** Stores or replaces a small object beside the levels, all or nothing. */
   async writeAux(name: string, bytes: Uint8Array, options: CallOptions = {}): Promise<void> {
     await this.mayWrite();
-    await this.store.put(this.#layout.auxKey(this.#prefix, name), bytesBody(bytes), options);
+    await this.store.put(this.auxKey(name), bytesBody(bytes), options);
   }
 
   /** The key of a small object beside the levels, for those who need more of the store than bytes. */

@@ -21,6 +21,7 @@ import type { DatabaseEntry } from '../../src/service/options.ts';
 import { Replication, type ReplicationOptions } from '../../src/service/replication.ts';
 import type { DatabaseState } from '../../src/service/service.ts';
 import { FileStore } from '../../src/storage/file/file.ts';
+import type { FileStoreSpec } from '../../src/storage/spec.ts';
 import { runJob } from '../../src/workers/job-host.ts';
 import { App } from '../support/app-process.ts';
 import { FaultStore, type StoreVerb } from '../support/fault-store.ts';
@@ -94,7 +95,7 @@ export class Setting {
   openReplica: ReplicationOptions['openReplica'] = async ({ name, store }) => {
     const remote = this.#remotes.get(name)?.store;
     const found = this.bypassFaults ? remote?.innermost : remote;
-    return new Replica(found ?? new FaultStore(new FileStore(store)), layoutFor('file'));
+    return new Replica(found ?? new FaultStore(new FileStore(store as FileStoreSpec)), layoutFor('file'));
   };
   openEngine: OpenEngine = (settings, { floor }, { onEvent }) =>
     openDatabaseEngine(settings, { clock: systemClock, log: this.log, onEvent, floor });

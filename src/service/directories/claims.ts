@@ -2,7 +2,7 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import { realPath } from '../../base/real-path.ts';
-import type { StoreSpec } from '../../storage/spec.ts';
+import { destinationKey } from '../../storage/spec.ts';
 import type { DatabaseEntry } from '../options.ts';
 
 export class Claims {
@@ -62,9 +62,4 @@ interface Keys {
   readonly state: string;
   readonly destinations: readonly string[];
   readonly name: string;
-}
-
-/** Permissions do not make another destination. */
-function destinationKey({ fileMode: _, directoryMode: __, owner: ___, ...store }: StoreSpec): string {
-  return JSON.stringify({ ...store, path: store.type === 'file' ? realPath(store.path) : store.path });
 }

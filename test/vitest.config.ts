@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: [long ? 'test/long/**/*.test.ts' : 'test/**/*.test.ts'],
     exclude: long ? [] : ['test/long/**'],
+    globalSetup: ['./test/support/services-setup.ts'],
     reporters: ['default', './test/support/closing-line.ts'],
     pool: 'forks',
     maxWorkers: 2,

@@ -13,7 +13,7 @@ import type { PassResult } from './capture.ts';
 import { FailureLog } from './failure-log.ts';
 import type { FrozenView } from './frozen-view.ts';
 import { LocalLog } from './local-log.ts';
-import { measure, sizesOf } from './measure.ts';
+import { measure, sizesOf, walBytes } from './measure.ts';
 import { type Look, Monitor, type Monitored } from './monitor.ts';
 import { NotYet } from './not-yet.ts';
 import { writePageSums } from './page-sums.ts';
@@ -44,6 +44,9 @@ const DISK_FULL_SWEEP = 3;
 /** A database whose files were modified less than this ago is not idle, ms: file times tell two writes apart only when some time lies between. */
 const STILLNESS_MS = 1000;
 
+/** When the WAL file has grown by so much since the last look, the next one does not keep its distance: it would grow on without a checkpoint, bytes. */
+const PRESSING_WAL_BYTES = 16 * 1024 * 1024;
+
 /** Starts at once and returns at once; what comes of it is told by events and status. */
 export function openDatabaseEngine(settings: DatabaseSettings, deps: DatabaseEngineDeps): DatabaseEngine {
   const engine = new LiveEngine(settings, deps);
@@ -62,6 +65,8 @@ class LiveEngine implements DatabaseEngine, Monitored {
   readonly #failureLog: FailureLog;
   /** The file under way holds our own small commit only: the next commit of the application need not keep its distance from it. */
   #capturingBump = false;
+  /** Size of the WAL file when it was last looked at. */
+  #walAtLook = 0;
   #closing: Promise<void> | undefined;
 
   constructor(settings: DatabaseSettings, deps: DatabaseEngineDeps) {
@@ -179,7 +184,12 @@ class LiveEngine implements DatabaseEngine, Monitored {
     this.#report.state('replicating');
     this.#report.pass(this.#clock.monotonic() - start, sizesOf(this.#holder.current));
     this.#failureLog.succeeded();
+    this.#walAtLook = walBytes(this.#holder.current);
     return look;
+  }
+
+  isPressing(): boolean {
+    return walBytes(this.#holder.current) - this.#walAtLook >= PRESSING_WAL_BYTES;
   }
 
   onFailure(error: unknown, nextTryMs: number): 'failing' | 'waiting' | 'halted' {

@@ -80,10 +80,14 @@ export class LiveDatabase {
     return new WALFile(this.walPath);
   }
 
-  /** A PASSIVE checkpoint: never waits, backfills as far as readers allow. True when every frame is in the database file. */
-  backfill(): boolean {
+  /**
+   * A PASSIVE checkpoint: never waits, backfills as far as readers allow. `done`: every frame is in the database file; `busy`: somebody else
+   * checkpoints at this moment, which an application does at every commit while the WAL is long.
+   */
+  backfill(): 'done' | 'partly' | 'busy' {
     const row = checkpoint(this.#main, 'PASSIVE');
-    return !row.busy && isBackfilled(row);
+    if (row.busy) return 'busy';
+    return isBackfilled(row) ? 'done' : 'partly';
   }
 
   /** Empties the WAL file; waits up to `timeoutMs` for readers and keeps writers out meanwhile. True when it is empty. */

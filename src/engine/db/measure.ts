@@ -1,5 +1,6 @@
 /** How large a live database and its WAL are now, for status and metrics. Sizes in bytes. */
 
+import { statSync } from 'node:fs';
 import { NO_TXID } from '../../formats/ltx/txid.ts';
 import type { Capture } from './capture.ts';
 import { cursorEnd } from './cursor.ts';
@@ -9,6 +10,11 @@ import type { Session } from './session.ts';
 export function sizesOf(session: Session | undefined): { readonly dbSize: number; readonly walOffset: number } {
   const cursor = session?.capture.cursor;
   return { dbSize: session?.db.file.size ?? 0, walOffset: cursor === undefined ? 0 : cursorEnd(cursor) };
+}
+
+/** Bytes of the WAL file, 0 without one. */
+export function walBytes(session: Session | undefined): number {
+  return session === undefined ? 0 : (statSync(`${session.db.path}-wal`, { throwIfNoEntry: false })?.size ?? 0);
 }
 
 /** What a status says of position and sizes. */

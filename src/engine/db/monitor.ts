@@ -10,6 +10,8 @@ import { Wakeup } from './wakeup.ts';
 /** Pauses after failures, ms. */
 const FIRST_BACKOFF_MS = 100;
 const BACKOFF_CAP_MS = 300_000;
+/** How often it is asked, while a look is put off, whether it can be put off further, ms. */
+const HOLD_STEP_MS = 100;
 
 export interface Look {
   /** A file was published. */
@@ -23,6 +25,8 @@ export interface Monitored {
   /** Called for every file event: has to be cheap. */
   onChange(): void;
   look(): Promise<Look>;
+  /** Cheap: so much was written since the last look that the next one must not be put off. */
+  isPressing(): boolean;
   /** A look has failed. `failing`: wait longer and longer; `waiting`: look again as usual; `halted`: never again. */
   onFailure(error: unknown, nextTryMs: number): 'failing' | 'waiting' | 'halted';
 }
@@ -85,11 +89,21 @@ export class Monitor {
       const deafMs = await this.#turn(byEvent);
       await this.#sleep(deafMs);
       byEvent = await this.#wakeup.wait(this.#clock, deafMs > 0 ? 0 : this.#pace.idleMs(this.#clock.monotonic()));
-      await this.#sleep(this.#pace.holdMs(this.#clock.monotonic()));
+      await this.#hold();
       // What arrived meanwhile is answered by the same look.
       byEvent = this.#wakeup.take() || byEvent;
     }
     this.#watch.disarm();
+  }
+
+  /** Keeps the distance between two files, unless the WAL grows too much meanwhile. */
+  async #hold(): Promise<void> {
+    for (;;) {
+      const left = this.#pace.holdMs(this.#clock.monotonic());
+      if (left <= 0 || this.#stopping) return;
+      await this.#sleep(Math.min(left, HOLD_STEP_MS));
+      if (this.#work.isPressing()) return;
+    }
   }
 
   /** One look. Returns how long not to listen for events afterwards, ms. */

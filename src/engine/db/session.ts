@@ -116,7 +116,8 @@ export class Session {
     try {
       const result = await this.#checkpointer.run(mode);
       if (result.effective) this.#ineffective.reset();
-      this.#notBefore = result.effective ? 0 : this.#deps.clock.monotonic() + this.#ineffective.next();
+      const pause = result.effective || result.overrun ? 0 : this.#ineffective.next();
+      this.#notBefore = this.#deps.clock.monotonic() + pause;
       return result;
     } finally {
       unlock();

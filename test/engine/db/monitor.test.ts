@@ -125,6 +125,18 @@ describe('the monitor', () => {
     await expect.poll(async () => (await engine.status()).state, { timeout: 5000 }).toBe('replicating');
   });
 
+  test('keeps the distance between two files, unless the WAL grows by more than 16 MiB meanwhile', async () => {
+    const made = await Bench.make();
+    bench = made.bench;
+    bench.engine({ monitorIntervalMs: 3_600_000 });
+    await expect.poll(() => made.bench.synced.length, { timeout: 5000 }).toBe(1);
+    await insert(made.app, 1_000_000);
+    await sleep(300);
+    expect(made.bench.synced).toHaveLength(1);
+    for (let i = 0; i < 18; i++) await insert(made.app, 1_000_000);
+    await expect.poll(() => made.bench.synced.length, { timeout: 5000 }).toBeGreaterThan(1);
+  });
+
   test('shares one watch of a directory between its databases, and sees one that is made again', async () => {
     const { watchDirectory } = await import('../../../src/engine/db/directory-watch.ts');
     bench = Bench.bare();

@@ -1,7 +1,7 @@
 /** The directory one server lives in: its files, its log, and a record of every process it consists of. */
 
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -91,6 +91,7 @@ export class Room {
 
   /** Every process recorded in a room, whether alive or not. */
   static processes(path: string): readonly ProcessIdentity[] {
+    if (!existsSync(path)) return [];
     return readdirSync(path, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.process'))
       .map((name) => JSON.parse(readFileSync(join(path, name), 'utf8')) as ProcessIdentity);

@@ -1,6 +1,6 @@
 /** A run: servers that were started together, in one directory, and are ended together. */
 
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { CATALOGUE, whyNot } from './catalogue.ts';
@@ -32,9 +32,9 @@ export class Run {
 
   /** A new run that ends at the latest when somebody sweeps after this process's end. */
   static ofThisProcess(): Run {
-    // Servers that change their user have to be able to pass.
-    mkdirSync(runsDirectory(), { recursive: true, mode: 0o755 });
+    mkdirSync(runsDirectory(), { recursive: true, mode: 0o711 });
     const path = mkdtempSync(join(runsDirectory(), 'run-'));
+    chmodSync(path, 0o711); // servers that change their user have to be able to pass
     const owner = identify(process.pid);
     writeWhole(join(path, 'owner.json'), JSON.stringify({ process: owner }));
     return new Run(path);
@@ -44,7 +44,7 @@ export class Run {
   static named(name: string): Run {
     if (!/^[\w.-]+$/.test(name)) throw new Error(`"${name}" is no name for a run: letters, digits, "-" and "."`);
     const path = join(runsDirectory(), `named-${name}`);
-    mkdirSync(path, { recursive: true, mode: 0o755 });
+    mkdirSync(path, { recursive: true, mode: 0o711 });
     writeWhole(join(path, 'owner.json'), '{}');
     return new Run(path);
   }

@@ -6,11 +6,26 @@ interface Waiter {
 
 export class Semaphore {
   readonly #waiters = new Set<Waiter>();
+  #permits: number;
+  /** Negative after a `resize` below what is held. */
   #free: number;
 
   /** @param permits how many may hold it at once, ≥ 1 */
   constructor(permits: number) {
+    this.#permits = permits;
     this.#free = permits;
+  }
+
+  /** From now on so many may hold it, ≥ 1; whoever holds it already keeps it. */
+  resize(permits: number): void {
+    this.#free += permits - this.#permits;
+    this.#permits = permits;
+    for (const waiter of this.#waiters) {
+      if (this.#free <= 0) return;
+      this.#free -= 1;
+      this.#waiters.delete(waiter);
+      waiter.grant();
+    }
   }
 
   /** Waits for a permit and returns the function that gives it back, which is safe to call twice. Rejects with `signal.reason` when aborted before. */
@@ -54,7 +69,7 @@ export class Semaphore {
 
   #release(): void {
     const [first] = this.#waiters;
-    if (first === undefined) {
+    if (first === undefined || this.#free < 0) {
       this.#free += 1;
       return;
     }

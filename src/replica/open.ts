@@ -1,30 +1,75 @@
 /** A replica ready for use: its store with all the wrappers, each in its place. */
 
 import { type Clock, systemClock } from '../base/clock.ts';
+import { type Logger, silentLogger } from '../base/log.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
 import { openStore } from '../storage/registry.ts';
 import { prefixInStore, type StoreSpec } from '../storage/spec.ts';
+import { BandwidthStore } from '../storage/wrap/bandwidth.ts';
 import { type LimitSettings, LimitStore } from '../storage/wrap/limit.ts';
-import { MeterStore, type StoreListener } from '../storage/wrap/meter.ts';
+import { type MeterOptions, MeterStore, type StoreListener } from '../storage/wrap/meter.ts';
 import { ResumableReadStore } from '../storage/wrap/resumable-read.ts';
 import { type RetryOptions, RetryStore } from '../storage/wrap/retry.ts';
+import { logRetry } from '../storage/wrap/retry-log.ts';
+import { StallStore } from '../storage/wrap/stall.ts';
+import { ThrottleStore } from '../storage/wrap/throttle.ts';
+import { type SharedTraffic, trafficOf } from '../storage/wrap/traffic.ts';
+import { WrappedStore } from '../storage/wrap/wrapped-store.ts';
 import { layoutFor } from './layout.ts';
 import { Replica } from './replica.ts';
 
 export interface OpenReplicaOptions {
   readonly clock?: Clock;
+  readonly log?: Logger;
   /** Told about every request, each repetition included. */
   readonly meter?: StoreListener;
+  readonly onStreams?: MeterOptions['onStreams'];
   readonly limits?: LimitSettings;
   readonly retry?: Pick<RetryOptions, 'settings' | 'onRetry'>;
 }
 
 /** Opens the store of `spec`; nothing is contacted before the first call. The caller closes the replica. */
 export async function openReplica(spec: StoreSpec, options: OpenReplicaOptions = {}): Promise<Replica> {
-  const { clock = systemClock, meter, limits, retry } = options;
   const bare = await openStore(spec);
-  const metered = meter === undefined ? bare : new MeterStore(bare, meter, clock);
-  // Waiting for a place is outside of the meter, and a repetition queues again instead of holding its place while it waits.
-  const retried = new RetryStore(new LimitStore(metered, limits), { clock, ...retry });
-  const store = new ResumableReadStore(retried, { clock });
-  return new Replica(store, layoutFor(spec.type), prefixInStore(spec));
+  return new Replica(wrapStore(bare, spec, options), layoutFor(spec.type), prefixInStore(spec));
+}
+
+/**
+ * A store with everything that makes it dependable (docs/engine.md, Requests). The bounds of `spec.transport` are shared with every other
+ * store of this thread at the same destination.
+ */
+export function wrapStore(bare: ObjectStore, spec: StoreSpec, options: OpenReplicaOptions = {}): ObjectStore {
+  const { clock = systemClock, log = silentLogger, meter, onStreams, limits, retry } = options;
+  const metered =
+    meter === undefined
+      ? bare
+      : new MeterStore(bare, meter, { clock, ...partSizeOf(spec), ...(onStreams === undefined ? {} : { onStreams }) });
+  const traffic = trafficOf(spec, { clock, log });
+  const watched = new StallStore(metered, { clock });
+  // Waiting for a place is outside of meter and watch, and a repetition queues again instead of holding its place while it waits.
+  const limited = new LimitStore(new ThrottleStore(watched, traffic.governor), limits);
+  const onRetry: RetryOptions['onRetry'] = (operation, error, delayMs) => {
+    logRetry(log, operation, error, delayMs);
+    retry?.onRetry?.(operation, error, delayMs);
+  };
+  const resumed = new ResumableReadStore(new RetryStore(limited, { clock, ...retry, onRetry }), { clock });
+  return new SharingStore(new BandwidthStore(resumed, traffic.rates), traffic);
+}
+
+const partSizeOf = (spec: StoreSpec): { readonly partSize?: number } =>
+  'partSize' in spec && spec.partSize !== undefined ? { partSize: spec.partSize } : {};
+
+/** Counts off at its destination when it is closed. */
+class SharingStore extends WrappedStore {
+  readonly #traffic: SharedTraffic;
+
+  constructor(inner: ObjectStore, traffic: SharedTraffic) {
+    super(inner);
+    this.#traffic = traffic;
+  }
+
+  override close(): Promise<void> {
+    this.#traffic.release();
+    return super.close();
+  }
 }

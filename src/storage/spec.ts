@@ -224,6 +224,24 @@ export function destinationKey(spec: StoreSpec): string {
   }
 }
 
+/** What makes two specs the same service and container, whatever their paths are there, as text to compare. */
+export function containerKey(spec: StoreSpec): string {
+  switch (spec.type) {
+    case 'file':
+      return JSON.stringify(['file', spec.path]);
+    case 'sftp':
+      return JSON.stringify(['sftp', spec.host.toLowerCase(), spec.port ?? 22, spec.user]);
+    case 'webdav':
+      return JSON.stringify(['webdav', spec.endpoint.replace(/\/$/, ''), spec.user ?? '']);
+    case 'nats':
+      return JSON.stringify(['nats', [...spec.servers].sort(), spec.bucket]);
+    case 'abs':
+      return JSON.stringify(['abs', spec.accountName ?? '', spec.endpoint ?? '', spec.bucket]);
+    default:
+      return JSON.stringify([spec.type, spec.endpoint ?? '', spec.bucket]);
+  }
+}
+
 const cleanPrefix = (path: string): string => posix.join('/', path).replace(/\/$/, '');
 
 const posixPath = (url: string): string => url.replace(/([^:])\/{2,}/g, '$1/').replace(/\/$/, '');

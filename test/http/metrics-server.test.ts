@@ -151,7 +151,7 @@ test('events become counters: passes, failures, full disks, checkpoints, write l
   metrics.engineEvent('/a.db', { ...pass, dbSize: 0, walOffset: 0, diskFull: true, error: { code: 'DISK_FULL', message: 'full' } });
   metrics.engineEvent('/a.db', { type: 'checkpoint', mode: 'PASSIVE', durationMs: 20, writeLockMs: 0.3, complete: true });
   metrics.engineEvent('/a.db', { type: 'synced', txid: toTXID(3), at: 1, size: 10, pages: 1, walBytes: 100 });
-  metrics.storeOperation({ replicaType: 'file', operation: 'PUT', bytes: 10, durationMs: 5, code: 'ACCESS_DENIED' });
+  metrics.storeOperation({ replicaType: 'file', operation: 'PUT', bytes: 10, requests: 1, durationMs: 5, code: 'ACCESS_DENIED' });
   const { body } = await serve(metrics, []).inject('/metrics');
   expect(seriesValue(body, 'litestream_sync_count')).toBe(2);
   expect(seriesValue(body, 'litestream_sync_error_count')).toBe(1);

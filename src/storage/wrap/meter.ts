@@ -1,9 +1,10 @@
-/** Tells a listener about every finished call: what, how long, how many bytes, and the error's code. */
+/** Tells a listener about every finished call: what, how long, how many bytes and requests, and the error's code. */
 
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { errorToData } from '../../base/errors.ts';
 import { once } from '../body.ts';
 import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody, PutOptions } from '../object-store.ts';
+import { deleteRequests, listRequests, putRequests } from './request-count.ts';
 import { type ListOptions, WrappedStore } from './wrapped-store.ts';
 
 /** One finished call to an object store. */
@@ -12,6 +13,8 @@ export interface StoreOperation {
   readonly operation: 'GET' | 'PUT' | 'LIST' | 'DELETE' | 'STAT';
   /** Bytes of content that travelled, also when the call failed in the end; 0 for LIST, DELETE and STAT. */
   readonly bytes: number;
+  /** Requests the service counts for it, as far as they can be told: pages of a listing, parts of an upload, batches of a deletion. */
+  readonly requests: number;
   /** From the call to its end; for GET to the end of the body, for LIST without the time the listener's consumer took. */
   readonly durationMs: number;
   /** Error code, absent on success; CANCELLED when the caller's signal fired. */
@@ -20,32 +23,47 @@ export interface StoreOperation {
 
 export type StoreListener = (operation: StoreOperation) => void;
 
+export interface MeterOptions {
+  readonly clock?: Clock;
+  /** Bytes of a part of a large upload, when the settings say it. */
+  readonly partSize?: number;
+  /** Told when a body begins and when it is left, closed or at its end. */
+  readonly onStreams?: (change: 1 | -1) => void;
+}
+
 /** Each call is reported once, at its end. A GET whose body is left early counts as a success with the bytes read so far. */
 export class MeterStore extends WrappedStore {
   readonly #listener: StoreListener;
   readonly #clock: Clock;
+  readonly #partSize: number | undefined;
+  readonly #onStreams: (change: 1 | -1) => void;
 
-  constructor(inner: ObjectStore, listener: StoreListener, clock: Clock = systemClock) {
+  constructor(inner: ObjectStore, listener: StoreListener, { clock = systemClock, partSize, onStreams = () => {} }: MeterOptions = {}) {
     super(inner);
     this.#listener = listener;
     this.#clock = clock;
+    this.#partSize = partSize;
+    this.#onStreams = onStreams;
   }
 
   override async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectInfo> {
     const call = this.#begin('LIST', options.signal);
     const iterator = this.inner.list(prefix, options)[Symbol.asyncIterator]();
+    let objects = 0;
     try {
       for (;;) {
         call.resume();
         const result = await iterator.next();
         call.pause();
         if (result.done === true) return;
+        objects += 1;
         yield result.value;
       }
     } catch (error) {
       call.fail(error);
       throw error;
     } finally {
+      call.requests = listRequests(this.type, objects);
       call.end();
       await iterator.return?.();
     }
@@ -55,6 +73,8 @@ export class MeterStore extends WrappedStore {
     const call = this.#begin('GET', options.signal);
     try {
       const opened = await this.inner.open(key, options);
+      this.#onStreams(1);
+      call.onEnd = () => this.#onStreams(-1);
       const close = async () => {
         call.end();
         await opened.close();
@@ -70,6 +90,7 @@ export class MeterStore extends WrappedStore {
   override put(key: string, body: PutBody, options: PutOptions = {}): Promise<ObjectInfo> {
     const call = this.#begin('PUT', options.signal);
     const metered: PutBody = { ...(body.size === undefined ? {} : { size: body.size }), open: () => counting(body.open(), call) };
+    call.requestsOf = (bytes) => putRequests(this.type, bytes, this.#partSize);
     return this.#measure(call, () => this.inner.put(key, metered, options));
   }
 
@@ -78,7 +99,9 @@ export class MeterStore extends WrappedStore {
   }
 
   override delete(keys: readonly string[], options: CallOptions = {}): Promise<void> {
-    return this.#measure(this.#begin('DELETE', options.signal), () => this.inner.delete(keys, options));
+    const call = this.#begin('DELETE', options.signal);
+    call.requests = deleteRequests(this.capabilities, keys.length);
+    return this.#measure(call, () => this.inner.delete(keys, options));
   }
 
   async #measure<T>(call: MeteredCall, work: () => Promise<T>): Promise<T> {
@@ -97,10 +120,14 @@ export class MeterStore extends WrappedStore {
   }
 }
 
-type CallFacts = Pick<StoreOperation, 'bytes' | 'durationMs' | 'code'>;
+type CallFacts = Pick<StoreOperation, 'bytes' | 'requests' | 'durationMs' | 'code'>;
 
 class MeteredCall {
   bytes = 0;
+  requests = 1;
+  /** Where they depend on the bytes. */
+  requestsOf: ((bytes: number) => number) | undefined;
+  onEnd: () => void = () => {};
   readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
   readonly #report: (facts: CallFacts) => void;
@@ -134,7 +161,9 @@ class MeteredCall {
     if (this.#ended) return;
     this.#ended = true;
     this.pause();
-    this.#report({ bytes: this.bytes, durationMs: this.#elapsed, ...(this.#code === undefined ? {} : { code: this.#code }) });
+    this.onEnd();
+    const requests = this.requestsOf?.(this.bytes) ?? this.requests;
+    this.#report({ bytes: this.bytes, requests, durationMs: this.#elapsed, ...(this.#code === undefined ? {} : { code: this.#code }) });
   }
 }
 

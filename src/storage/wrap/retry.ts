@@ -7,11 +7,16 @@ import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, P
 import { type ListOptions, WrappedStore } from './wrapped-store.ts';
 
 export interface RetrySettings extends BackoffSettings {
-  /** Tries of one call in all, ≥ 1. */
+  /** Tries of one call without progress, ≥ 1. */
   readonly attempts: number;
+  /** From the first failure on no try begins later than this, ms; a put has as much more as its bytes take on a slow line. Default: no bound. */
+  readonly totalMs?: number;
 }
 
-const RETRY_DEFAULTS: RetrySettings = { attempts: 4, initialMs: 100, capMs: 5_000, jitter: 0.5 };
+export const RETRY_DEFAULTS: RetrySettings = { attempts: 10, initialMs: 200, capMs: 20_000, jitter: 1, totalMs: 120_000 };
+
+/** Bytes per second of a line that is slow and still of use. */
+const SLOW_LINE = 64 * 1024;
 
 export interface RetryOptions {
   readonly settings?: RetrySettings;
@@ -22,8 +27,9 @@ export interface RetryOptions {
 
 /**
  * Only the disposition of an error decides. A delay asked for by the service (`details.retryAfterMs`) is kept if it is longer. A put opens its
- * body anew each time; a listing goes on after the last key it has given, with all its attempts again. Bodies of opened objects are not
- * repeated here (resumable-read.ts). A call whose signal is aborted never reaches the store.
+ * body anew each time; a listing goes on after the last key it has given, with all its attempts and time again. Nothing is kept from one call
+ * to the next: an outage uses up no quota that later calls would lack (upstream issue 912). Bodies of opened objects are not repeated here
+ * (resumable-read.ts). A call whose signal is aborted never reaches the store.
  */
 export class RetryStore extends WrappedStore {
   readonly #settings: RetrySettings;
@@ -38,19 +44,19 @@ export class RetryStore extends WrappedStore {
   }
 
   override async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectInfo> {
-    const backoff = new Backoff(this.#settings);
+    const patience = new Patience(this.#settings, this.#clock);
     let after = options.after;
     for (;;) {
       options.signal?.throwIfAborted();
       try {
         for await (const object of this.inner.list(prefix, { ...options, ...(after === undefined ? {} : { after }) })) {
           after = object.key;
-          backoff.reset();
+          patience.renew();
           yield object;
         }
         return;
       } catch (error) {
-        await this.#wait('list', error, backoff, options.signal);
+        await this.#wait('list', error, patience, options.signal);
       }
     }
   }
@@ -60,7 +66,8 @@ export class RetryStore extends WrappedStore {
   }
 
   override put(key: string, body: PutBody, options: PutOptions = {}): Promise<ObjectInfo> {
-    return this.#repeat('put', () => this.inner.put(key, body, options), options.signal);
+    const extraMs = ((body.size ?? 0) / SLOW_LINE) * 1000;
+    return this.#repeat('put', () => this.inner.put(key, body, options), options.signal, extraMs);
   }
 
   override stat(key: string, options: CallOptions = {}): Promise<ObjectInfo> {
@@ -71,26 +78,58 @@ export class RetryStore extends WrappedStore {
     return this.#repeat('delete', () => this.inner.delete(keys, options), options.signal);
   }
 
-  async #repeat<T>(operation: string, call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    const backoff = new Backoff(this.#settings);
+  async #repeat<T>(operation: string, call: () => Promise<T>, signal: AbortSignal | undefined, extraMs = 0): Promise<T> {
+    const patience = new Patience(this.#settings, this.#clock, extraMs);
     for (;;) {
       signal?.throwIfAborted();
       try {
         return await call();
       } catch (error) {
-        await this.#wait(operation, error, backoff, signal);
+        await this.#wait(operation, error, patience, signal);
       }
     }
   }
 
   /** Returns when the next attempt may start; throws `error` when there is none. */
-  async #wait(operation: string, error: unknown, backoff: Backoff, signal: AbortSignal | undefined): Promise<void> {
+  async #wait(operation: string, error: unknown, patience: Patience, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
     if (!(error instanceof LitestreamError) || error.disposition !== 'retry') throw error;
+    // What ends too early in a put is its source.
+    if (operation === 'put' && error.code === 'READ_TRUNCATED') throw error;
     const asked = error.details?.retryAfterMs;
-    const delay = Math.max(backoff.next(), typeof asked === 'number' ? asked : 0);
-    if (backoff.attempts >= this.#settings.attempts) throw error;
+    const delay = patience.next(typeof asked === 'number' ? asked : 0);
+    if (delay === undefined) throw error;
     this.#onRetry?.(operation, error, delay);
     await this.#clock.sleep(delay, signal === undefined ? {} : { signal });
+  }
+}
+
+/** What is left of the attempts and the time of one call. */
+class Patience {
+  readonly #settings: RetrySettings;
+  readonly #clock: Clock;
+  readonly #totalMs: number;
+  readonly #backoff: Backoff;
+  #failingSince: number | undefined;
+
+  constructor(settings: RetrySettings, clock: Clock, extraMs = 0) {
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#totalMs = (settings.totalMs ?? Number.POSITIVE_INFINITY) + extraMs;
+    this.#backoff = new Backoff(settings);
+  }
+
+  /** Something was achieved: everything counts anew. */
+  renew(): void {
+    this.#backoff.reset();
+    this.#failingSince = undefined;
+  }
+
+  /** Counts a failure. Delay before the next attempt, ms, at least `askedMs`; undefined when there is to be none. */
+  next(askedMs: number): number | undefined {
+    this.#failingSince ??= this.#clock.monotonic();
+    const delay = Math.max(this.#backoff.next(), askedMs);
+    const elapsed = this.#clock.monotonic() - this.#failingSince;
+    return this.#backoff.attempts >= this.#settings.attempts || elapsed + delay > this.#totalMs ? undefined : delay;
   }
 }

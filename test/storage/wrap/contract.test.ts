@@ -1,9 +1,16 @@
+import { systemClock } from '../../../src/base/clock.ts';
+import { wrapStore } from '../../../src/replica/open.ts';
 import { MemoryStore } from '../../../src/storage/memory/memory.ts';
 import type { ObjectStore } from '../../../src/storage/object-store.ts';
+import { BandwidthStore } from '../../../src/storage/wrap/bandwidth.ts';
+import { Governor } from '../../../src/storage/wrap/governor.ts';
 import { LimitStore } from '../../../src/storage/wrap/limit.ts';
 import { MeterStore } from '../../../src/storage/wrap/meter.ts';
 import { ResumableReadStore } from '../../../src/storage/wrap/resumable-read.ts';
 import { RetryStore } from '../../../src/storage/wrap/retry.ts';
+import { StallStore } from '../../../src/storage/wrap/stall.ts';
+import { ThrottleStore } from '../../../src/storage/wrap/throttle.ts';
+import { TokenBucket } from '../../../src/storage/wrap/token-bucket.ts';
 import { FaultStore } from '../../support/fault-store.ts';
 import { objectStoreContract } from '../contract/object-store-contract.ts';
 
@@ -11,9 +18,13 @@ const WRAPPERS: Readonly<Record<string, (inner: ObjectStore) => ObjectStore>> = 
   retry: (inner) => new RetryStore(inner),
   limit: (inner) => new LimitStore(inner, { operations: 2, streams: 20 }),
   meter: (inner) => new MeterStore(inner, () => {}),
+  stall: (inner) => new StallStore(inner),
+  throttle: (inner) => new ThrottleStore(inner, new Governor(2, systemClock)),
+  bandwidth: (inner) =>
+    new BandwidthStore(inner, { upload: new TokenBucket(1e9, systemClock), download: new TokenBucket(1e9, systemClock) }),
   'resumable read': (inner) => new ResumableReadStore(inner),
   'faults without a script': (inner) => new FaultStore(inner),
-  'all of them': (inner) => new ResumableReadStore(new RetryStore(new LimitStore(new MeterStore(inner, () => {})))),
+  'all of them': (inner) => wrapStore(inner, { type: 'file', path: '/', transport: { uploadBytesPerSecond: 1e9 } }, { meter: () => {} }),
 };
 
 for (const [name, wrap] of Object.entries(WRAPPERS)) {

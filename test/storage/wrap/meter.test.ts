@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../../src/base/errors.ts';
 import { MemoryStore } from '../../../src/storage/memory/memory.ts';
 import { MeterStore, type StoreOperation } from '../../../src/storage/wrap/meter.ts';
+import { listRequests, putRequests } from '../../../src/storage/wrap/request-count.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FaultStore } from '../../support/fault-store.ts';
 import { collect, failingBody, getBytes, listKeys, patternBytes, putBytes } from '../contract/bodies.ts';
@@ -11,11 +12,18 @@ describe('meter', () => {
   let faults: FaultStore;
   let store: MeterStore;
   let seen: StoreOperation[];
+  let open: number;
   beforeEach(async () => {
     clock = new FakeClock();
     faults = new FaultStore(new MemoryStore());
     seen = [];
-    store = new MeterStore(faults, (operation) => seen.push(operation), clock);
+    open = 0;
+    store = new MeterStore(faults, (operation) => seen.push(operation), {
+      clock,
+      onStreams: (change) => {
+        open += change;
+      },
+    });
     await putBytes(faults, 'there', patternBytes(100_000));
   });
 
@@ -76,5 +84,29 @@ describe('meter', () => {
     expect(seen[0]?.durationMs).toBe(250);
     for await (const _ of store.list('')) await clock.advance(10_000);
     expect(seen[1]).toMatchObject({ operation: 'LIST', durationMs: 0 });
+  });
+
+  test('tells how many bodies are open', async () => {
+    const opened = await store.open('there');
+    const other = await store.open('there');
+    expect(open).toBe(2);
+    await collect(opened.body);
+    await opened.close();
+    expect(open).toBe(1);
+    await other.close();
+    await store.open('missing').catch(() => {});
+    expect(open).toBe(0);
+  });
+
+  test('counts the requests a service charges: pages, parts and batches', async () => {
+    expect([listRequests('s3', 0), listRequests('s3', 1000), listRequests('s3', 1001), listRequests('abs', 5001)]).toEqual([1, 1, 2, 2]);
+    expect(listRequests('sftp', 100_000)).toBe(1);
+    const MiB = 1024 * 1024;
+    expect([putRequests('s3', 5 * MiB, undefined), putRequests('s3', 12 * MiB, undefined), putRequests('s3', 12 * MiB, 6 * MiB)]).toEqual([
+      1, 5, 4,
+    ]);
+    expect([putRequests('gs', 100 * MiB, undefined), putRequests('abs', 9 * MiB, undefined)]).toEqual([1, 4]);
+    await store.delete(Array.from({ length: 2001 }, (_, i) => `k${i}`));
+    expect(seen).toMatchObject([{ operation: 'DELETE', requests: 3 }]);
   });
 });

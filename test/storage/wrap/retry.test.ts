@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type ErrorCode, LitestreamError } from '../../../src/base/errors.ts';
 import { MemoryStore } from '../../../src/storage/memory/memory.ts';
-import { RetryStore } from '../../../src/storage/wrap/retry.ts';
+import { RETRY_DEFAULTS, RetryStore } from '../../../src/storage/wrap/retry.ts';
 import { FakeClock, settle } from '../../support/fake-clock.ts';
 import { FaultStore } from '../../support/fault-store.ts';
+import { randomFrom } from '../../support/random.ts';
 import { failingBody, getBytes, listKeys, patternBytes, putBytes } from '../contract/bodies.ts';
 
 const error = (code: ErrorCode, details = {}) => new LitestreamError(code, 'scripted', { details });
@@ -145,5 +146,50 @@ describe('retry', () => {
     await expect(waiting).rejects.toBe(reason);
     expect(clock.sleeping).toBe(0);
     expect(faults.count('stat')).toBe(1);
+  });
+
+  test('by default a call is tried ten times, with delays at random up to a doubling bound of 20 s', async () => {
+    const random = randomFrom(7);
+    const patient = new RetryStore(faults, {
+      settings: { ...RETRY_DEFAULTS, random },
+      clock,
+      onRetry: (_verb, _error, delay) => retries.push(['', '', delay]),
+    });
+    faults.script({ on: 'stat', times: 100, fault: { type: 'error', error: error('STORAGE_UNAVAILABLE') } });
+    await expect(passing(patient.stat('there'))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    expect(faults.count('stat')).toBe(10);
+    const bounds = [200, 400, 800, 1600, 3200, 6400, 12_800, 20_000, 20_000];
+    expect(retries).toHaveLength(bounds.length);
+    for (const [i, [, , delay]] of retries.entries()) expect(delay).toBeLessThanOrEqual(bounds[i] ?? 0);
+    expect(new Set(retries.map(([, , delay]) => delay)).size).toBe(bounds.length);
+  });
+
+  test('a call gives up when its time is over, though attempts are left, and does not wait in vain', async () => {
+    const bounded = new RetryStore(faults, { settings: { ...SETTINGS, attempts: 1000, totalMs: 5000 }, clock });
+    faults.script({ on: 'stat', times: 1000, fault: { type: 'error', error: error('STORAGE_UNAVAILABLE') } });
+    const before = clock.now();
+    await expect(passing(bounded.stat('there'))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    expect(clock.now() - before).toBeLessThanOrEqual(5000);
+    faults.heal();
+    faults.script({ on: 'stat', fault: { type: 'error', error: error('STORAGE_THROTTLED', { retryAfterMs: 60_000 }) } });
+    const then = clock.now();
+    await expect(passing(bounded.stat('there'))).rejects.toMatchObject({ code: 'STORAGE_THROTTLED' });
+    expect(clock.now()).toBe(then);
+  });
+
+  test('an outage leaves no quota behind: the next call has all its attempts (upstream issue 912)', async () => {
+    faults.script({ on: 'stat', times: 40, fault: { type: 'error', error: error('STORAGE_THROTTLED') } });
+    for (let i = 0; i < 10; i++) await expect(passing(store.stat('there'))).rejects.toMatchObject({ code: 'STORAGE_THROTTLED' });
+    faults.script({ on: 'stat', times: 3, fault: { type: 'error', error: error('STORAGE_THROTTLED') } });
+    expect((await passing(store.stat('there'))).size).toBe(10);
+  });
+
+  test('a listing has all its attempts again after every object it got', async () => {
+    for (let i = 0; i < 8; i++) await putBytes(store, `l/${i}`, patternBytes(1));
+    for (let i = 0; i < 8; i++) {
+      const ending = error('STORAGE_UNAVAILABLE');
+      for (const after of [1, 0, 0]) faults.script({ on: 'list', fault: { type: 'broken', after, ending } });
+    }
+    expect(await passing(listKeys(store, 'l/'))).toHaveLength(8);
   });
 });

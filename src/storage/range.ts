@@ -10,13 +10,15 @@ export interface ByteRange {
 }
 
 /** What of an object of `size` bytes is delivered; empty when the range lies past its end. Throws USAGE for negative or fractional numbers. */
-export function rangeOf(key: string, size: number, { offset = 0, length }: OpenOptions): ByteRange {
-  checkRange(key, offset, length);
+export function rangeOf(key: string, size: number, options: OpenOptions): ByteRange {
+  checkRange(key, options);
+  const { offset = 0, length } = options;
   const start = Math.min(offset, size);
   return { start, end: length === undefined ? size : Math.min(size, start + length) };
 }
 
-function checkRange(key: string, offset: number, length: number | undefined): void {
+/** Throws USAGE for negative or fractional numbers. */
+export function checkRange(key: string, { offset = 0, length }: OpenOptions): void {
   if (isCount(offset) && (length === undefined || isCount(length))) return;
   throw new LitestreamError('USAGE', `cannot open ${key} at offset ${offset}, length ${length}: not a byte range`);
 }

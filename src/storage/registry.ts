@@ -9,6 +9,8 @@ type Openers = { readonly [T in StoreSpec['type']]?: (spec: Extract<StoreSpec, {
 
 const OPENERS: Openers = {
   file: async (spec) => new (await import('./file/file.ts')).FileStore(spec),
+  s3: async (spec) => new (await import('./s3/store.ts')).S3Store(spec),
+  abs: async (spec) => new (await import('./abs/abs.ts')).AzureStore(spec),
 };
 
 /** The types of store there are. */

@@ -1,0 +1,71 @@
+/** Failures of connections, told apart by what has to be done about them. */
+
+import { type ErrorCode, LitestreamError } from '../base/errors.ts';
+import { systemCode } from '../base/system-error.ts';
+
+const TLS =
+  /^(?:CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT|UNABLE_TO_|HOSTNAME_MISMATCH$|CA_MD_TOO_WEAK$|EE_KEY_TOO_SMALL$|INVALID_CA$|PATH_LENGTH_EXCEEDED$|EPROTO$)/;
+
+const HINTS: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'The name of the host is unknown: is the endpoint right, and does name resolution work on this machine?',
+  EAI_AGAIN: 'Name resolution does not answer on this machine.',
+  ECONNREFUSED: 'Nothing listens there: is the endpoint right, and is the service up?',
+  ETIMEDOUT: 'The host does not answer: is the endpoint right, and does a firewall let this machine through?',
+  EHOSTUNREACH: 'There is no way to the host from this machine.',
+  ENETUNREACH: 'There is no way to the network of the host from this machine.',
+  EMFILE: 'The limit of open files is reached (ulimit -n).',
+  ENFILE: "The system's limit of open files is reached.",
+};
+
+/** What a connection that failed with this system code means, with the next step; undefined for codes of other things. */
+export function networkFailure(code: string | undefined): { readonly code: ErrorCode; readonly hint: string } | undefined {
+  if (code === undefined) return undefined;
+  if (TLS.test(code)) {
+    return {
+      code: 'ENDPOINT_UNTRUSTED',
+      hint: 'The TLS certificate of the endpoint is not accepted: check the name and the date, and add its authority with NODE_EXTRA_CA_CERTS.',
+    };
+  }
+  if (!/^(?:E[A-Z]+|EAI_AGAIN|UND_ERR_\w+|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/.test(code)) return undefined;
+  return { code: 'STORAGE_UNAVAILABLE', hint: HINTS[code] ?? 'The connection broke; it is tried again.' };
+}
+
+/** The system code of an error or of what caused it, down a few steps. */
+export function systemCodeWithin(error: unknown): string | undefined {
+  let current: unknown = error;
+  for (let depth = 0; depth < 4 && current instanceof Error; depth++) {
+    if (current instanceof AggregateError && current.errors.length > 0 && systemCode(current) === undefined) current = current.errors[0];
+    const code = systemCode(current);
+    if (code !== undefined && networkFailure(code) !== undefined) return code;
+    current = current instanceof Error ? current.cause : undefined;
+  }
+  return undefined;
+}
+
+/** A stand-in for an error of a client library: its text without the request it carries, which may hold credentials. */
+export function bareCause(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  const bare = new Error(error.message);
+  bare.name = error.name;
+  return bare;
+}
+
+/** Milliseconds a `Retry-After` header asks to wait, at most an hour; undefined without one that can be read. */
+export function retryAfterMs(header: string | null | undefined, now: number = Date.now()): number | undefined {
+  if (header === null || header === undefined || header.trim() === '') return undefined;
+  const seconds = Number(header);
+  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - now;
+  return Number.isNaN(ms) ? undefined : Math.min(3_600_000, Math.max(0, Math.round(ms)));
+}
+
+/** How far a service's clock, from its `Date` header, is ahead of ours, ms; undefined when it tells none. */
+export function clockSkewMs(header: string | null | undefined, now: number = Date.now()): number | undefined {
+  const time = header === null || header === undefined ? Number.NaN : Date.parse(header);
+  return Number.isNaN(time) ? undefined : time - now;
+}
+
+/** A read that ended before its announced end: the reader goes on where it broke off. */
+export function truncated(what: string, error: unknown): LitestreamError {
+  const code = systemCodeWithin(error);
+  return new LitestreamError('READ_TRUNCATED', `${what} broke off${code === undefined ? '' : ` (${code})`}`, { cause: bareCause(error) });
+}

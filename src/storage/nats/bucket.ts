@@ -1,0 +1,115 @@
+/** The stream behind a bucket: checked before it is used, its records found, listed, and marked as deleted. */
+
+import { LitestreamError } from '../../base/errors.ts';
+import type { NATSStoreSpec } from '../spec.ts';
+import { API_ERROR, JetStreamError } from './errors.ts';
+import { JetStream, type StreamConfig } from './jetstream.ts';
+import { Link } from './link.ts';
+import { allRecords, chunkSubject, decodeRecord, encodeDeleted, keyOfSubject, type ObjectRecord, recordSubject } from './object-info.ts';
+import { checkCurrent, type PutCondition } from './publish.ts';
+import { Pull } from './pull.ts';
+
+const RECORDS_BATCH = 500;
+/** Rounds of a deletion whose object is replaced meanwhile. */
+const DELETE_ROUNDS = 5;
+
+export interface FoundRecord {
+  readonly key: string;
+  readonly record: ObjectRecord;
+  /** The version: sequence number of the record. */
+  readonly sequence: number;
+  /** When the server stored it, ms since the epoch. */
+  readonly time: number;
+}
+
+export class Bucket {
+  readonly name: string;
+  readonly jetStream: JetStream;
+  #config: StreamConfig | undefined;
+
+  constructor({ bucket, ...spec }: NATSStoreSpec) {
+    if (!/^[-\w]+$/.test(bucket)) {
+      throw new LitestreamError('CONFIG_INVALID', `${JSON.stringify(bucket)} cannot be the name of a NATS object store`, {
+        hint: 'Names of buckets have letters, digits, - and _ only.',
+      });
+    }
+    this.name = bucket;
+    this.jetStream = new JetStream(new Link({ bucket, ...spec }), bucket);
+  }
+
+  /** Checks once that the stream exists: opening it through the library would make it, as one replica and without its limits. */
+  async ready(signal: AbortSignal | undefined): Promise<StreamConfig> {
+    this.#config ??= await this.jetStream.config(signal);
+    return this.#config;
+  }
+
+  async find(key: string, signal: AbortSignal | undefined): Promise<FoundRecord | undefined> {
+    await this.ready(signal);
+    const message = await this.jetStream.last(recordSubject(this.name, key), signal);
+    if (message === undefined) return undefined;
+    return { key, record: decodeRecord(key, message.data), sequence: message.sequence, time: message.time };
+  }
+
+  /** The newest record of every wanted key, in the order of writing. Costs the records of the whole bucket: the server cannot tell keys apart. */
+  async all(wanted: (key: string) => boolean, signal: AbortSignal | undefined): Promise<FoundRecord[]> {
+    await this.ready(signal);
+    const found = new Map<string, FoundRecord>();
+    const pull = new Pull(this.jetStream, { filter: allRecords(this.name), deliver: 'last_per_subject', batch: RECORDS_BATCH }, signal);
+    try {
+      await pull.start();
+      for (;;) {
+        const message = await pull.next();
+        if (message === undefined) break;
+        const key = keyOfSubject(this.name, message.subject);
+        if (key !== undefined && wanted(key)) {
+          const { sequence, time } = message;
+          found.set(key, { key, record: decodeRecord(key, message.data), sequence, time });
+        }
+        if (message.pending === 0) break;
+      }
+    } finally {
+      pull.close();
+    }
+    return [...found.values()];
+  }
+
+  async checkCondition(key: string, condition: PutCondition, signal: AbortSignal | undefined): Promise<void> {
+    if (condition !== 'any') checkCurrent(key, condition, await this.find(key, signal));
+  }
+
+  /** Marks the object as deleted, as other clients expect it, then removes chunks and mark: marks would slow down every listing for ever. */
+  async delete(key: string, signal: AbortSignal | undefined): Promise<void> {
+    for (let round = 1; ; round++) {
+      const found = await this.find(key, signal);
+      if (found === undefined || found.record.deleted) return;
+      try {
+        await this.#deleteVersion(found, signal);
+        return;
+      } catch (error) {
+        const replaced = error instanceof JetStreamError && error.errorCode === API_ERROR.wrongLastSequence;
+        if (!replaced || round === DELETE_ROUNDS) throw error;
+      }
+    }
+  }
+
+  async #deleteVersion({ key, record, sequence }: FoundRecord, signal: AbortSignal | undefined): Promise<void> {
+    const subject = recordSubject(this.name, key);
+    const mark = await this.jetStream.publish(subject, encodeDeleted(record), { rollup: true, expectedLast: sequence, signal });
+    await Promise.all([
+      this.jetStream.purge(chunkSubject(this.name, record.nuid), { signal }),
+      this.jetStream.purge(subject, { through: mark, signal }),
+    ]);
+  }
+
+  async warnings(signal: AbortSignal | undefined): Promise<readonly string[]> {
+    const { max_age: maxAge = 0, max_bytes: maxBytes = 0, storage, discard, sealed } = await this.jetStream.config(signal);
+    const place = `NATS object store ${this.name}`;
+    const warnings: string[] = [];
+    if (maxAge > 0) warnings.push(`${place} deletes objects after ${maxAge / 1e9} s (max age): backups vanish by themselves`);
+    if (storage === 'memory') warnings.push(`${place} is kept in memory: backups are gone when the server restarts`);
+    if (discard !== 'new' && maxBytes > 0)
+      warnings.push(`${place} drops the oldest chunks when it is full (discard old): backups are damaged then`);
+    if (sealed === true) warnings.push(`${place} is sealed: nothing can be written or deleted`);
+    return warnings;
+  }
+}

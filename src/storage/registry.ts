@@ -11,6 +11,7 @@ const OPENERS: Openers = {
   file: async (spec) => new (await import('./file/file.ts')).FileStore(spec),
   s3: async (spec) => new (await import('./s3/store.ts')).S3Store(spec),
   abs: async (spec) => new (await import('./abs/abs.ts')).AzureStore(spec),
+  nats: async (spec) => new (await import('./nats/nats.ts')).NATSStore(spec),
 };
 
 /** The types of store there are. */

@@ -28,6 +28,8 @@ export interface ObjectInfo {
   readonly size: number;
   /** Creation time in ms since the epoch as good as the capability says; the store's own modification time otherwise. */
   readonly createdAt: number;
+  /** false: the creation time is lost although the capability promises it (a bucket copied without its metadata), and `createdAt` is the store's own. */
+  readonly exactTime?: boolean;
   /** Version as in OpenedObject, from `stat` and `put` where the store can tell it; never from listings. */
   readonly tag?: string;
 }
@@ -58,6 +60,8 @@ export interface OpenedObject {
 export interface PutBody {
   /** Bytes, when known beforehand. */
   readonly size?: number;
+  /** Local file with the same bytes, for whoever wants them in another thread. What `open` would have checked on the way has to be checked there. */
+  readonly path?: string;
   open(): AsyncIterable<Uint8Array>;
 }
 

@@ -7,7 +7,7 @@ import type { ContractContext } from './object-store-contract.ts';
 
 const LTX_NAMES = ['04-08', '01-01', '09-09', '02-03'].map((range) => range.replace(/\d\d/g, (n) => n.padStart(16, '0')));
 
-export function listContract({ store, capabilities }: ContractContext): void {
+export function listContract({ store, capabilities, oddKeys }: ContractContext): void {
   describe('list', () => {
     test('of an untouched store is empty', async () => {
       expect(await listKeys(store())).toEqual([]);
@@ -82,7 +82,8 @@ export function listContract({ store, capabilities }: ContractContext): void {
     });
 
     test('refuses an unsafe prefix', async () => {
-      for (const prefix of ['../x', '/abs', 'a//b', 'a/../b', '..', 'nul\0']) {
+      const always = ['../x', 'a/../b', '..', 'nul\0'];
+      for (const prefix of oddKeys ? always : [...always, '/abs', 'a//b']) {
         await expect(listKeys(store(), prefix), prefix).rejects.toMatchObject({ code: 'USAGE' });
       }
     });

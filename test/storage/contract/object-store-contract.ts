@@ -17,6 +17,8 @@ export interface ContractStore {
 
 export interface ContractOptions {
   readonly name: string;
+  /** Keys are names and not paths: those that begin with `/` or `./`, or hold `//`, are taken as they are. */
+  readonly oddKeys?: boolean;
   /** A new, empty store. */
   readonly create: () => Promise<ContractStore>;
   readonly capabilities: StoreCapabilities;
@@ -26,9 +28,10 @@ export interface ContractContext {
   /** The store of the running test. */
   readonly store: () => ObjectStore;
   readonly capabilities: StoreCapabilities;
+  readonly oddKeys: boolean;
 }
 
-export function objectStoreContract({ name, create, capabilities }: ContractOptions): void {
+export function objectStoreContract({ name, create, capabilities, oddKeys = false }: ContractOptions): void {
   describe(`object store contract: ${name}`, () => {
     let current: ContractStore | undefined;
     beforeEach(async () => {
@@ -43,6 +46,7 @@ export function objectStoreContract({ name, create, capabilities }: ContractOpti
         return current.store;
       },
       capabilities,
+      oddKeys,
     };
     listContract(context);
     openContract(context);

@@ -16,6 +16,7 @@ export const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   sync: async () => (await import('./commands/sync.ts')).sync,
   reset: async () => (await import('./commands/reset.ts')).reset,
   verify: async () => (await import('./commands/verify.ts')).verify,
+  check: async () => (await import('./commands/check.ts')).check,
   repair: async () => (await import('./commands/repair.ts')).repair,
   config: async () => (await import('./commands/config.ts')).config,
   mcp: async () => (await import('./commands/mcp.ts')).mcp,

@@ -13,6 +13,7 @@ export const SUMMARIES = {
   sync: 'Push pending changes now',
   reset: 'Begin the local state of a database anew',
   verify: 'Prove that a backup restores',
+  check: 'Find out what each destination can do',
   repair: 'Mend a replica with files of another one',
   config: 'Check the configuration and print what it comes to',
   mcp: 'Serve AI clients over stdin and stdout',

@@ -49,7 +49,7 @@ export function worldFrom(settings: Settings, log: Logger, service: RunningSet |
     protectedPaths: [settings.configPath, settings.mcp.tokenFile, auditLog].filter((path) => path !== undefined),
     runJob,
     lagBudgetMs: settings.lagBudgetMs,
-    openReplica: ({ store }) => openReplica(store),
+    openReplica: ({ store }, options) => openReplica(store, { log, ...options }),
     sqliteVersion: sqliteVersion(),
     protocol: PROTOCOL,
     ...(service === undefined && !models && settings.configPath !== undefined ? { sendTail: lazySendTail(log) } : {}),

@@ -4,12 +4,12 @@ import type { ReplicaSettings } from '../engine/options.ts';
 import { listCatalogue } from '../engine/restore/catalogue.ts';
 import type { FileInfo } from '../replica/file-info.ts';
 import { type LegacyListing, listLegacy } from '../replica/legacy/listing.ts';
-import { openReplica } from '../replica/open.ts';
+import { type OpenReplicaOptions, openReplica } from '../replica/open.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { ReplicationService } from '../service/service.ts';
 
-export type OpenReplica = (settings: ReplicaSettings) => Promise<Replica>;
+export type OpenReplica = (settings: ReplicaSettings, options?: OpenReplicaOptions) => Promise<Replica>;
 
 const MOST_OPEN = 256;
 
@@ -19,7 +19,7 @@ export class ReplicaAccess {
   /** By what is opened: entries of members that are gone are made anew for each call. The last one used is the last one here. */
   readonly #opened = new Map<string, Promise<Replica>>();
 
-  constructor(service: ReplicationService | undefined, open: OpenReplica = ({ store }) => openReplica(store)) {
+  constructor(service: ReplicationService | undefined, open: OpenReplica = ({ store }, options) => openReplica(store, options)) {
     this.#service = service;
     this.#open = open;
   }
@@ -37,6 +37,11 @@ export class ReplicaAccess {
     known.catch(() => this.#opened.delete(key));
     this.#closeOldest();
     return known;
+  }
+
+  /** A client of its own, also beside a running service, which the caller closes. */
+  openAnew(settings: ReplicaSettings, options: OpenReplicaOptions): Promise<Replica> {
+    return this.#open(settings, options);
   }
 
   /** Far more than are in use at once; what is asked for by chance must not pile up. */

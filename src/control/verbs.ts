@@ -1,6 +1,7 @@
 /** Every verb by name: the table the doors translate. */
 
 import { cancel } from './verbs/cancel.ts';
+import { check } from './verbs/check.ts';
 import { databases } from './verbs/databases.ts';
 import { generations } from './verbs/generations.ts';
 import { info } from './verbs/info.ts';
@@ -33,6 +34,7 @@ export const VERBS = {
   restore,
   undo,
   verify,
+  check,
   sync,
   repair,
   reset,

@@ -33,6 +33,29 @@ export async function honoursConditions(store: ObjectStore, stem: string, { sign
   }
 }
 
+/** What create-only writes are worth at a destination: refused as they must be, accepted and ignored, or not offered. */
+export type CreateOnly = 'honoured' | 'ignored' | 'absent';
+
+/**
+ * Finds out in at most five requests whether a store can be listed and keeps to create-only writes; what goes wrong is passed on.
+ *
+ * @param key of the scratch object. It is always the same: where nothing can be deleted only one stays.
+ */
+export async function probeBriefly(store: ObjectStore, key: string, { signal }: CallOptions = {}): Promise<CreateOnly> {
+  for await (const _ of store.list(key, { signal })) break;
+  if (!store.capabilities.conditionalPut) return 'absent';
+  const isCreated = async (): Promise<boolean> =>
+    !(await fails(store.put(key, bytesBody(Buffer.from('probe')), { ifAbsent: true, signal })));
+  try {
+    return (await isCreated()) && (await isCreated()) ? 'ignored' : 'honoured';
+  } catch (error) {
+    if (hasCode(error, 'NOT_SUPPORTED')) return 'absent';
+    throw error;
+  } finally {
+    await store.delete([key], { signal }).catch(() => {}); // whether deleting is allowed is for retention to find out
+  }
+}
+
 async function fails(attempt: Promise<unknown>): Promise<boolean> {
   try {
     await attempt;

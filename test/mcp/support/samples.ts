@@ -159,6 +159,19 @@ export const SAMPLES: { readonly [N in VerbName]: VerbOutput<N> } = {
       },
     ],
   },
+  check: {
+    as_of,
+    replicas: [
+      {
+        database: 'app',
+        replica: 's3',
+        type: 's3',
+        destination: 's3://backups/app',
+        outcome: 'passed',
+        steps: [{ name: 'write', outcome: 'passed', duration_ms: 12 }],
+      },
+    ],
+  },
   verify: {
     as_of,
     mode: 'done',

@@ -34,6 +34,7 @@ import { COMPANIONS } from './companions.ts';
 import { likeDatabase } from './file-modes.ts';
 import { withLostMembers } from './lost-members.ts';
 import { restoreMissing } from './restore-missing.ts';
+import { sealingOf } from './sealing.ts';
 import { worldFrom } from './world.ts';
 
 /** How long start-up waits for databases to say whether they can be replicated, ms. */
@@ -156,8 +157,11 @@ function replicationOptions(
     log,
     lagBudgetMs: settings.lagBudgetMs,
     openEngine: (database, { floor }, listener) => pool.pick().open(database, { floor, socketPath, sharedId: cold.sharedId }, listener),
-    openReplica: ({ store }, { path }) =>
-      openReplica(likeDatabase(store, path), { meter: (operation) => metrics.storeOperation(operation) }),
+    openReplica: ({ store, name }, { path, metaPath }) =>
+      openReplica(likeDatabase(store, path), {
+        sealing: sealingOf({ name }, { metaPath }),
+        meter: (operation) => metrics.storeOperation(operation),
+      }),
     restoreMissing: (entry, abort) => restoreMissing(entry, log, abort),
     onEngineEvent: (path, event) => metrics.engineEvent(path, event),
     onUploadFailed: (path, replica, code) => metrics.uploadFailed(path, replica, code),

@@ -14,6 +14,7 @@ import { isOwned } from '../sqlite/owner-lock.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
 import { runJob } from '../workers/job-host.ts';
 import { likeDatabase } from './file-modes.ts';
+import { sealingOf } from './sealing.ts';
 
 /** How long all of it may take, ms. */
 const LIMIT_MS = 30_000;
@@ -68,7 +69,8 @@ function optionsOf(pool: EnginePool, log: Logger): Parameters<typeof Replication
     log,
     lagBudgetMs: Number.POSITIVE_INFINITY,
     openEngine: (database, { floor }, listener) => pool.pick().open(database, { floor, socketPath: undefined }, listener),
-    openReplica: ({ store }, { path }) => openReplica(likeDatabase(store, path)),
+    openReplica: ({ store, name }, { path, metaPath }) =>
+      openReplica(likeDatabase(store, path), { sealing: sealingOf({ name }, { metaPath }) }),
     restoreMissing: async () => false,
     onEngineEvent: () => {},
     onUploadFailed: () => {},

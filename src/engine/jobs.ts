@@ -1,5 +1,6 @@
 /** Long work on a replica that runs in a thread of its own, by kind: what it takes and what it gives. Only plain data, because it crosses threads. */
 
+import type { SealRequest, SealResult } from '../replica/encrypted/sealing.ts';
 import type { StoreSpec } from '../storage/spec.ts';
 import type { MergeRequest, MergeResult } from './compaction/merge-job.ts';
 import type { FollowNote, FollowRequest } from './follow/request.ts';
@@ -31,6 +32,8 @@ export interface JobArguments {
   readonly follow: FollowRequest & { readonly store: StoreSpec };
   /** Works on local files alone. */
   readonly merge: MergeRequest;
+  /** Works on local files alone. */
+  readonly seal: SealRequest;
   /** Reads every file of a replica. */
   readonly inspect: InspectRequest & { readonly store: StoreSpec };
   readonly fetch: FetchRequest & { readonly store: StoreSpec };
@@ -43,6 +46,7 @@ export interface JobResults {
   readonly verify: VerifyResult;
   readonly follow: undefined;
   readonly merge: MergeResult;
+  readonly seal: SealResult;
   readonly inspect: InspectResult;
   readonly fetch: FetchResult;
 }

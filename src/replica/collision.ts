@@ -26,30 +26,37 @@ export interface Fingerprint {
   readonly trailer: Uint8Array;
 }
 
+/** What is read to settle a collision: LTX files as they are, whatever form they are stored in. */
+export type ContentStore = Pick<ObjectStore, 'stat' | 'open' | 'destination'>;
+
 /** Reads back what exists and returns it when it may stand for what was to be written. SECOND_WRITER with both sizes and trailers otherwise. */
-export async function settleCollision(store: ObjectStore, collision: Collision): Promise<ObjectInfo> {
+export async function settleCollision(store: ContentStore, collision: Collision): Promise<ObjectInfo> {
   const { key, body, level, signal } = collision;
   const existing = await store.stat(key, { signal });
   const theirs: Fingerprint = { size: existing.size, trailer: await tailOf(store, existing, signal) };
   const ours = await fingerprintOf(body, key, signal);
   if (isSameFile(ours, theirs)) return existing;
   if (level >= 1 && (await isValidFile(store, existing, theirs, collision))) return existing;
-  throw new LitestreamError(
+  throw secondWriter(store.destination, collision, ours, theirs);
+}
+
+/** Another file of this name exists, and it is not ours. */
+export const secondWriter = (destination: string, collision: Collision, ours: Fingerprint, theirs: Fingerprint): LitestreamError =>
+  new LitestreamError(
     'SECOND_WRITER',
-    `cannot create ${describeRange(collision)} at level ${level}: another file of this name exists`,
+    `cannot create ${describeRange(collision)} at level ${collision.level}: another file of this name exists`,
     {
       cause: collision.cause,
       details: {
-        key,
+        key: collision.key,
         minTXID: formatTXID(collision.minTXID),
         maxTXID: formatTXID(collision.maxTXID),
         ours: { size: ours.size, trailer: hex(ours.trailer) },
         theirs: { size: theirs.size, trailer: hex(theirs.trailer) },
       },
-      hint: `Another process replicates to ${store.destination}. Stop it, or give this database a destination of its own.`,
+      hint: `Another process replicates to ${destination}. Stop it, or give this database a destination of its own.`,
     },
   );
-}
 
 /** True when two fingerprints are of one file. */
 export const isSameFile = (a: Fingerprint, b: Fingerprint): boolean => a.size === b.size && Buffer.compare(a.trailer, b.trailer) === 0;
@@ -65,7 +72,12 @@ export async function fingerprintOf(body: PutBody, key: string, signal: AbortSig
   return { size, trailer };
 }
 
-async function tailOf(store: ObjectStore, { key, size }: ObjectInfo, signal: AbortSignal | undefined): Promise<Uint8Array> {
+/** The last bytes of a file; READ_TRUNCATED when not all of them come. */
+export async function tailOf(
+  store: Pick<ObjectStore, 'open'>,
+  { key, size }: ObjectInfo,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
   const offset = Math.max(0, size - LTX_TRAILER_SIZE);
   const bytes = await readAll(await store.open(key, { offset, length: LTX_TRAILER_SIZE, signal }));
   if (bytes.byteLength < size - offset) throw cutShort(key, size - offset, bytes.byteLength);
@@ -77,7 +89,7 @@ export const cutShort = (key: string, expected: number, came: number): Litestrea
   new LitestreamError('READ_TRUNCATED', `reading the end of ${key}: ${came} of ${expected} bytes came`);
 
 /** A header of the same range, a checksum in the trailer: as much as can be told without reading the whole file. */
-async function isValidFile(store: ObjectStore, { key }: ObjectInfo, { trailer }: Fingerprint, collision: Collision): Promise<boolean> {
+async function isValidFile(store: ContentStore, { key }: ObjectInfo, { trailer }: Fingerprint, collision: Collision): Promise<boolean> {
   const bytes = await readAll(await store.open(key, { length: LTX_HEADER_SIZE, signal: collision.signal }));
   try {
     const header = decodeHeader(bytes);

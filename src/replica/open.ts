@@ -15,6 +15,8 @@ import { StallStore } from '../storage/wrap/stall.ts';
 import { ThrottleStore } from '../storage/wrap/throttle.ts';
 import { type SharedTraffic, trafficOf } from '../storage/wrap/traffic.ts';
 import { WrappedStore } from '../storage/wrap/wrapped-store.ts';
+import { Encryption } from './encrypted/encryption.ts';
+import type { SealingOptions } from './encrypted/sealing.ts';
 import { layoutFor } from './layout.ts';
 import { Replica } from './replica.ts';
 
@@ -26,12 +28,15 @@ export interface OpenReplicaOptions {
   readonly onStreams?: MeterOptions['onStreams'];
   readonly limits?: LimitSettings;
   readonly retry?: Pick<RetryOptions, 'settings' | 'onRetry'>;
+  /** Where and by whom ciphertext is made, for the process that owns the database. */
+  readonly sealing?: Omit<SealingOptions, 'recipients'>;
 }
 
 /** Opens the store of `spec`; nothing is contacted before the first call. The caller closes the replica. */
 export async function openReplica(spec: StoreSpec, options: OpenReplicaOptions = {}): Promise<Replica> {
   const bare = await openStore(spec);
-  return new Replica(wrapStore(bare, spec, options), layoutFor(spec.type), prefixInStore(spec));
+  const store = wrapStore(bare, spec, options);
+  return new Replica(store, layoutFor(spec.type), prefixInStore(spec), encryptionOf(store, spec, options));
 }
 
 /**
@@ -54,6 +59,12 @@ export function wrapStore(bare: ObjectStore, spec: StoreSpec, options: OpenRepli
   };
   const resumed = new ResumableReadStore(new RetryStore(limited, { clock, ...retry, onRetry }), { clock });
   return new SharingStore(new BandwidthStore(resumed, traffic.rates), traffic);
+}
+
+/** Neither recipients nor identities: nothing is encrypted. */
+function encryptionOf(store: ObjectStore, { encryption }: StoreSpec, { sealing }: OpenReplicaOptions): Encryption | undefined {
+  if (encryption === undefined || encryption.recipients.length + (encryption.identities?.length ?? 0) === 0) return undefined;
+  return new Encryption(store, encryption, sealing);
 }
 
 const partSizeOf = (spec: StoreSpec): { readonly partSize?: number } =>

@@ -10,7 +10,7 @@ import type { FileInfo } from './file-info.ts';
 import type { Replica } from './replica.ts';
 
 /** All that is needed of a replica here. */
-export type RangeReader = Pick<Replica, 'read'>;
+export type RangeReader = Pick<Replica, 'read' | 'contentSize'>;
 
 /** Header and page index of a remote file. */
 export interface RemoteIndex {
@@ -25,13 +25,14 @@ export interface RemoteIndex {
  * a file that is shorter than listed or not the one its name says. The file checksum is not verified: that takes the whole file.
  */
 export async function readRemoteIndex(replica: RangeReader, file: FileInfo, { signal }: CallOptions = {}): Promise<RemoteIndex> {
-  const { head, tail } = await readEnds(replica, file, signal);
+  const size = await replica.contentSize(file, { signal });
+  const { head, tail } = await readEnds(replica, file, size, signal);
   const header = decodeHeader(head);
   if (header.minTXID !== file.minTXID || header.maxTXID !== file.maxTXID) {
     throw new LitestreamError('LTX_INVALID', `the header of ${describeRange(file)} at level ${file.level} says ${describeRange(header)}`);
   }
-  const where = locatePageIndex(tail, file.size);
-  const tailStart = file.size - tail.length;
+  const where = locatePageIndex(tail, size);
+  const tailStart = size - tail.length;
   const missing = tailStart - where.offset;
   const index =
     missing <= 0
@@ -68,14 +69,14 @@ export async function readRemotePage(
   }
 }
 
-async function readEnds(replica: RangeReader, file: FileInfo, signal: AbortSignal | undefined) {
-  if (file.size <= LTX_HEADER_SIZE + PAGE_INDEX_TAIL_SIZE) {
-    const bytes = await readExactly(replica, file, 0, file.size, signal);
+async function readEnds(replica: RangeReader, file: FileInfo, size: number, signal: AbortSignal | undefined) {
+  if (size <= LTX_HEADER_SIZE + PAGE_INDEX_TAIL_SIZE) {
+    const bytes = await readExactly(replica, file, 0, size, signal);
     return { head: bytes, tail: bytes };
   }
   const [head, tail] = await Promise.all([
     readExactly(replica, file, 0, LTX_HEADER_SIZE, signal),
-    readExactly(replica, file, file.size - PAGE_INDEX_TAIL_SIZE, PAGE_INDEX_TAIL_SIZE, signal),
+    readExactly(replica, file, size - PAGE_INDEX_TAIL_SIZE, PAGE_INDEX_TAIL_SIZE, signal),
   ]);
   return { head, tail };
 }

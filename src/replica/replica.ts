@@ -1,13 +1,16 @@
 /** The LTX files of one database at one destination, addressed by level and TXID range. */
 
-import { LitestreamError } from '../base/errors.ts';
+import { hasCode, LitestreamError } from '../base/errors.ts';
 import { parseLTXName, type TXIDRange } from '../formats/ltx/filename.ts';
 import { decodeHeader, LTX_HEADER_SIZE } from '../formats/ltx/header.ts';
+import { LTX_TRAILER_SIZE } from '../formats/ltx/trailer.ts';
 import { formatTXID, NO_TXID, type TXID } from '../formats/ltx/txid.ts';
 import { bytesBody, readAll } from '../storage/body.ts';
 import { compareKeys } from '../storage/key.ts';
-import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody } from '../storage/object-store.ts';
-import { settleCollision } from './collision.ts';
+import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody, PutOptions } from '../storage/object-store.ts';
+import { cutShort, type Fingerprint, isSameFile, settleCollision } from './collision.ts';
+import { ENCRYPTED_SUFFIX, type Encryption, encryptedWithoutKeys, noRecipients, plainAmongEncrypted } from './encrypted/encryption.ts';
+import type { EncryptedFiles } from './encrypted/files.ts';
 import { type FileInfo, LEVELS, type Level } from './file-info.ts';
 import { keyOf, type Layout } from './layout.ts';
 import { localTime } from './local-time.ts';
@@ -17,8 +20,6 @@ const EXACT_TIME_BATCH = 16;
 
 /** Most bytes of an object beside the levels. */
 const AUX_BYTES = 64 * 1024;
-
-const ENCRYPTED_NAME = /^[0-9a-f]{16}-[0-9a-f]{16}\.ltx\.age$/;
 
 export interface ListOptions extends CallOptions {
   /** Least minTXID (inclusive): a file that begins before it is left out even if it reaches beyond. */
@@ -41,14 +42,28 @@ export class Replica {
   readonly store: ObjectStore;
   readonly #layout: Layout;
   readonly #prefix: string;
+  readonly #encryption: Encryption | undefined;
+  /** Undefined for a reader with identities until the first file was seen: it takes either form, but never both. */
+  #form: 'plain' | 'encrypted' | undefined;
   #guard: WriteGuard = () => {};
   #ended: LitestreamError | undefined;
 
-  /** @param prefix path of the replica inside the store, '' when the store is rooted there. */
-  constructor(store: ObjectStore, layout: Layout, prefix = '') {
+  /**
+   * @param prefix path of the replica inside the store, '' when the store is rooted there.
+   * @param encryption absent: its files are plain.
+   */
+  constructor(store: ObjectStore, layout: Layout, prefix = '', encryption?: Encryption) {
     this.store = store;
     this.#layout = layout;
     this.#prefix = prefix;
+    this.#encryption = encryption;
+    if (encryption === undefined) this.#form = 'plain';
+    else if (encryption.sealing !== undefined) this.#form = 'encrypted';
+  }
+
+  /** False where files are encrypted and no identity is there to read them: a host that only writes. */
+  get canRead(): boolean {
+    return this.#form !== 'encrypted' || this.#encryption?.files.canRead === true;
   }
 
   /** Path of the replica inside the store, '' when the store is rooted there. */
@@ -82,8 +97,8 @@ export class Replica {
   async *list(level: Level, { seek = NO_TXID, exactTimes = false, signal }: ListOptions = {}): AsyncGenerator<FileInfo, void, undefined> {
     const files = this.#listed(level, seek, signal);
     if (!exactTimes) return yield* files;
-    if (this.store.localPath !== undefined) return yield* this.#withLocalTimes(files);
-    if (this.store.capabilities.timestamps === 'listing') return yield* files;
+    if (this.store.localPath !== undefined && this.#encryption === undefined) return yield* this.#withLocalTimes(files);
+    if (this.store.capabilities.timestamps === 'listing' && this.store.localPath === undefined) return yield* files;
     let batch: FileInfo[] = [];
     for await (const file of files) {
       batch.push(file);
@@ -109,9 +124,38 @@ export class Replica {
     return newest.reduce((max, file) => (file !== undefined && file.maxTXID > max ? file.maxTXID : max), NO_TXID);
   }
 
-  /** Opens a file; OBJECT_NOT_FOUND when it is gone. */
+  /** Opens a file, whose content is delivered and counted whatever it is stored as; OBJECT_NOT_FOUND when it is gone, IDENTITY_REQUIRED when it cannot be decrypted. */
   async open(file: FileInfo, options: OpenOptions = {}): Promise<OpenedObject> {
-    return this.store.open(this.key(file.level, file), options);
+    const form = this.#form ?? (await this.#findForm(file, options.signal));
+    const key = this.key(file.level, file);
+    return form === 'plain' ? this.store.open(key, options) : this.#files.open(key, options);
+  }
+
+  /** Bytes of what `open` delivers: the listed size, or, encrypted, what its header and the stored size come to. */
+  async contentSize(file: FileInfo, { signal }: CallOptions = {}): Promise<number> {
+    const form = this.#form ?? (await this.#findForm(file, signal));
+    return form === 'plain' ? file.size : this.#files.size(this.key(file.level, file), { signal });
+  }
+
+  /**
+   * Whether the file of this level and range is the one whose content is `ours`; its listed size is not looked at. Undefined when that cannot be told without
+   * an identity. OBJECT_NOT_FOUND when there is none.
+   */
+  async holds(
+    file: Pick<FileInfo, 'level' | 'minTXID' | 'maxTXID'>,
+    ours: Fingerprint,
+    { signal }: CallOptions = {},
+  ): Promise<boolean | undefined> {
+    const key = this.key(file.level, file);
+    if (this.#form === 'encrypted' && this.#encryption !== undefined) return this.#encryption.holds({ ...file, key, signal }, ours);
+    const offset = Math.max(0, ours.size - LTX_TRAILER_SIZE);
+    const opened = await this.store.open(key, { offset, signal });
+    const trailer = await readAll(opened);
+    // A cut answer says nothing.
+    if (opened.size === undefined && trailer.byteLength < LTX_TRAILER_SIZE) return undefined;
+    if (opened.size !== undefined && trailer.byteLength < opened.size - offset)
+      throw cutShort(key, opened.size - offset, trailer.byteLength);
+    return isSameFile(ours, { size: opened.size ?? offset + trailer.byteLength, trailer });
   }
 
   /** The bytes of a range that is small enough to be held in memory; fewer when the file ends first. */
@@ -129,27 +173,30 @@ export class Replica {
     const call = { signal: options.signal };
     const key = this.key(level, { minTXID, maxTXID });
     const asInfo = (object: ObjectInfo): FileInfo => ({ level, minTXID, maxTXID, size: object.size, createdAt });
-    const createOnly = ifAbsent && this.store.capabilities.conditionalPut;
-    try {
-      return asInfo(await this.store.put(key, body, { ...call, createdAt, ifAbsent: createOnly }));
-    } catch (error) {
-      if (!createOnly || !(error instanceof LitestreamError)) throw error;
-      if (error.code === 'NOT_SUPPORTED') {
-        // The destination turns out to lack what its kind usually has (a file system without hard links): look, then write.
-        if (!(await this.#exists(key, call))) return asInfo(await this.store.put(key, body, { ...call, createdAt }));
-      } else if (error.code !== 'PRECONDITION_FAILED') throw error;
-      return asInfo(await settleCollision(this.store, { level, minTXID, maxTXID, key, body, cause: error, ...call }));
+    const file = { level, minTXID, maxTXID, key, body, ...call };
+    if (this.#form === 'plain' || this.#encryption === undefined) {
+      const put = this.#put(key, body, { ...call, createdAt }, ifAbsent);
+      return asInfo(
+        await put.catch((cause: unknown) => {
+          if (!ifAbsent || !hasCode(cause, 'PRECONDITION_FAILED')) throw cause;
+          return settleCollision(this.store, { ...file, cause });
+        }),
+      );
     }
+    if (this.#form === undefined && !(await this.#holdsEncrypted(options.signal))) {
+      this.#form = 'plain';
+      return this.write(level, minTXID, maxTXID, body, options);
+    }
+    return asInfo(await this.#encryption.write({ ...file, put: (sealed) => this.#put(key, sealed, { ...call, createdAt }, ifAbsent) }));
   }
 
   /** Deletes files; missing ones count as deleted. Fails with the keys that could not be deleted in `details.failed`. */
   async delete(files: readonly FileInfo[], options: CallOptions = {}): Promise<void> {
     if (files.length === 0) return;
     await this.mayWrite();
-    await this.store.delete(
-      files.map((file) => this.key(file.level, file)),
-      options,
-    );
+    const keys = files.map((file) => this.key(file.level, file));
+    await this.store.delete(keys, options);
+    for (const key of keys) this.#encryption?.files.forget(key);
   }
 
   /** Bytes of a small object beside the levels; undefined when there is none. TOO_LARGE above AUX_BYTES. */
@@ -175,18 +222,20 @@ export class Replica {
     return this.#prefix === '' ? name : this.#layout.auxKey(this.#prefix, name);
   }
 
-  /** Path of a file in the local file system, when the store keeps it there. */
+  /** Path of a file in the local file system, when the store keeps it there as it is. */
   localPath(file: FileInfo): string | undefined {
+    if (this.#form !== 'plain') return undefined;
     return this.store.localPath?.(this.key(file.level, file));
   }
 
   /** The key of a file in the store. */
   key(level: Level, range: TXIDRange): string {
-    return keyOf(this.#layout, this.#prefix, level, range);
+    return keyOf(this.#layout, this.#prefix, level, range) + (this.#form === 'encrypted' ? ENCRYPTED_SUFFIX : '');
   }
 
   /** Releases the store. */
   async close(): Promise<void> {
+    await this.#encryption?.close();
     await this.store.close();
   }
 
@@ -201,9 +250,11 @@ export class Replica {
       if (compareKeys(key, last) < 0) throw disordered(this.store.destination, last, key);
       last = key;
       const name = key.slice(prefix.length);
-      const range = parseLTXName(name);
-      if (range !== undefined) yield { level, ...range, size, createdAt };
-      else if (ENCRYPTED_NAME.test(name)) throw encrypted(this.store.destination);
+      const isEncrypted = name.endsWith(ENCRYPTED_SUFFIX);
+      const range = parseLTXName(isEncrypted ? name.slice(0, -ENCRYPTED_SUFFIX.length) : name);
+      if (range === undefined) continue;
+      this.#expectForm(isEncrypted ? 'encrypted' : 'plain', key);
+      yield { level, ...range, size, createdAt };
     }
   }
 
@@ -218,9 +269,65 @@ export class Replica {
     return Promise.all(files.map(async (file) => ({ ...file, createdAt: await this.#exactTime(file, signal) })));
   }
 
+  /** Its header tells it, unless only others can read that. */
   async #exactTime(file: FileInfo, signal: AbortSignal | undefined): Promise<number> {
+    if (this.#form === 'encrypted') return this.#encryptedTime(file, signal);
+    const path = this.localPath(file);
+    if (path !== undefined) return localTime(path) ?? file.createdAt;
     if (this.store.capabilities.timestamps === 'stat') return (await this.store.stat(this.key(file.level, file), { signal })).createdAt;
     return decodeHeader(await this.read(file, { length: LTX_HEADER_SIZE, signal })).timestamp;
+  }
+
+  /** As the store tells it, if it does not show it in a header that can be read: what is wrong with the file is told when it is needed itself. */
+  async #encryptedTime(file: FileInfo, signal: AbortSignal | undefined): Promise<number> {
+    const { timestamps } = this.store.capabilities;
+    if (timestamps === 'stat') return (await this.store.stat(this.key(file.level, file), { signal })).createdAt;
+    const isExact = timestamps === 'listing' && this.store.localPath === undefined;
+    if (isExact || !this.canRead) return file.createdAt;
+    try {
+      return decodeHeader(await this.read(file, { length: LTX_HEADER_SIZE, signal })).timestamp;
+    } catch {
+      signal?.throwIfAborted();
+      return file.createdAt;
+    }
+  }
+
+  get #files(): EncryptedFiles {
+    if (this.#encryption === undefined) throw new LitestreamError('INTERNAL', 'a plain replica was read as an encrypted one');
+    return this.#encryption.files;
+  }
+
+  /** Plain and encrypted files never stand side by side: the one would be invisible to whoever reads the other (decisions 15 and 29). */
+  #expectForm(form: 'plain' | 'encrypted', key: string): void {
+    this.#form ??= form;
+    if (form === this.#form) return;
+    const { destination } = this.store;
+    throw form === 'plain' ? plainAmongEncrypted(destination, key) : encryptedWithoutKeys(destination);
+  }
+
+  /** Of a file that was listed through another object: the one name or the other is there. */
+  async #findForm(file: FileInfo, signal: AbortSignal | undefined): Promise<'plain' | 'encrypted'> {
+    this.#form = (await this.#exists(this.key(file.level, file), { signal })) ? 'plain' : 'encrypted';
+    return this.#form;
+  }
+
+  async #holdsEncrypted(signal: AbortSignal | undefined): Promise<boolean> {
+    await this.maxTXID(signal);
+    if (this.#form === 'encrypted') throw noRecipients(this.store.destination);
+    return false;
+  }
+
+  /** Creates where the store can, else looks and writes. PRECONDITION_FAILED where a file of this name stands. */
+  async #put(key: string, body: PutBody, options: PutOptions, ifAbsent: boolean): Promise<ObjectInfo> {
+    const createOnly = ifAbsent && this.store.capabilities.conditionalPut;
+    try {
+      return await this.store.put(key, body, { ...options, ifAbsent: createOnly });
+    } catch (error) {
+      // The destination turns out to lack what its kind usually has (a file system without hard links).
+      if (!createOnly || !hasCode(error, 'NOT_SUPPORTED')) throw error;
+      if (!(await this.#exists(key, { signal: options.signal }))) return this.store.put(key, body, options);
+      throw new LitestreamError('PRECONDITION_FAILED', `creating ${key} at ${this.store.destination}: it exists`, { cause: error });
+    }
   }
 
   async #exists(key: string, call: CallOptions): Promise<boolean> {
@@ -228,16 +335,11 @@ export class Replica {
       await this.store.stat(key, call);
       return true;
     } catch (error) {
-      if (error instanceof LitestreamError && error.code === 'OBJECT_NOT_FOUND') return false;
+      if (hasCode(error, 'OBJECT_NOT_FOUND')) return false;
       throw error;
     }
   }
 }
-
-const encrypted = (destination: string): LitestreamError =>
-  new LitestreamError('NOT_SUPPORTED', `the replica at ${destination} holds encrypted files`, {
-    hint: 'Give the age identities it was encrypted for, or another destination.',
-  });
 
 const disordered = (destination: string, last: string, key: string): LitestreamError =>
   new LitestreamError(

@@ -22,7 +22,7 @@ export function bytesBody(bytes: Uint8Array): PutBody {
 export function fileBody(path: string, size: number): PutBody {
   // A small file must not cost a large buffer: a thousand databases put a thousand of them.
   const highWaterMark = Math.max(1, Math.min(size, LARGEST_CHUNK));
-  return { size, open: () => createReadStream(path, { highWaterMark }) as AsyncIterable<Uint8Array> };
+  return { size, path, open: () => createReadStream(path, { highWaterMark }) as AsyncIterable<Uint8Array> };
 }
 
 /**

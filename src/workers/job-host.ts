@@ -8,7 +8,7 @@ import { removeWorkspaceOf } from '../engine/restore/restore.ts';
 import { workspaceToken } from '../engine/restore/workspace.ts';
 import { scratchName } from '../engine/verify/verify.ts';
 import type { FromJob, JobOptions, JobStart, ToJob } from './job-protocol.ts';
-import { MergeThreads } from './merge-threads.ts';
+import { isLocalKind, MergeThreads } from './merge-threads.ts';
 
 const merges = new MergeThreads();
 
@@ -24,8 +24,8 @@ const CANCEL_GRACE_MS = 200;
 export async function runJob<K extends JobKind>(kind: K, args: JobArguments[K], options: JobOptions = {}): Promise<JobResults[K]> {
   const { signal, onProgress, onNote } = options;
   signal?.throwIfAborted();
-  if (kind === 'merge') return merges.run(args as JobArguments['merge'], signal) as Promise<JobResults[K]>;
-  const token = args.token ?? workspaceToken();
+  if (isLocalKind(kind)) return merges.run(kind, args as JobArguments[typeof kind], signal) as Promise<JobResults[K]>;
+  const token = ('token' in args ? args.token : undefined) ?? workspaceToken();
   const start: JobStart<K> = { kind, args: { ...args, token } };
   const worker = new Worker(new URL(`./job-entry${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url), {
     name: kind,

@@ -13,6 +13,7 @@ import { inspectReplica } from '../engine/repair/inspect.ts';
 import { nodeDisk } from '../engine/restore/disk.ts';
 import { type RestoreTools, restoreDatabase } from '../engine/restore/restore.ts';
 import { undoRestore } from '../engine/restore/undo.ts';
+import { sealFile } from '../engine/upload/seal-job.ts';
 import { verifyReplica } from '../engine/verify/verify.ts';
 import { openReplica } from '../replica/open.ts';
 import type { Replica } from '../replica/replica.ts';
@@ -41,6 +42,7 @@ const RUN: { readonly [K in JobKind]: (args: JobArguments[K], tools: JobTools) =
   verify: (args, tools) => verifyReplica(args, tools),
   follow: (args, tools) => followReplica(args, { ...tools, disk: followDisk, guard: targetGuard }),
   merge: (args, { signal }) => mergeFiles(args, { signal }),
+  seal: (args) => sealFile(args),
   inspect: (args, tools) => inspectReplica(args, tools),
   fetch: (args, tools) => fetchFile(args, tools),
 };

@@ -1,19 +1,24 @@
-/** Entry of a merge thread: does the merges it is sent, one after the other, until it is ended. It loads nothing else, and no SQLite. */
+/** Entry of a thread for merges and encryption: does what it is sent, one after the other, until it is ended. It loads nothing else, and no SQLite. */
 
 import { parentPort } from 'node:worker_threads';
 import { errorToData, LitestreamError } from '../base/errors.ts';
-import { type MergeRequest, mergeFiles } from '../engine/compaction/merge-job.ts';
-import type { FromMerge } from './merge-threads.ts';
+import { mergeFiles } from '../engine/compaction/merge-job.ts';
+import type { JobArguments } from '../engine/jobs.ts';
+import { sealFile } from '../engine/upload/seal-job.ts';
+import type { FromMerge, ToMerge } from './merge-threads.ts';
 
 const port = parentPort;
 if (port === null) throw new LitestreamError('INTERNAL', 'the merge entry was started outside a worker thread');
 
-// A merge is cancelled by ending its thread.
+// Work is cancelled by ending its thread.
 const signal = new AbortController().signal;
 
-port.on('message', (request: MergeRequest) => {
-  const post = (message: FromMerge): void => port.postMessage(message);
-  mergeFiles(request, { signal }).then(
+const work = ({ kind, args }: ToMerge) =>
+  kind === 'merge' ? mergeFiles(args as JobArguments['merge'], { signal }) : sealFile(args as JobArguments['seal']);
+
+port.on('message', (message: ToMerge) => {
+  const post = (answer: FromMerge): void => port.postMessage(answer);
+  work(message).then(
     (result) => post({ type: 'result', result }),
     (error: unknown) => post({ type: 'failure', error: errorToData(error) }),
   );

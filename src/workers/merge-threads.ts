@@ -1,10 +1,22 @@
-/** Threads for merges, kept for a while: a merge of small files takes less time than the start of a thread. */
+/** Threads for work on local files, kept for a while: a merge of small files takes less time than the start of a thread. */
 
 import { Worker } from 'node:worker_threads';
 import { type ErrorData, errorFromData, LitestreamError } from '../base/errors.ts';
-import type { MergeRequest, MergeResult } from '../engine/compaction/merge-job.ts';
+import type { JobArguments, JobResults } from '../engine/jobs.ts';
 
-export type FromMerge = { readonly type: 'result'; readonly result: MergeResult } | { readonly type: 'failure'; readonly error: ErrorData };
+/** Kinds of work that need neither a store nor SQLite. */
+export type LocalKind = 'merge' | 'seal';
+
+export const isLocalKind = (kind: string): kind is LocalKind => kind === 'merge' || kind === 'seal';
+
+export interface ToMerge<K extends LocalKind = LocalKind> {
+  readonly kind: K;
+  readonly args: JobArguments[K];
+}
+
+export type FromMerge =
+  | { readonly type: 'result'; readonly result: JobResults[LocalKind] }
+  | { readonly type: 'failure'; readonly error: ErrorData };
 
 /** How long a thread without work is kept, ms. */
 const KEEP_MS = 45_000;
@@ -22,24 +34,24 @@ export class MergeThreads {
   readonly #kept: Kept[] = [];
 
   /** As `runJob`. Threads without work do not keep the process alive. */
-  async run(request: MergeRequest, signal?: AbortSignal): Promise<MergeResult> {
+  async run<K extends LocalKind>(kind: K, args: JobArguments[K], signal?: AbortSignal): Promise<JobResults[K]> {
     signal?.throwIfAborted();
     const worker = this.#take();
     const settled = Promise.withResolvers<FromMerge>();
-    const onError = (cause: unknown) => settled.reject(stopped(cause));
-    const onExit = () => settled.reject(signal?.aborted === true ? signal.reason : stopped());
+    const onError = (cause: unknown) => settled.reject(stopped(kind, cause));
+    const onExit = () => settled.reject(signal?.aborted === true ? signal.reason : stopped(kind));
     const onAbort = () => {
       const grace = new Promise((resolve) => setTimeout(resolve, CANCEL_GRACE_MS));
       void Promise.race([worker.terminate(), grace]).then(() => settled.reject(signal?.reason));
     };
     worker.once('message', settled.resolve).once('error', onError).once('exit', onExit);
     signal?.addEventListener('abort', onAbort, { once: true });
-    worker.postMessage(request);
+    worker.postMessage({ kind, args } satisfies ToMerge);
     try {
       const message = await settled.promise;
       if (signal?.aborted !== true) this.#keep(worker);
       if (message.type === 'failure') throw errorFromData(message.error);
-      return message.result;
+      return message.result as JobResults[K];
     } finally {
       signal?.removeEventListener('abort', onAbort);
       worker.off('message', settled.resolve).off('error', onError).off('exit', onExit);
@@ -83,8 +95,8 @@ async function end({ worker, timer }: Kept): Promise<void> {
   await worker.terminate();
 }
 
-const stopped = (cause?: unknown): LitestreamError =>
-  new LitestreamError('ENGINE_STOPPED', "running merge: the job's thread ended unexpectedly", {
+const stopped = (kind: LocalKind, cause?: unknown): LitestreamError =>
+  new LitestreamError('ENGINE_STOPPED', `running ${kind}: the job's thread ended unexpectedly`, {
     ...(cause === undefined ? {} : { cause }),
     hint: 'It is tried again; if this repeats, report it with the log lines before it.',
   });

@@ -34,8 +34,8 @@ function scene(transactions: number, largest = 12): (name: string) => MergeReque
 test('merges follow each other and run side by side, each with its own result', async () => {
   const request = scene(5);
   const outputs = ['a', 'b', 'c', 'd'];
-  const results = await Promise.all(outputs.map((name) => threads.run(request(name))));
-  const again = await threads.run(request('e'));
+  const results = await Promise.all(outputs.map((name) => threads.run('merge', request(name))));
+  const again = await threads.run('merge', request('e'));
   for (const result of [...results, again]) expect(result).toEqual(results[0]);
   for (const name of [...outputs, 'e']) expect(verifyLTXFile(request(name).output).header).toEqual(readLTXFileHeader(request('a').output));
 });
@@ -44,8 +44,8 @@ test('a merge that fails leaves a thread that goes on', async () => {
   const request = scene(3);
   const { inputs, ...rest } = request('a');
   const torn = { ...rest, inputs: inputs.map((input) => ({ ...input, maxTXID: toTXID(9) })) };
-  await expect(threads.run(torn)).rejects.toMatchObject({ code: 'LTX_INVALID', details: { input: 0 } });
-  await expect(threads.run(request('b'))).resolves.toMatchObject({ merged: 3, minTXID: 1n, maxTXID: 3n });
+  await expect(threads.run('merge', torn)).rejects.toMatchObject({ code: 'LTX_INVALID', details: { input: 0 } });
+  await expect(threads.run('merge', request('b'))).resolves.toMatchObject({ merged: 3, minTXID: 1n, maxTXID: 3n });
 });
 
 test('a merge that is cancelled ends with the reason of its signal, and the next one has a thread', async () => {
@@ -53,10 +53,10 @@ test('a merge that is cancelled ends with the reason of its signal, and the next
   const abort = new AbortController();
   const reason = new Error('enough');
   const started = performance.now();
-  const running = threads.run(request('a'), abort.signal);
+  const running = threads.run('merge', request('a'), abort.signal);
   setTimeout(() => abort.abort(reason), 5);
   await expect(running).rejects.toBe(reason);
   expect(performance.now() - started).toBeLessThan(2000);
-  await expect(threads.run(request('a'), abort.signal)).rejects.toBe(reason);
-  await expect(threads.run(request('b'))).resolves.toMatchObject({ merged: 60 });
+  await expect(threads.run('merge', request('a'), abort.signal)).rejects.toBe(reason);
+  await expect(threads.run('merge', request('b'))).resolves.toMatchObject({ merged: 60 });
 });

@@ -7,11 +7,8 @@ import { pipeline } from 'node:stream/promises';
 import { hasCode, LitestreamError } from '../../base/errors.ts';
 import { Semaphore } from '../../base/semaphore.ts';
 import { formatLTXName } from '../../formats/ltx/filename.ts';
-import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
-import { isSameFile } from '../../replica/collision.ts';
 import { describeFile, type FileInfo } from '../../replica/file-info.ts';
 import type { Replica } from '../../replica/replica.ts';
-import { readAll } from '../../storage/body.ts';
 import { fileError } from '../db/publish-fs.ts';
 import type { LocalLog } from '../upload/local-log.ts';
 import type { MergeInputFile } from './merge-job.ts';
@@ -61,9 +58,7 @@ export async function localCopy(file: FileInfo, { replica, local, signal }: Inpu
   if (local === undefined || file.level !== 0 || file.minTXID !== file.maxTXID) return undefined;
   try {
     const ours = await local.fingerprint(file.maxTXID);
-    if (ours.size !== file.size) return undefined;
-    const trailer = await readAll(await replica.open(file, { offset: file.size - LTX_TRAILER_SIZE, signal }));
-    return isSameFile(ours, { size: file.size, trailer }) ? local.path(file.maxTXID) : undefined;
+    return (await replica.holds(file, ours, { signal })) === true ? local.path(file.maxTXID) : undefined;
   } catch (error) {
     if (hasCode(error, 'LTX_MISSING')) return undefined;
     throw error;
@@ -76,7 +71,8 @@ async function download(file: FileInfo, { replica, directory, signal }: InputToo
   try {
     const sink = createWriteStream(path, { mode: 0o600, highWaterMark: 1024 * 1024 });
     sink.on('error', () => {}); // reported by the pipeline
-    const source = Readable.from(countTo(file, opened.body), { objectMode: true, highWaterMark: 1 });
+    const size = await replica.contentSize(file, { signal });
+    const source = Readable.from(countTo(file, size, opened.body), { objectMode: true, highWaterMark: 1 });
     await pipeline(source, sink, { signal }).catch((error: unknown) => {
       signal.throwIfAborted();
       throw error instanceof LitestreamError ? error : fileError(error, `staging ${describeFile(file)} in ${directory}`);
@@ -87,12 +83,12 @@ async function download(file: FileInfo, { replica, directory, signal }: InputToo
   }
 }
 
-async function* countTo(file: FileInfo, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* countTo(file: FileInfo, expected: number, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let size = 0;
   for await (const chunk of body) {
     size += chunk.byteLength;
     yield chunk;
   }
-  if (size === file.size) return;
-  throw new LitestreamError('READ_TRUNCATED', `reading ${describeFile(file)}: ${size} bytes came, ${file.size} were listed`);
+  if (size === expected) return;
+  throw new LitestreamError('READ_TRUNCATED', `reading ${describeFile(file)}: ${size} bytes came, ${expected} were expected`);
 }

@@ -86,6 +86,12 @@ export class SeveralSources implements FlexibleSource {
     return (await this.#opened(this.#giverOf(file))).open(file, options);
   }
 
+  async contentSize(file: FileInfo, options?: CallOptions): Promise<number> {
+    const giver = this.#giverOf(file);
+    // The size it was listed with may be that of another one's copy.
+    return (await this.#opened(giver)).contentSize(giver.files.get(fileKey(file)) ?? file, options);
+  }
+
   localPath(file: FileInfo): string | undefined {
     return this.#giverOf(file).source?.localPath?.(file);
   }

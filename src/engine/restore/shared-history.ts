@@ -7,7 +7,7 @@ import { lockPage } from '../../formats/sqlite/page-size.ts';
 import { type FileInfo, fileKey } from '../../replica/file-info.ts';
 import { readRemoteIndex } from '../../replica/pages.ts';
 import { readAll } from '../../storage/body.ts';
-import type { OpenOptions } from '../../storage/object-store.ts';
+import type { CallOptions, OpenOptions } from '../../storage/object-store.ts';
 import type { RestoreSource } from './source.ts';
 
 /** A source and what it lists. */
@@ -64,7 +64,8 @@ function common(a: Party, b: Party, wanted: (file: FileInfo) => boolean): (reado
 async function isSame(a: Party, mine: FileInfo, b: Party, theirs: FileInfo, signal: AbortSignal): Promise<boolean> {
   const isDamaged = a.isDamaged?.(mine) === true || b.isDamaged?.(theirs) === true;
   try {
-    if (mine.size === theirs.size && (await isSamePart(a, mine, b, theirs, { fromEnd: LTX_TRAILER_SIZE, signal }))) return true;
+    const [ours, other] = await Promise.all([a.source.contentSize(mine, { signal }), b.source.contentSize(theirs, { signal })]);
+    if (ours === other && (await isSamePart(a, mine, b, theirs, { fromEnd: LTX_TRAILER_SIZE, signal }))) return true;
     // The header holds the time to the millisecond and the salts of the WAL it was captured from.
     return isDamaged && (await isSamePart(a, mine, b, theirs, { fromStart: LTX_HEADER_SIZE, signal }));
   } catch {
@@ -87,14 +88,17 @@ async function isSamePart(a: Party, mine: FileInfo, b: Party, theirs: FileInfo, 
 }
 
 async function readPart(source: RestoreSource, file: FileInfo, { fromStart, fromEnd = 0, signal }: Part): Promise<Uint8Array> {
-  const offset = fromStart === undefined ? Math.max(0, file.size - fromEnd) : 0;
+  const offset = fromStart === undefined ? Math.max(0, (await source.contentSize(file, { signal })) - fromEnd) : 0;
   return readAll(await source.open(file, { offset, length: fromStart ?? fromEnd, signal }));
 }
 
 /** A file with every page may follow any state. */
 async function isIncrement(source: RestoreSource, file: FileInfo, signal: AbortSignal): Promise<boolean> {
   try {
-    const reader = { read: async (of: FileInfo, options: OpenOptions = {}) => readAll(await source.open(of, options)) };
+    const reader = {
+      read: async (of: FileInfo, options: OpenOptions = {}) => readAll(await source.open(of, options)),
+      contentSize: (of: FileInfo, options?: CallOptions) => source.contentSize(of, options),
+    };
     const { header, entries } = await readRemoteIndex(reader, file, { signal });
     let pages = 0;
     for (const _ of entries()) pages += 1;

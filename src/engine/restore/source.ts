@@ -9,6 +9,8 @@ export interface RestoreSource {
   list(level: Level, options?: CallOptions & { readonly exactTimes?: boolean }): AsyncIterable<FileInfo>;
   /** OBJECT_NOT_FOUND when the file has gone since it was listed. */
   open(file: FileInfo, options?: OpenOptions): Promise<OpenedObject>;
+  /** Bytes of what `open` delivers, which are not those that are listed where files are encrypted. */
+  contentSize(file: FileInfo, options?: CallOptions): Promise<number>;
   /** Path of a file in the local file system, where there is one. */
   localPath?(file: FileInfo): string | undefined;
 }

@@ -2,13 +2,10 @@
 
 import { hasCode, LitestreamError } from '../../base/errors.ts';
 import { readLTXFileIndex } from '../../formats/ltx/file.ts';
-import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
 import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import { lockPage } from '../../formats/sqlite/page-size.ts';
-import { cutShort, isSameFile } from '../../replica/collision.ts';
 import type { FileInfo } from '../../replica/file-info.ts';
 import type { Replica } from '../../replica/replica.ts';
-import { readAll } from '../../storage/body.ts';
 import { fingerprintFile, type LocalLog } from './local-log.ts';
 
 /** `unknown`: there is no local file of that TXID to compare with. */
@@ -27,15 +24,9 @@ export async function compareAt(
 ): Promise<Continuity> {
   try {
     const ours = await local.fingerprint(position);
-    const file = { level: 0, minTXID: position, maxTXID: position, size: ours.size, createdAt: 0 } as const;
-    const offset = Math.max(0, ours.size - LTX_TRAILER_SIZE);
-    const opened = await replica.open(file, { offset, signal });
-    const trailer = await readAll(opened);
-    // A cut answer says nothing.
-    if (opened.size === undefined && trailer.byteLength < LTX_TRAILER_SIZE) return 'unknown';
-    if (opened.size !== undefined && trailer.byteLength < opened.size - offset)
-      throw cutShort(replica.key(0, file), opened.size - offset, trailer.byteLength);
-    return isSameFile(ours, { size: opened.size ?? offset + trailer.byteLength, trailer }) ? 'same' : 'different';
+    const isSame = await replica.holds({ level: 0, minTXID: position, maxTXID: position }, ours, { signal });
+    if (isSame === undefined) return 'unknown';
+    return isSame ? 'same' : 'different';
   } catch (error) {
     if (hasCode(error, 'LTX_MISSING')) return 'unknown';
     if (hasCode(error, 'OBJECT_NOT_FOUND')) return position === proven ? 'same' : 'unknown';
@@ -45,9 +36,8 @@ export async function compareAt(
 
 /** True when `written` at the replica is the local file at `path`, by size and trailer; false also when it cannot be read. Costs one read of 16 bytes. */
 export async function isSameAt(replica: Replica, written: FileInfo, path: string, signal?: AbortSignal): Promise<boolean> {
-  const offset = Math.max(0, written.size - LTX_TRAILER_SIZE);
   try {
-    return isSameFile(await fingerprintFile(path), { size: written.size, trailer: await replica.read(written, { offset, signal }) });
+    return (await replica.holds(written, await fingerprintFile(path), { signal })) === true;
   } catch {
     signal?.throwIfAborted();
     return false;

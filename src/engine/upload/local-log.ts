@@ -73,7 +73,7 @@ export class LocalLog {
       if (header.minTXID !== txid || header.maxTXID !== txid) throw misnamed(path, header.minTXID, header.maxTXID);
       if (bytesRead === size) verifyBytes(bytes, path);
       const body = bytesRead === size ? bytesBody(bytes) : { size, open: () => verifiedChunks(fileChunks(path, txid), path) };
-      return { body, timestamp: header.timestamp, pageSize: header.pageSize };
+      return { body: { ...body, path }, timestamp: header.timestamp, pageSize: header.pageSize };
     } finally {
       await handle.close();
     }

@@ -1,12 +1,7 @@
-/** Decrypts what version 0.3 encrypted with age (https://age-encryption.org/v1). The only file that knows the package. */
+/** Decrypts what version 0.3 encrypted with age (https://age-encryption.org/v1). */
 
-import type { Decrypter } from 'age-encryption';
 import { LitestreamError } from '../../base/errors.ts';
-
-const MAGIC = new TextEncoder().encode('age-encryption.org/v1');
-
-/** What the package says when it has read a header and none of the identities opens it. */
-const NO_MATCH = 'no identity matched';
+import { AGE_MAGIC, decrypterOf, isForOthers } from './header.ts';
 
 /**
  * `chunks` as they are, or decrypted where they begin as an age file. Memory: a few chunks of the source and 128 KiB.
@@ -22,7 +17,7 @@ export async function* decryptIfAge(
   { name, identities }: { readonly name: string; readonly identities: readonly string[] },
 ): AsyncGenerator<Uint8Array, void, void> {
   const source = new Source(chunks);
-  if (!(await source.beginsWith(MAGIC))) return yield* source.rest();
+  if (!(await source.beginsWith(AGE_MAGIC))) return yield* source.rest();
   if (identities.length === 0) {
     throw required(`${name} is encrypted with age, and no identity is configured`);
   }
@@ -33,7 +28,7 @@ export async function* decryptIfAge(
     yield* plain as unknown as AsyncIterable<Uint8Array>;
   } catch (error) {
     if (source.failure !== undefined) throw source.failure.reason;
-    if (error instanceof Error && error.message.includes(NO_MATCH)) {
+    if (isForOthers(error)) {
       throw required(`${name} is encrypted with age for none of the ${identities.length} configured identities`);
     }
     throw new LitestreamError('LEGACY_INVALID', `decrypting ${name}: its ciphertext was changed or cut`, {
@@ -41,22 +36,6 @@ export async function* decryptIfAge(
       hint: 'Fetch the file again from another copy of the replica, or restore a state that does not need it.',
     });
   }
-}
-
-async function decrypterOf(identities: readonly string[]): Promise<Decrypter> {
-  const age = await import('age-encryption');
-  const decrypter = new age.Decrypter();
-  for (const [index, identity] of identities.entries()) {
-    try {
-      decrypter.addIdentity(identity);
-    } catch {
-      // Its message could quote the key.
-      throw new LitestreamError('CONFIG_INVALID', `age identity ${index + 1} of ${identities.length} is not one that can be used`, {
-        hint: 'Identities begin with AGE-SECRET-KEY-1; files hold one on each line.',
-      });
-    }
-  }
-  return decrypter;
 }
 
 function required(what: string): LitestreamError {

@@ -23,6 +23,7 @@ async function scene(): Promise<{ readonly scene: Scene; readonly database: Naiv
   let undercut: Promise<void> | undefined;
   const source: RestoreSource = {
     list: (level, options) => at.replica.list(level, options),
+    contentSize: (file) => at.replica.contentSize(file),
     open: async (file, options) => {
       undercut ??= at.compact(1).then(async () => at.replica.delete((await at.list(0)).slice(0, -1)));
       await undercut;

@@ -136,6 +136,7 @@ describe('what is read', () => {
         yield* listing;
       },
       open: () => Promise.reject(new LitestreamError('OBJECT_NOT_FOUND', 'gone')),
+      contentSize: async () => 0,
     };
     await expect(restore(source, { output })).rejects.toMatchObject({ code: 'OBJECT_NOT_FOUND' });
     expect(leftovers(dirname(output))).toEqual([]);

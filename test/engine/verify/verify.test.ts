@@ -162,6 +162,7 @@ describe('without a live database', () => {
     const broken = {
       list: source.list.bind(source),
       open: () => Promise.reject(new LitestreamError('STORAGE_UNAVAILABLE', 'no route')),
+      contentSize: async () => 0,
     };
     await expect(verify(root, { scratch }, { source: broken })).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
     expect(readdirSync(scratch)).toEqual([]);

@@ -1,6 +1,7 @@
 /** The settings of a daemon from its command line. */
 
 import { LitestreamError } from '../base/errors.ts';
+import { redact } from '../base/redact.ts';
 import { formatFinding } from '../config/findings.ts';
 import { parseLogLevel } from '../config/log-level.ts';
 import type { Settings } from '../config/settings.ts';
@@ -84,7 +85,7 @@ async function namedSettings(door: Door, values: ReplicateFlags, positionals: re
     });
   }
   const wrong = urls.find((url) => !isReplicaURL(url));
-  if (wrong !== undefined) throw new LitestreamError('USAGE', `"${wrong}" is not a replica URL such as file:///path/to/backups`);
+  if (wrong !== undefined) throw new LitestreamError('USAGE', `"${redact(wrong)}" is not a replica URL such as file:///path/to/backups`);
   return door.settingsFor(database, urls);
 }
 

@@ -1,10 +1,13 @@
 /** What a `restore` command line means: which databases, from which replica, to which files. */
 
 import { hasCode, LitestreamError } from '../base/errors.ts';
+import { type Destination, placeOfURL } from '../config/destination.ts';
 import { absolutePath } from '../config/paths.ts';
-import { parseReplicaURL } from '../config/replicas.ts';
 import type { Settings } from '../config/settings.ts';
+import { shownURL } from '../config/store-url.ts';
+import type { ReplicaSettings } from '../engine/options.ts';
 import type { DatabaseEntry } from '../service/options.ts';
+import { isPlaceOf } from '../storage/spec.ts';
 import type { Door } from './door.ts';
 import { quoteWord } from './flags.ts';
 import { type ConfigFlagValues, findDatabase, isReplicaURL, loadConfig } from './source.ts';
@@ -44,7 +47,7 @@ export async function restoreTargets(door: Door, values: TargetFlags, positional
   }
   if (output === undefined) return fromConfiguredReplica(door, values, text);
   if (values.config !== undefined) throw new LitestreamError('USAGE', 'a replica URL with -o needs no configuration; leave out -config');
-  return one(await door.settingsFor(output, [text]), { path: output, output, source: text });
+  return one(await door.settingsFor(output, [text]), { path: output, output, source: shownURL(text) });
 }
 
 const one = (settings: Settings, target: RestoreTarget): RestoreTargets => ({ settings, targets: [target], all: false });
@@ -86,33 +89,48 @@ async function lostMembers({ directories, databases }: Settings): Promise<Databa
   return lost;
 }
 
-/** Names of the replicas, and destinations of dated ones, that are at `directory`; a template stands for all of its dates. */
-async function replicasAt({ replicas }: DatabaseEntry, directory: string): Promise<readonly string[]> {
+/** Names of the replicas, and destinations of dated ones, that are where the URL says; a template stands for all of its dates. */
+async function replicasAt({ replicas }: DatabaseEntry, asked: Destination): Promise<readonly string[]> {
   const { destinationsOf } = await import('../service/destinations.ts');
   const names = await Promise.all(
     replicas.map(async (replica) => {
-      if (replica.dated?.template === directory || replica.store.path === directory) return [replica.name];
-      return (await destinationsOf(replica)).flatMap(({ store, name }) => (store.path === directory ? [name] : []));
+      if (asked.dated !== undefined) return isTemplateOf(replica, asked.dated.template, asked) ? [replica.name] : [];
+      if (isPlaceOf(replica.store, asked.store)) return [replica.name];
+      if (!mayBeOf(replica, asked)) return [];
+      return (await destinationsOf(replica)).flatMap(({ store, name }) => (isPlaceOf(store, asked.store) ? [name] : []));
     }),
   );
   return names.flat();
 }
 
+/** The template of the replica is the one asked for. */
+const isTemplateOf = ({ store, dated }: ReplicaSettings, template: string, asked: Destination): boolean =>
+  dated !== undefined && isPlaceOf({ ...store, path: dated.template }, { ...asked.store, path: template });
+
+/** A destination of one date is below the part of the template that has none: other replicas need not be asked. */
+const mayBeOf = ({ store, dated }: ReplicaSettings, asked: Destination): boolean =>
+  dated !== undefined && isPlaceOf({ ...store, path: asked.store.path }, asked.store);
+
 /** A URL without `-o` goes to the path of the one configured database that has this replica. */
 async function fromConfiguredReplica(door: Door, values: TargetFlags, url: string): Promise<RestoreTargets> {
-  const { path: directory } = parseReplicaURL(url, door.env);
-  const advice = { hint: `litestream restore -o /path/to/db ${quoteWord(url)}` };
+  const asked = placeOfURL(url, door.env);
+  const shown = shownURL(url);
+  const advice = { hint: `litestream restore -o /path/to/db ${quoteWord(shown)}` };
   const settings = await loadConfig(door, values, 'none').catch((error: unknown) => {
     if (!hasCode(error, 'CONFIG_NOT_FOUND') || values.config !== undefined) throw error;
     throw new LitestreamError('USAGE', 'a replica URL needs an output path: no configuration says which database it belongs to', advice);
   });
   const entries = [...settings.databases, ...(await lostMembers(settings))];
-  const owners = await Promise.all(entries.map((entry) => replicasAt(entry, directory)));
+  const owners = await Promise.all(entries.map((entry) => replicasAt(entry, asked)));
   const matches = owners.flatMap((names, index) => {
     const path = entries[index]?.settings.path ?? '';
-    return names.map((replica) => ({ path, output: path, replica, source: url }));
+    return names.map((replica) => ({ path, output: path, replica, source: shown }));
   });
   const [match] = matches;
   if (match !== undefined && matches.length === 1) return one(settings, match);
-  throw new LitestreamError('USAGE', `${matches.length === 0 ? 'no' : 'more than one'} configured database has the replica ${url}`, advice);
+  throw new LitestreamError(
+    'USAGE',
+    `${matches.length === 0 ? 'no' : 'more than one'} configured database has the replica ${shown}`,
+    advice,
+  );
 }

@@ -5,6 +5,7 @@ import { LitestreamError } from '../base/errors.ts';
 import { formatFinding } from '../config/findings.ts';
 import { databasePath, isURL } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
+import { shownURL } from '../config/store-url.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { Door } from './door.ts';
 
@@ -32,11 +33,13 @@ export async function loadConfig(door: Door, values: ConfigFlagValues, warnings:
     ...(values.strict === undefined ? {} : { strict: values.strict }),
   });
   const { findings } = settings;
-  if (warnings === 'all') for (const finding of findings) door.stderr.write(`Warning: ${formatFinding(finding)}\n`);
-  if (warnings === 'count' && findings.length > 0) {
+  if (warnings === 'all')
+    for (const finding of findings) door.stderr.write(`${finding.severity === 'info' ? 'Note' : 'Warning'}: ${formatFinding(finding)}\n`);
+  const doubtful = findings.filter(({ severity }) => severity !== 'info').length;
+  if (warnings === 'count' && doubtful > 0) {
     const path = settings.configPath ?? 'the configuration';
     door.stderr.write(
-      `Warning: ${path} has ${findings.length} doubtful ${findings.length === 1 ? 'entry' : 'entries'}; "litestream config check" shows them\n`,
+      `Warning: ${path} has ${doubtful} doubtful ${doubtful === 1 ? 'entry' : 'entries'}; "litestream config check" shows them\n`,
     );
   }
   return settings;
@@ -97,7 +100,7 @@ export async function resolveSubject(
   if (text !== undefined && isReplicaURL(text)) {
     if (values.config !== undefined) throw new LitestreamError('USAGE', 'a replica URL needs no configuration; leave out -config');
     const settings = await door.settingsFor(undefined, [text]);
-    return { settings, path: onlyDatabase(settings, command), url: text };
+    return { settings, path: onlyDatabase(settings, command), url: shownURL(text) };
   }
   const settings = await loadConfig(door, values, 'none');
   return {

@@ -4,6 +4,7 @@ import { formatDuration } from '../base/duration.ts';
 import type { Settings } from '../config/settings.ts';
 import type { VerbOutput } from '../control/control.ts';
 import type { ReplicaSettings } from '../engine/options.ts';
+import { destinationText } from '../storage/spec.ts';
 import { VERSION } from '../version.ts';
 import type { Daemon } from './door.ts';
 import { printable } from './table.ts';
@@ -23,7 +24,7 @@ export function formatStartBlock(settings: Settings, addresses: Daemon['addresse
       ),
     );
     for (const replica of replicas) {
-      const destination = row?.replicas.find(({ name }) => name === replica.name)?.destination ?? replica.store.path;
+      const destination = row?.replicas.find(({ name }) => name === replica.name)?.destination ?? destinationText(replica.store);
       lines.push(line('  replica', `${replica.name}  ${printable(destination)}, ${terms(replica)}`));
     }
   }
@@ -32,7 +33,7 @@ export function formatStartBlock(settings: Settings, addresses: Daemon['addresse
     const members = `${count} ${count === 1 ? 'database' : 'databases'}${watch ? ', watched' : ''}`;
     lines.push(line('directory', `${printable(`${dir}/${pattern}`)}  ${members}`));
     for (const replica of template.replicas)
-      lines.push(line('  replica', `${replica.name}  below ${printable(replica.store.path)}, ${terms(replica)}`));
+      lines.push(line('  replica', `${replica.name}  below ${printable(destinationText(replica.store))}, ${terms(replica)}`));
   }
   if (addresses.metrics !== undefined) lines.push(line('metrics', `${url(addresses.metrics)}/metrics`));
   if (addresses.mcp !== undefined) lines.push(line('mcp', `${url(addresses.mcp)}/mcp, ${access(settings)}`));

@@ -1,6 +1,8 @@
 /** Databases and replicas that would write over each other. */
 
 import { realPath } from '../base/real-path.ts';
+import type { ReplicaSettings } from '../engine/options.ts';
+import { destinationKey, destinationText, isPlaceWithin } from '../storage/spec.ts';
 import type { DatabaseDraft } from './database-draft.ts';
 import type { DirectoryDraft } from './directories.ts';
 import type { Findings } from './findings.ts';
@@ -10,6 +12,7 @@ import { isWithin } from './paths.ts';
 export function refuseConflicts(drafts: readonly DatabaseDraft[], findings: Findings): readonly DatabaseDraft[] {
   const unique = refuseSharedPaths(drafts, findings);
   refuseSharedDestinations(unique, findings);
+  warnOfNesting(unique, findings);
   refuseOverlaps(unique, findings);
   refuseMirrors(unique, findings);
   return unique;
@@ -36,17 +39,40 @@ function refuseSharedDestinations(drafts: readonly DatabaseDraft[], findings: Fi
   const owners = new Map<string, string>();
   for (const { path, replicas } of drafts) {
     for (const { settings, at } of replicas) {
-      const destination = realPath(settings.store.path);
+      const destination = destinationKey(settings.store);
       const owner = owners.get(destination);
       if (owner !== undefined)
-        findings.error(at, `${settings.store.path} is already a replica of ${owner}; two writers would destroy each other's files`);
+        findings.error(
+          at,
+          `${destinationText(settings.store)} is already a replica of ${owner}; two writers would destroy each other's files`,
+        );
       owners.set(destination, path);
     }
   }
 }
 
+/** Nothing is written twice, but whoever deletes the outer one by hand deletes the inner one too. */
+function warnOfNesting(drafts: readonly DatabaseDraft[], findings: Findings): void {
+  const all = drafts.flatMap(({ path, replicas }) => replicas.map((replica) => ({ ...replica, path })));
+  for (const { settings, at } of all) {
+    const outer = all.find(
+      (other) =>
+        destinationKey(other.settings.store) !== destinationKey(settings.store) && isPlaceWithin(settings.store, other.settings.store),
+    );
+    if (outer !== undefined)
+      findings.warning(
+        at,
+        `${destinationText(settings.store)} lies inside ${destinationText(outer.settings.store)}, the replica of ${outer.path}`,
+      );
+  }
+}
+
+/** Directories of this machine. */
+const filesOf = <T extends { readonly settings: ReplicaSettings }>(replicas: readonly T[]): readonly T[] =>
+  replicas.filter(({ settings }) => settings.store.type === 'file');
+
 function refuseOverlaps(drafts: readonly DatabaseDraft[], findings: Findings): void {
-  const replicas = drafts.flatMap((draft) => draft.replicas);
+  const replicas = drafts.flatMap((draft) => filesOf(draft.replicas));
   for (const { settings, at } of replicas) {
     const directory = realPath(settings.store.path);
     for (const { path, metaPath, at: databaseAt } of drafts) {
@@ -62,7 +88,10 @@ function refuseOverlaps(drafts: readonly DatabaseDraft[], findings: Findings): v
 /** A mirror is written by us like a restored copy: it must be nobody else's file. */
 function refuseMirrors(drafts: readonly DatabaseDraft[], findings: Findings): void {
   const taken = new Set(drafts.map(({ path }) => realPath(path)));
-  const directories = drafts.flatMap(({ metaPath, replicas }) => [metaPath, ...replicas.map(({ settings }) => settings.store.path)]);
+  const directories = drafts.flatMap(({ metaPath, replicas }) => [
+    metaPath,
+    ...filesOf(replicas).map(({ settings }) => settings.store.path),
+  ]);
   for (const { settings, at } of drafts.flatMap((draft) => draft.replicas)) {
     if (settings.mirror === undefined) continue;
     const mirror = realPath(settings.mirror);
@@ -82,7 +111,7 @@ export function refuseDirectoryOverlaps(
   const all = directories.flatMap(({ draft }) => draft.replicas);
   for (const { place } of directories) {
     const states = [place.metaDir, place.metaPath].filter((path) => path !== undefined).map(realPath);
-    for (const { settings, at } of [...all, ...databases.flatMap(({ replicas }) => replicas)]) {
+    for (const { settings, at } of filesOf([...all, ...databases.flatMap(({ replicas }) => replicas)])) {
       const replica = realPath(settings.store.path);
       if (isWithin(realPath(place.dir), replica)) findings.error(place.at, `${place.dir} lies inside the replica ${settings.store.path}`);
       if (states.some((state) => isWithin(state, replica) || isWithin(replica, state)))
@@ -90,9 +119,7 @@ export function refuseDirectoryOverlaps(
     }
   }
   for (const { settings, at } of all) {
-    const owner = databases.find(({ replicas }) =>
-      replicas.some((other) => isWithin(realPath(settings.store.path), realPath(other.settings.store.path))),
-    );
-    if (owner !== undefined) findings.error(at, `${settings.store.path} lies inside a replica of ${owner.path}`);
+    const owner = databases.find(({ replicas }) => replicas.some((other) => isPlaceWithin(settings.store, other.settings.store)));
+    if (owner !== undefined) findings.error(at, `${destinationText(settings.store)} lies inside a replica of ${owner.path}`);
   }
 }

@@ -1,4 +1,4 @@
-/** Collects everything that is wrong or doubtful in a configuration, so that a person sees all of it at once. */
+/** Collects what there is to say about a configuration: everything that is wrong or doubtful, so that a person sees all of it at once. */
 
 import { LitestreamError } from '../base/errors.ts';
 import { redact } from '../base/redact.ts';
@@ -17,6 +17,7 @@ export interface Place {
 export class Findings {
   readonly #list: Finding[] = [];
   readonly #once = new Set<string>();
+  readonly #origins: Record<string, string> = {};
 
   error(at: Place, message: string): void {
     this.#add('error', at, message);
@@ -24,6 +25,20 @@ export class Findings {
 
   warning(at: Place, message: string): void {
     this.#add('warning', at, message);
+  }
+
+  /** Worth knowing, and nothing is wrong with it: strict mode lets it pass. */
+  info(at: Place, message: string): void {
+    this.#add('info', at, message);
+  }
+
+  /** The value at a canonical key path does not stand in the file: `url`, or the variable it is from. */
+  origin(key: string, from: string): void {
+    this.#origins[key] = from;
+  }
+
+  get origins(): Readonly<Record<string, string>> {
+    return this.#origins;
   }
 
   /** The first one per `topic` only, such as one variable used in many values. */
@@ -39,7 +54,7 @@ export class Findings {
 
   /** Throws CONFIG_INVALID naming everything that stands in the way: errors, and in strict mode warnings too. */
   throwIfAny(source: string, strict: boolean): void {
-    const blocking = this.list.filter((finding) => strict || finding.severity === 'error');
+    const blocking = this.list.filter(({ severity }) => severity === 'error' || (strict && severity === 'warning'));
     if (blocking.length === 0) return;
     const many = blocking.length === 1 ? '1 problem' : `${blocking.length} problems`;
     const lines = blocking.map((finding) => `  ${formatFinding(finding)}`);

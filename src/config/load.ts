@@ -6,6 +6,7 @@ import { isAbsence } from '../base/system-error.ts';
 import type { ListenAddress } from '../http/options.ts';
 import { parseListenAddress } from './address.ts';
 import { databaseForArguments, resolveDatabases } from './databases.ts';
+import { destinationOfURL } from './destination.ts';
 import { type MapNode, parseConfigDocument } from './document.ts';
 import type { Environment } from './expand.ts';
 import { Findings } from './findings.ts';
@@ -14,7 +15,7 @@ import { defaultCare } from './maintenance.ts';
 import { resolveMCP } from './mcp.ts';
 import { collectOrigins } from './origins.ts';
 import { absolutePath, databasePath } from './paths.ts';
-import { DEFAULT_SYNC_INTERVAL_MS, datedURL } from './replicas.ts';
+import { DEFAULT_SYNC_INTERVAL_MS } from './replicas.ts';
 import { parseBool } from './scalars.ts';
 import { LOGGING_KEYS, SOCKET_KEYS, TOP_KEYS } from './schema.ts';
 import { type Placed, readSection, type Values } from './section.ts';
@@ -70,7 +71,11 @@ export function settingsFromText(text: string, path: string, source: ConfigSourc
   const node: MapNode = root.kind === 'map' ? root : { kind: 'map', entries: new Map(), keys: new Map(), at: root.at };
   const top = readSection(node, TOP_KEYS, findings);
   const strict = resolveStrict(top, source, env, findings);
-  const settings = { configPath: path, ...resolveTop(top, strict, env, findings), origins: collectOrigins(node, source, env) };
+  const settings = {
+    configPath: path,
+    ...resolveTop(top, strict, env, findings),
+    origins: { ...collectOrigins(node, source, env), ...findings.origins },
+  };
   findings.throwIfAny(path, strict);
   return deepFreeze({ ...settings, findings: findings.list });
 }
@@ -79,8 +84,10 @@ export function settingsFromText(text: string, path: string, source: ConfigSourc
 export function settingsForArguments(database: string | undefined, urls: readonly string[], env: Environment): Settings {
   const findings = new Findings();
   const names = new Map<string, number>();
-  const replicas = urls.map((url) => {
-    const { store, dated } = datedURL(url, env);
+  const replicas = urls.flatMap((url) => {
+    const found = destinationOfURL(url, { env, findings });
+    if (found === undefined) return [];
+    const { store, dated } = found;
     const count = (names.get(store.type) ?? 0) + 1;
     names.set(store.type, count);
     return {
@@ -96,7 +103,7 @@ export function settingsForArguments(database: string | undefined, urls: readonl
   const strict = resolveStrict({}, { expandEnv: false }, env, findings);
   const entry = databaseForArguments(path ?? absolutePath(`.no-database-${process.pid}.db`, env), replicas);
   const settings = { ...resolveTop({}, strict, env, findings), databases: [entry] };
-  findings.throwIfAny('the environment', strict);
+  findings.throwIfAny('the command line', strict);
   return deepFreeze({ ...settings, findings: findings.list });
 }
 

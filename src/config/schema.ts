@@ -3,8 +3,11 @@
  * from these tables; a test holds litestream.yml against them.
  */
 
-/** Forms of a value and what they become. Durations are ms, byte sizes are bytes. */
-export type Kind = 'bool' | 'int' | 'duration' | 'bytes' | 'string' | 'path' | 'strings' | 'section' | 'sections' | 'any';
+import { TRANSPORT_KEYS } from './stores/common.ts';
+import { STORE_KEYS } from './stores/kinds.ts';
+
+/** Forms of a value and what they become. Durations are ms, byte sizes are bytes; `texts` are a list or a single one. */
+export type Kind = 'bool' | 'int' | 'duration' | 'bytes' | 'string' | 'path' | 'strings' | 'texts' | 'section' | 'sections' | 'any';
 
 export interface KeySpec {
   readonly kind: Kind;
@@ -18,6 +21,14 @@ export interface KeySpec {
   readonly dated?: true;
   /** `later`: known, not in effect in this version. `retired`: a key of older versions, `doc` names the successor. */
   readonly state?: 'later' | 'retired';
+  /** Blanked in all text of the process, and never repeated in a finding. */
+  readonly secret?: true;
+  /** May stand in the URL of a replica as a parameter, in kebab-case and camelCase. */
+  readonly url?: true;
+  /** Says where a replica is. A URL says it instead, or `default`: unless the replica itself does. Of the top level it is never believed against a URL. */
+  readonly address?: 'exclusive' | 'default';
+  /** Variables that stand in for it, best first. */
+  readonly env?: readonly string[];
 }
 
 export type SectionSpec = Readonly<Record<string, KeySpec>>;
@@ -128,24 +139,14 @@ const SHARED_REPLICA_KEYS = {
   'date-zone': { kind: 'string', default: 'UTC', doc: 'Time zone of `$(date +FORMAT)` in path and url.' },
   lease: { kind: 'section', doc: 'A lease on the replica, for standby machines.' },
   'validation-interval': retired('use validation.interval'),
-  ...laterStrings(
-    'access-key-id secret-access-key region bucket endpoint storage-class sse-customer-algorithm sse-customer-key sse-customer-key-path ' +
-      'sse-kms-key-id account-name account-key sas-token host user password key-path host-key webdav-url webdav-username webdav-password ' +
-      'jwt seed creds nkey username token client-cert client-key part-size concurrency reconnect-wait timeout max-reconnects ' +
-      'force-path-style skip-verify sign-payload require-content-md5 concurrent-writes tls root-cas',
-  ),
+  ...TRANSPORT_KEYS,
 } as const satisfies SectionSpec;
 
-function laterStrings(names: string): SectionSpec {
-  return Object.fromEntries(
-    names.split(' ').map((name) => [name, later('any', 'Belongs to a store type that is not available in this version.')]),
-  );
-}
-
-export const REPLICA_KEYS = {
+/** Keys of a replica of any kind of store. */
+export const GENERAL_REPLICA_KEYS = {
   name: { kind: 'string', doc: 'Name in commands and outputs; by default the type.' },
-  type: { kind: 'string', default: 'file', doc: 'Kind of store; `file` in this version.' },
-  path: { kind: 'string', dated: true, doc: 'Directory of the replica.' },
+  type: { kind: 'string', default: 'file', doc: 'Kind of store: file, s3, gs, abs, sftp, webdav, nats or oss.' },
+  path: { kind: 'string', dated: true, doc: 'Directory of the replica, or prefix in its bucket.' },
   url: { kind: 'string', dated: true, doc: 'Where the replica is, as URL; not together with path.' },
   ...SHARED_REPLICA_KEYS,
   required: { kind: 'bool', default: 'true', doc: 'false: its failures do not make the database unhealthy or an exit incomplete.' },
@@ -154,6 +155,8 @@ export const REPLICA_KEYS = {
   'snapshot-interval': retired('use snapshot.interval'),
   mirror: { kind: 'path', doc: 'A plain copy of the database that is kept up to date from this replica, for reading.' },
 } as const satisfies SectionSpec;
+
+export const REPLICA_KEYS = { ...GENERAL_REPLICA_KEYS, ...STORE_KEYS };
 
 export const DATABASE_KEYS = {
   path: { kind: 'string', doc: 'The SQLite file; relative to the working directory.' },
@@ -220,4 +223,5 @@ export const TOP_KEYS = {
   ...BACKLOG_KEYS,
   'heartbeat-url': later('any', 'Called when everything is in sync.'),
   'heartbeat-interval': later('any', 'How often.'),
+  ...STORE_KEYS,
 } as const satisfies SectionSpec;

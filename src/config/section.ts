@@ -1,5 +1,6 @@
 /** Reads one mapping of the file by its table of keys: typed values with their places, findings for everything else. */
 
+import { registerSecret } from '../base/redact.ts';
 import { closest } from './closest.ts';
 import type { ConfigNode, ListNode, MapNode, ScalarNode } from './document.ts';
 import type { Findings, Place } from './findings.ts';
@@ -23,6 +24,7 @@ interface KindValues {
   string: string;
   path: string;
   strings: readonly string[];
+  texts: readonly string[];
   section: MapNode;
   sections: readonly MapNode[];
   any: ConfigNode;
@@ -46,6 +48,7 @@ export function readSection<S extends SectionSpec>(node: MapNode, spec: S, findi
     if (key.state === 'later' && child.kind !== 'null')
       findings.warning(child.at, `not in effect in this version (${key.doc.replace(/\.$/, '')})`);
     if (key.state !== undefined || child.kind === 'null') continue;
+    if (key.secret === true && child.kind === 'scalar') registerSecret(child.text);
     const value = readValue(child, key, findings);
     if (value !== undefined)
       values[name] = { value, at: child.at, expanded: false, dated: false, ...(child.kind === 'scalar' ? marks(child) : {}) };
@@ -55,7 +58,7 @@ export function readSection<S extends SectionSpec>(node: MapNode, spec: S, findi
 
 const marks = ({ expanded, dated }: ScalarNode) => ({ expanded, dated });
 
-const READERS: Readonly<Record<Exclude<Kind, 'strings' | 'section' | 'sections' | 'any'>, (text: string) => Parsed<unknown>>> = {
+const READERS: Readonly<Record<Exclude<Kind, 'strings' | 'texts' | 'section' | 'sections' | 'any'>, (text: string) => Parsed<unknown>>> = {
   bool: parseBool,
   int: parseInteger,
   duration: parseDurationText,
@@ -69,34 +72,53 @@ function readValue(node: ConfigNode, spec: KeySpec, findings: Findings): unknown
   if (kind === 'any') return node;
   if (kind === 'section') return node.kind === 'map' ? node : wrongForm(node, 'a mapping', findings);
   if (kind === 'sections') return node.kind === 'list' ? sections(node, findings) : wrongForm(node, 'a list', findings);
-  if (kind === 'strings') return node.kind === 'list' ? strings(node, spec, findings) : wrongForm(node, 'a list', findings);
+  if (kind === 'texts' && node.kind === 'scalar') return [node.text];
+  if (kind === 'strings' || kind === 'texts')
+    return node.kind === 'list' ? strings(node, spec, findings) : wrongForm(node, 'a list', findings);
   if (node.kind !== 'scalar') return wrongForm(node, 'a single value', findings);
   if (node.dated && spec.dated !== true) {
-    findings.error(node.at, `"${node.text}": a date may only stand in path and url of a replica; write $$( for the text itself`);
+    findings.error(
+      node.at,
+      `"${spec.secret === true ? '…' : node.text}": a date may only stand in path and url of a replica; write $$( for the text itself`,
+    );
     return undefined;
   }
   const read = READERS[kind](node.text);
   if ('problem' in read) {
-    findings.error(node.at, `"${shown(node)}" ${read.problem}`);
+    findings.error(node.at, `${quoted(node, spec)} ${read.problem}`);
     return undefined;
   }
   if (read.warning !== undefined) findings.warning(node.at, read.warning);
   return inRange(read.value, spec, node, findings) ? read.value : undefined;
 }
 
-function inRange(value: unknown, { least, words }: KeySpec, node: ScalarNode, findings: Findings): boolean {
-  if (words !== undefined && !words.includes(String(value))) {
-    findings.error(node.at, `"${shown(node)}" is not one of ${words.join(', ')}`);
-    return false;
-  }
-  if (least === undefined || typeof value !== 'number') return true;
-  if (value > least.value || (value === least.value && least.exclusive !== true)) return true;
-  findings.error(node.at, `"${shown(node)}" must be ${least.exclusive === true ? 'greater than' : 'at least'} ${least.value}`);
-  return false;
+/** A value that stands alone, such as a variable or a parameter of a URL. */
+export function parseText(text: string, spec: KeySpec): Parsed<unknown> {
+  const { kind } = spec;
+  if (kind === 'texts' || kind === 'strings') return { value: text.split(',') };
+  if (kind === 'any' || kind === 'section' || kind === 'sections') return { problem: 'cannot stand here' };
+  const read = READERS[kind](text);
+  if ('problem' in read) return read;
+  const problem = rangeProblem(read.value, spec);
+  return problem === undefined ? read : { problem };
 }
 
-/** Text that came from the environment may be a secret and is not repeated. */
-const shown = (node: ScalarNode): string => (node.expanded ? '…' : node.text);
+function inRange(value: unknown, spec: KeySpec, node: ScalarNode, findings: Findings): boolean {
+  const problem = rangeProblem(value, spec);
+  if (problem !== undefined) findings.error(node.at, `${quoted(node, spec)} ${problem}`);
+  return problem === undefined;
+}
+
+/** Completes the sentence `"TEXT" …`. */
+function rangeProblem(value: unknown, { least, words }: KeySpec): string | undefined {
+  if (words !== undefined && !words.includes(String(value))) return `is not one of ${words.join(', ')}`;
+  if (least === undefined || typeof value !== 'number') return undefined;
+  if (value > least.value || (value === least.value && least.exclusive !== true)) return undefined;
+  return `must be ${least.exclusive === true ? 'greater than' : 'at least'} ${least.value}`;
+}
+
+/** Text that is a secret, or came from the environment and may be one, is not repeated. */
+const quoted = (node: ScalarNode, { secret }: KeySpec): string => `"${node.expanded || secret === true ? '…' : node.text}"`;
 
 function sections(node: ListNode, findings: Findings): readonly MapNode[] {
   return node.items.flatMap((item) => {

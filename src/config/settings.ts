@@ -8,7 +8,7 @@ import type { DatabaseEntry } from '../service/options.ts';
 
 /** Something wrong or doubtful in the configuration, placed so that a person finds it. */
 export interface Finding {
-  readonly severity: 'error' | 'warning';
+  readonly severity: 'error' | 'warning' | 'info';
   readonly message: string;
   readonly file?: string;
   /** 1-based. */

@@ -246,6 +246,57 @@ const cleanPrefix = (path: string): string => posix.join('/', path).replace(/\/$
 
 const posixPath = (url: string): string => url.replace(/([^:])\/{2,}/g, '$1/').replace(/\/$/, '');
 
+/** Where a spec leads, for people: without users, secrets and parameters. */
+export function destinationText(spec: StoreSpec): string {
+  switch (spec.type) {
+    case 'file':
+      return spec.path;
+    case 'sftp':
+      return `sftp://${authority(spec)}${spec.path.startsWith('/') ? '' : '/~/'}${spec.path}`;
+    case 'webdav':
+      return `${spec.endpoint}/${spec.path}`.replace(/\/$/, '');
+    case 'nats':
+      return `nats://${spec.servers.map((server) => server.replace(/^\w+:\/\//, '')).join(',')}/${posix.join(spec.bucket, spec.path)}`;
+    case 'abs':
+      return `${azureContainer(spec)}/${spec.path}`.replace(/\/$/, '');
+    default:
+      return `${spec.type}://${spec.bucket}/${spec.path}`.replace(/\/$/, '');
+  }
+}
+
+const authority = ({ host, port }: SSHLogin): string => `${host.includes(':') ? `[${host}]` : host}${port === undefined ? '' : `:${port}`}`;
+
+/** With the account in front, as the URL form of an account's address has it. */
+const azureContainer = ({ accountName, endpoint, bucket }: AzureStoreSpec): string =>
+  accountName === undefined || endpoint !== undefined ? `abs://${bucket}` : `abs://${accountName}.blob.core.windows.net/${bucket}`;
+
+/** True when `asked`, which may leave open how it is reached, can only mean the place of `spec`. */
+export function isPlaceOf(spec: StoreSpec, asked: StoreSpec): boolean {
+  if (spec.type !== asked.type) return false;
+  if (spec.type === 'file' || asked.type === 'file') return destinationKey(spec) === destinationKey(asked);
+  const [own, open] = [spec, asked] as unknown as readonly [Record<string, unknown>, Record<string, unknown>];
+  const isOpenOrSame = (field: string) => (open[field] ?? '') === '' || own[field] === undefined || own[field] === open[field];
+  if (!['bucket', 'host', 'port', 'user', 'endpoint', 'accountName'].every(isOpenOrSame)) return false;
+  if (spec.type === 'nats' && asked.type === 'nats' && !asked.servers.some((server) => spec.servers.includes(server))) return false;
+  return spec.type === 'sftp'
+    ? posix.normalize(spec.path) === posix.normalize(asked.path)
+    : cleanPrefix(spec.path) === cleanPrefix(asked.path);
+}
+
+/** True when the place of `inner` lies below that of `outer`, or is the same. */
+export function isPlaceWithin(inner: StoreSpec, outer: StoreSpec): boolean {
+  const [a, b] = [placeParts(inner), placeParts(outer)];
+  return a.container === b.container && (a.path === b.path || a.path.startsWith(b.path === '/' ? '/' : `${b.path}/`));
+}
+
+/** What holds the directory of a spec, and the directory as an absolute path. */
+function placeParts(spec: StoreSpec): { readonly container: string; readonly path: string } {
+  if (spec.type === 'file') return { container: 'file', path: realPath(spec.path) };
+  // Below a home directory and below the root are two places, as long as nobody asks the server.
+  const root = spec.type === 'sftp' && !spec.path.startsWith('/') ? '~' : '/';
+  return { container: `${root} ${destinationKey({ ...spec, path: root })}`, path: posix.join('/', spec.path).replace(/(?<=.)\/$/, '') };
+}
+
 /** Every secret of a spec, to be blanked wherever text leaves the process. */
 export function secretsOf(spec: StoreSpec): readonly string[] {
   const credentials = 'credentials' in spec ? Object.values(spec.credentials ?? {}) : [];

@@ -385,14 +385,19 @@ describe('errors', () => {
     ],
     ['a URL as path', DB.replace('/backups/app', 's3://b/x'), 'c.yml:4:13: dbs[0].replica.path: a URL belongs under the key "url"'],
     [
-      'a store that is not here',
-      DB.replace('path: /backups/app', 'url: s3://b/x'),
-      'c.yml:4:12: dbs[0].replica.url: store type "s3" is not available in this version; available: file',
+      'the scheme of a store that nobody knows',
+      DB.replace('path: /backups/app', 'url: ftp://b/x'),
+      'c.yml:4:12: dbs[0].replica.url: "ftp" is not the scheme of a store; there are file, s3, gs, gcs, abs, sftp, webdav, webdavs, nats, oss',
+    ],
+    [
+      'a store that is misspelt',
+      DB.replace('path: /backups/app', 'type: sftb'),
+      'c.yml:4:13: dbs[0].replica.type: "sftb" is not a store type, did you mean "sftp"?',
     ],
     [
       'a store that nobody knows',
       DB.replace('path: /backups/app', 'type: floppy'),
-      'c.yml:4:13: dbs[0].replica.type: "floppy" is not a store type; available: file',
+      'c.yml:4:13: dbs[0].replica.type: "floppy" is not a store type; there are file, s3, gs, abs, sftp, webdav, nats, oss',
     ],
     [
       'age, which must never become plain text',
@@ -631,6 +636,6 @@ describe('settingsForArguments', () => {
 
   test('refuses what it cannot use', () => {
     expect(() => settingsForArguments(':memory:', ['file:///b'], {})).toThrow(/only a file in WAL mode/);
-    expect(() => settingsForArguments('/x.db', ['s3://b/c'], {})).toThrow(/"s3" is not available in this version; available: file/);
+    expect(() => settingsForArguments('/x.db', ['ftp://b/c'], {})).toThrow(/"ftp" is not the scheme of a store; there are file, s3, gs/);
   });
 });

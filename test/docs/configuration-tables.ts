@@ -55,6 +55,7 @@ const TYPES: Readonly<Record<KeySpec['kind'], string>> = {
   string: 'text',
   path: 'path',
   strings: 'list',
+  texts: 'text or list',
   section: 'section',
   sections: 'list of sections',
   any: 'any',

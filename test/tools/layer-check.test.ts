@@ -36,6 +36,8 @@ describe('layer check', () => {
       'sqlite/db.ts': "import Database from 'better-sqlite3';",
       'engine/e.ts': "import { b } from '../storage/store.ts';\nimport '../sqlite/db.ts';",
       'config/settings.ts': "import type { X } from '../mcp/options.ts';\nimport { a } from '../base/errors.ts';",
+      'storage/spec.ts': 'export const c = 1;',
+      'config/stores.ts': "import { c } from '../storage/spec.ts';",
       'mcp/options.ts': "import { McpServer } from '@modelcontextprotocol/server';\nimport type { L } from '../http/options.ts';",
       'http/options.ts': "import { v } from '../version.ts';",
       'version.ts': 'export const v = 1;',

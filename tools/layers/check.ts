@@ -47,7 +47,7 @@ function roomRule(file: string, { specifier, kind }: Import): string | undefined
   if (to === undefined || from === to) return undefined;
   const room = ROOMS[from];
   if (room === undefined) return `there is no room "${from}" in the drawing`;
-  if (room.may.includes(to)) return undefined;
+  if (room.may.includes(to) || room.files?.includes(imported) === true) return undefined;
   const isOfTypes = room.types?.some((name) => name === '*' || name === to) === true;
   if (isOfTypes && kind === 'type') return undefined;
   return `${from} may ${isOfTypes ? 'import only types of' : 'not import'} ${to} (${imported})`;

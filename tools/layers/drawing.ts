@@ -6,6 +6,8 @@ export interface Room {
   readonly may: readonly string[];
   /** Rooms of which it may import types only; `*` for all. */
   readonly types?: readonly string[];
+  /** Single files of other rooms that it may import: pure functions on plain data. */
+  readonly files?: readonly string[];
 }
 
 const FORMATS = ['formats/kernel', 'formats/sqlite', 'formats/wal', 'formats/ltx', 'formats/v3', 'formats/age'];
@@ -51,7 +53,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   // Both listen; what an address is, is said once.
   mcp: { may: CONTROL, types: ['http'] },
   dashboard: { may: CONTROL },
-  config: { may: ['base'], types: ['*'] },
+  // Two destinations are the same, and a text is a secret, by the words of the spec alone (decision 72).
+  config: { may: ['base'], types: ['*'], files: ['storage/spec.ts'] },
 };
 
 /** Files that put the rooms together and may import all of them (decision 30). */

@@ -2,7 +2,7 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import { realPath } from '../../base/real-path.ts';
-import { destinationKey } from '../../storage/spec.ts';
+import { destinationKey, destinationText } from '../../storage/spec.ts';
 import type { DatabaseEntry } from '../options.ts';
 
 export class Claims {
@@ -32,8 +32,12 @@ export class Claims {
     };
     this.#refuse(settings.path, 'is replicated already, as', this.#paths.get(keys.path));
     this.#refuse(`the local state ${settings.metaPath} of ${settings.path}`, 'is already that of', this.#states.get(keys.state));
-    for (const [index, key] of keys.destinations.entries())
-      this.#refuse(`${replicas[index]?.store.path} for ${settings.path}`, 'is already a replica of', this.#destinations.get(key));
+    for (const { store } of replicas)
+      this.#refuse(
+        `${destinationText(store)} for ${settings.path}`,
+        'is already a replica of',
+        this.#destinations.get(destinationKey(store)),
+      );
     this.#paths.set(keys.path, settings.path);
     this.#states.set(keys.state, settings.path);
     for (const key of keys.destinations) this.#destinations.set(key, settings.path);

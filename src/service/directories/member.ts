@@ -2,7 +2,7 @@
 
 import { basename, dirname, isAbsolute, join, normalize, relative, sep } from 'node:path';
 import { compileGlob } from '../../base/glob.ts';
-import type { DatedDestination, ReplicaSettings } from '../../engine/options.ts';
+import type { ReplicaSettings } from '../../engine/options.ts';
 import type { DatabaseEntry } from '../options.ts';
 import type { DirectorySettings } from './options.ts';
 
@@ -45,7 +45,7 @@ export function memberPath(directory: DirectorySettings, path: string): string |
 
 /** Directories and files below `dir` that hold no members: local state, replicas, mirrors. */
 export function rootsOf({ replicas }: DatabaseEntry, { metaDir, metaPath }: Partial<DirectorySettings> = {}): readonly string[] {
-  const roots = replicas.flatMap(({ store, mirror }) => [store.path, mirror]);
+  const roots = replicas.flatMap(({ store, mirror }) => [store.type === 'file' ? store.path : undefined, mirror]);
   return [metaDir, metaPath, ...roots].filter((root) => root !== undefined);
 }
 
@@ -79,14 +79,8 @@ function memberReplica({ store, mirror, dated, ...rest }: ReplicaSettings, below
     ...rest,
     store: { ...store, path: join(store.path, below) },
     ...(mirror === undefined ? {} : { mirror: join(mirror, below) }),
-    ...(dated === undefined ? {} : { dated: memberDestination(dated, below) }),
+    ...(dated === undefined ? {} : { dated: { ...dated, template: join(dated.template, below) } }),
   };
-}
-
-/** Behind the path, before the parameters of a URL. */
-function memberDestination({ template, zone }: DatedDestination, below: string): DatedDestination {
-  const [, path = '', rest = ''] = /^([^?]*)(.*)$/s.exec(template) ?? [];
-  return { template: `${path.replace(/\/$/, '')}/${below}${rest}`, zone };
 }
 
 /** Longest name. */

@@ -6,7 +6,9 @@ import { DateTemplate } from '../base/date-template.ts';
 import { LitestreamError } from '../base/errors.ts';
 import { systemCode } from '../base/system-error.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
-import type { StoreSpec } from '../storage/spec.ts';
+import { destinationText, prefixInStore, type StoreSpec } from '../storage/spec.ts';
+import { groupsBelow } from './groups.ts';
+import { openReplica } from './open.ts';
 import type { Replica } from './replica.ts';
 
 /** Keys in one call of the store. */
@@ -24,10 +26,12 @@ export function destinationAt({ store, dated }: DatedReplica, ms: number): Store
 }
 
 /** Every destination that exists, newest date first; the one of today only when it exists. */
-export async function listDestinations({ store, dated }: DatedReplica): Promise<StoreSpec[]> {
+export async function listDestinations({ store, dated }: DatedReplica, signal?: AbortSignal): Promise<StoreSpec[]> {
   const template = new DateTemplate(dated.template, dated.zone);
   const found: { readonly path: string; readonly order: number }[] = [];
-  for (const path of await directoriesBelow(template.root, depthBelow(template))) {
+  const depth = depthBelow(template);
+  const paths = store.type === 'file' ? await directoriesBelow(template.root, depth) : await prefixesBelow(store, template, depth, signal);
+  for (const path of paths) {
     const order = template.orderOf(path);
     if (order !== undefined) found.push({ path, order });
   }
@@ -37,16 +41,27 @@ export async function listDestinations({ store, dated }: DatedReplica): Promise<
 /** Removes everything a destination holds, its directories too. Its newest files go last, so that what is left of a removal that was cut still says how old it is. */
 export async function removeDestination(replica: Replica, { store, dated }: DatedReplica, signal: AbortSignal): Promise<void> {
   const objects: ObjectInfo[] = [];
-  for await (const object of replica.store.list('', { signal })) objects.push(object);
+  for await (const object of replica.store.list(below(store), { signal })) objects.push(object);
   objects.sort((a, b) => a.createdAt - b.createdAt);
   for (let at = 0; at < objects.length; at += DELETE_BATCH) {
     const keys = objects.slice(at, at + DELETE_BATCH).map(({ key }) => key);
     await replica.store.delete(keys, { signal });
   }
+  if (store.type !== 'file') return;
   await removeEmptyDirectories(store.path);
   const { root } = new DateTemplate(dated.template, dated.zone);
   for (let parent = dirname(store.path); parent.startsWith(root); parent = dirname(parent)) await removeDirectory(parent);
 }
+
+/** The prefix of everything a destination holds. In a bucket it is never that of the whole bucket. */
+function below(store: StoreSpec): string {
+  if (isRooted(store)) return '';
+  if (store.path === '') throw new LitestreamError('USAGE', `a dated destination without a path in ${destinationText(store)}`);
+  return `${store.path}/`;
+}
+
+/** The store is the directory itself: its keys begin below it. */
+const isRooted = (store: StoreSpec): boolean => prefixInStore({ ...store, path: 'x' }) === '';
 
 /** Whatever somebody else has put there stays, and so do the directories above it. */
 async function removeEmptyDirectories(directory: string): Promise<void> {
@@ -65,6 +80,24 @@ async function directoriesBelow(directory: string, depth: number): Promise<strin
   if (depth === 1) return paths;
   const below = await Promise.all(paths.map((path) => directoriesBelow(`${path}/`, depth - 1)));
   return below.flat();
+}
+
+/** The first segments of all keys, as many as the template has: one listing for each of them. */
+async function prefixesBelow(store: StoreSpec, { root }: DateTemplate, depth: number, signal: AbortSignal | undefined): Promise<string[]> {
+  const rooted = isRooted(store);
+  const directory = root.replace(/(?<=.)\/$/, '') || (store.type === 'sftp' ? '.' : '');
+  const replica = await openReplica({ ...store, path: rooted ? directory : root });
+  const prefix = rooted ? '' : root;
+  const groupOf = (key: string) => {
+    const segments = key.slice(prefix.length).split('/');
+    return segments.length > depth ? prefix + segments.slice(0, depth).join('/') : undefined;
+  };
+  try {
+    const groups = await Array.fromAsync(groupsBelow(replica.store, prefix, groupOf, signal));
+    return rooted ? groups.map((group) => `${root}${group}`) : groups;
+  } finally {
+    await replica.close();
+  }
 }
 
 async function entriesOf(directory: string) {

@@ -8,6 +8,7 @@ import {
   credentialsOf,
   describeTransport,
   halfOf,
+  joinedPath,
   masked,
   prefixOf,
   readEndpoint,
@@ -63,7 +64,7 @@ export const ABS = defineStore<typeof KEYS, AzureStoreSpec>({
     return {
       type: 'abs',
       bucket,
-      path: values.path?.value ?? '',
+      path: joinedPath(values.path?.value ?? ''),
       ...withoutUnset({ accountName: account, endpoint }),
       ...credentialsOf(credentials),
       ...transportOf(values),

@@ -70,3 +70,10 @@ export const cleanURLPath = (path: string): string => posix.normalize(path).repl
 
 /** The same as a prefix of stores that join paths, where `.` is nothing. */
 export const prefixOf = (path: string): string => cleanURLPath(path).replace(/^\.$/, '');
+
+/** A prefix of such stores as the original joins it: a slash in front stays. */
+export const joinedPath = (path: string): string =>
+  posix
+    .normalize(path)
+    .replace(/(?<=.)\/$/, '')
+    .replace(/^\.$/, '');

@@ -4,7 +4,7 @@ import type { GCSStoreSpec } from '../../storage/spec.ts';
 import { absolutePath } from '../paths.ts';
 import type { SectionSpec } from '../schema.ts';
 import { bucketName } from './bucket.ts';
-import { describeTransport, prefixOf, readEndpoint, TRANSPORT_KEYS, transportOf, withoutUnset } from './common.ts';
+import { describeTransport, joinedPath, prefixOf, readEndpoint, TRANSPORT_KEYS, transportOf, withoutUnset } from './common.ts';
 import { defineStore } from './kind.ts';
 
 const KEYS = {
@@ -28,7 +28,7 @@ export const GS = defineStore<typeof KEYS, GCSStoreSpec>({
     return {
       type: 'gs',
       bucket,
-      path: values.path?.value ?? '',
+      path: joinedPath(values.path?.value ?? ''),
       ...withoutUnset({
         endpoint: readEndpoint(values.endpoint, context),
         projectID: values.project?.value,

@@ -8,7 +8,7 @@ import { LATEST } from '../../engine/restore/target.ts';
 import { ProblemLog } from '../../engine/upload/failures.ts';
 import { type DatedReplica, destinationAt, listDestinations, removeDestination } from '../../replica/dated.ts';
 import type { Replica } from '../../replica/replica.ts';
-import type { StoreSpec } from '../../storage/spec.ts';
+import { destinationText, type StoreSpec } from '../../storage/spec.ts';
 import type { ScheduledTask } from '../schedule/scheduler.ts';
 import type { Companion, CompanionContext } from './companion.ts';
 
@@ -63,7 +63,10 @@ class DatedCompanion implements Companion {
     const { database, replica, clock, log } = this.#context;
     const next = destinationAt(this.#dated, clock.now());
     if (next.path !== this.#dated.store.path) {
-      log.log('info', 'the date has changed: going on at a new destination', { from: this.#dated.store.path, to: next.path });
+      log.log('info', 'the date has changed: going on at a new destination', {
+        from: destinationText(this.#dated.store),
+        to: destinationText(next),
+      });
       // Not waited for: it ends with stopping this very companion.
       void database.moveReplica(replica, { ...replica.settings, store: next });
       return;
@@ -85,14 +88,17 @@ class DatedCompanion implements Companion {
     if (maintenance?.deletes !== true) return;
     const oldest = clock.now() - maintenance.snapshotRetentionMs;
     let isNewerRestorable = false;
-    for (const store of await listDestinations(this.#dated)) {
+    for (const store of await listDestinations(this.#dated, signal)) {
       const isCurrent = store.path === this.#dated.store.path;
       const opened = isCurrent ? replica.replica : await this.#open(store);
       try {
         const files = await listCatalogue(opened, { signal });
         if (!isCurrent && isNewerRestorable && newestTime(files) < oldest) {
           await removeDestination(opened, { ...this.#dated, store }, signal);
-          log.log('info', 'removed a dated destination that is past its retention', { destination: store.path, files: files.length });
+          log.log('info', 'removed a dated destination that is past its retention', {
+            destination: destinationText(store),
+            files: files.length,
+          });
         } else isNewerRestorable ||= isRestorable(files);
       } finally {
         if (!isCurrent) await opened.close();

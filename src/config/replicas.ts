@@ -29,7 +29,7 @@ export function resolveReplicas(
   const taken = new Set<string>();
   return nodes.flatMap((node) => {
     const values = readSection(node, REPLICA_KEYS, findings);
-    const ageIdentities = resolveAge(values.age ?? top.age, env, findings);
+    const { identities: ageIdentities, encryption } = resolveAge(values.age ?? top.age, env, findings);
     const found = resolveDestination(values, top, { env, findings, at: node.at });
     if (found === undefined) return [];
     const { store, dated } = found;
@@ -38,7 +38,7 @@ export function resolveReplicas(
     return [
       {
         settings: {
-          ...replicaSettings(name, store, values, top, env),
+          ...replicaSettings(name, encryption === undefined ? store : { ...store, encryption }, values, top, env),
           ...care,
           ...(dated === undefined ? {} : { dated }),
           ...(ageIdentities.length === 0 ? {} : { ageIdentities }),

@@ -113,7 +113,7 @@ const BACKLOG_KEYS = {
 const SHARED_REPLICA_KEYS = {
   'sync-interval': { kind: 'duration', default: '1s', least: positive, doc: 'Least distance between two upload rounds.' },
   'max-sync-ltx-files': { kind: 'int', default: '256', doc: 'Files per upload round; 0 or less for no bound.' },
-  age: { kind: 'any', doc: 'identities that open encrypted data of version 0.3; recipients are not available in this version.' },
+  age: { kind: 'any', doc: '`recipients` the files are encrypted for, `identities` that open them; lists of age keys, or of files.' },
   'auto-recover': { kind: 'bool', default: 'false', doc: 'Resets the local state by itself when it is damaged beyond repair.' },
   levels: {
     kind: 'sections',

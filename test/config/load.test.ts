@@ -402,7 +402,7 @@ describe('errors', () => {
     [
       'age, which must never become plain text',
       `${DB}      age: {recipients: [age1x]}\n`,
-      /^c\.yml:5:\d+: dbs\[0\]\.replica\.age\.recipients: age encryption is not available in this version/,
+      /^c\.yml:5:\d+: dbs\[0\]\.replica\.age\.recipients\[0\]: this age recipient is mistyped or cut/,
     ],
     [
       'a date without a year',

@@ -13,6 +13,7 @@ const OPENERS: Openers = {
   s3: async (spec) => new (await import('./s3/store.ts')).S3Store(spec),
   abs: async (spec) => new (await import('./abs/abs.ts')).AzureStore(spec),
   nats: async (spec) => new (await import('./nats/nats.ts')).NATSStore(spec),
+  gs: async (spec) => new (await import('./gs/gs.ts')).GCSStore(spec),
 };
 
 /** The types of store there are. */

@@ -43,7 +43,7 @@ export class Conditions {
   async run<T>(key: string, { ifAbsent = false, ifMatch }: PutOptions, put: (condition: Condition) => Promise<T>): Promise<T> {
     if (!ifAbsent && ifMatch === undefined) return put({});
     try {
-      return ifMatch === undefined ? await put({ IfNoneMatch: '*' }) : await this.#replace(ifMatch, put);
+      return ifMatch === undefined ? await decided(() => put({ IfNoneMatch: '*' })) : await this.#replace(ifMatch, put);
     } catch (error) {
       if (hasCode(error, 'NOT_SUPPORTED')) {
         this.#refused = true;
@@ -61,7 +61,7 @@ export class Conditions {
   async #replace<T>(tag: string, put: (condition: Condition) => Promise<T>): Promise<T> {
     for (const form of this.#form === undefined ? (['quoted', 'bare'] as const) : [this.#form]) {
       try {
-        const done = await put({ IfMatch: form === 'quoted' ? `"${tag}"` : tag });
+        const done = await decided(() => put({ IfMatch: form === 'quoted' ? `"${tag}"` : tag }));
         this.#form = form;
         return done;
       } catch (error) {
@@ -75,5 +75,21 @@ export class Conditions {
     return new LitestreamError('NOT_SUPPORTED', `cannot write ${key} under a condition: ${this.#provider.name} has no such put`, {
       ...(cause === undefined ? {} : { cause }),
     });
+  }
+}
+
+/** Words for "two conditional writes met"; the last is what a RADOS Gateway has to say to the loser. */
+const CONFLICTS: ReadonlySet<unknown> = new Set(['ConditionalRequestConflict', 'OperationAborted', 'UnknownError']);
+const CONFLICT_ATTEMPTS = 3;
+
+/** Asks again until the service has made up its mind: the condition makes repeating safe. */
+async function decided<T>(put: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await put();
+    } catch (error) {
+      const conflict = hasCode(error, 'STORAGE_UNAVAILABLE') && CONFLICTS.has(error.details?.provider);
+      if (!conflict || attempt >= CONFLICT_ATTEMPTS) throw error;
+    }
   }
 }

@@ -21,6 +21,8 @@ type Row = readonly [ErrorCode, hint?: string | undefined];
 const DENIED = 'Allow s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject and s3:DeleteObject on its objects.';
 const KEYS = 'Check the access key and the secret; a rotation is noticed without a restart where they come from a file or a role.';
 const CLOCK = "This machine's clock and the service's differ: set the clock (NTP).";
+const REFUSED =
+  'The service does not take a setting: check server-side-encryption, storage-class, sse-customer-key and the region of this replica.';
 const ROOM = 'Free space at the destination or raise its quota; replication goes on by itself.';
 
 /** By the service's own word for the error. */
@@ -80,6 +82,10 @@ const BY_NAME: Readonly<Record<string, Row>> = {
   XAmzStorageFull: ['STORAGE_FULL', ROOM],
   TooManyBuckets: ['STORAGE_FULL', ROOM],
   InvalidStorageClass: ['CONFIG_INVALID', 'Choose a storage class this service has, or none.'],
+  InvalidRequest: ['CONFIG_INVALID', REFUSED],
+  InvalidArgument: ['CONFIG_INVALID', REFUSED],
+  InvalidEncryptionAlgorithmError: ['CONFIG_INVALID', REFUSED],
+  ServerSideEncryptionConfigurationNotFoundError: ['CONFIG_INVALID', REFUSED],
   InvalidBucketName: ['CONFIG_INVALID', 'Check the name of the bucket.'],
   'KMS.DisabledException': ['ACCESS_DENIED', 'Enable the KMS key.'],
   'KMS.NotFoundException': ['CONFIG_INVALID', 'There is no such KMS key in the region of the bucket.'],

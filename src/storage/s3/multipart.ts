@@ -120,14 +120,18 @@ class Upload {
     return repeated(this.#place, signal, async () => {
       attempts += 1;
       try {
-        const { ETag } = await conditions.run(key, options, (condition) =>
+        const answer = await conditions.run(key, options, (condition) =>
           session.call({ operation: 'put', key, signal }, (client, http) =>
             client.send(new CompleteMultipartUploadCommand({ ...input, ...condition }), http),
           ),
         );
-        const tag = tagOf(ETag);
-        if (tag === undefined) throw session.unintelligible({ operation: 'put', key }, 'it tells no ETag');
-        return tag;
+        const told = tagOf(answer.ETag);
+        if (told !== undefined) return told;
+        if (answer.Key === undefined && answer.Location === undefined) {
+          throw session.unintelligible({ operation: 'put', key }, 'the end of an upload without a name');
+        }
+        // A RADOS Gateway leaves the ETag empty here.
+        return await tagOfStored(this.#place, size, signal);
       } catch (error) {
         // The answer to an earlier attempt was lost, and it had done its work.
         if (attempts > 1 && isEnded(error) && (await isStored(this.#place, parts, size))) return expectedTag(parts) ?? '';
@@ -229,6 +233,13 @@ async function checkBeforehand(place: UploadPlace, { ifAbsent = false, ifMatch, 
 }
 
 const isEnded = (error: unknown): boolean => error instanceof LitestreamError && error.details?.provider === 'NoSuchUpload';
+
+/** The tag of what has just been completed. */
+async function tagOfStored(place: ObjectPlace, size: number, signal: AbortSignal): Promise<string> {
+  const info = await statObject(place, { signal });
+  if (info.size === size && info.tag !== undefined) return info.tag;
+  throw place.session.unintelligible({ operation: 'put', key: place.key }, `${info.size} bytes stand where ${size} were put`);
+}
 
 /** Whether the object is the one these parts make, as far as its ETag tells. */
 async function isStored(place: ObjectPlace, parts: readonly CompletedPart[], size: number): Promise<boolean> {

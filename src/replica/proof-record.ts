@@ -61,8 +61,13 @@ export function addProof(record: ProofRecord | undefined, replica: string, proof
   };
 }
 
-/** UTF-8 JSON. */
-export function encodeProofRecord({ replica, latest, lastPassed, standing }: ProofRecord): Uint8Array {
+/**
+ * UTF-8 JSON.
+ *
+ * @param discreet of an encrypted replica: what SQLite says of a damaged database names its tables, and stays out.
+ */
+export function encodeProofRecord({ replica, latest, lastPassed, standing }: ProofRecord, { discreet = false } = {}): Uint8Array {
+  const toJSON = (proof: Proof) => fieldsOf(discreet ? { ...proof, reasons: proof.reasons.map(withoutDetail) } : proof);
   const text = JSON.stringify(
     {
       version: VERSION,
@@ -97,7 +102,10 @@ export function decodeProofRecord(bytes: Uint8Array, now: number): ProofRecord |
   }
 }
 
-function toJSON({ outcome, txid, at, durationMs, reasons, pageSet, compared, tool }: Proof): Record<string, unknown> {
+/** The sentence up to its colon. */
+const withoutDetail = (reason: string): string => (reason.includes(': ') ? `${reason.slice(0, reason.indexOf(': '))}.` : reason);
+
+function fieldsOf({ outcome, txid, at, durationMs, reasons, pageSet, compared, tool }: Proof): Record<string, unknown> {
   return {
     outcome,
     ...(txid === undefined ? {} : { txid: formatTXID(txid) }),

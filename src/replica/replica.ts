@@ -45,6 +45,8 @@ export class Replica {
   readonly #encryption: Encryption | undefined;
   /** Undefined for a reader with identities until the first file was seen: it takes either form, but never both. */
   #form: 'plain' | 'encrypted' | undefined;
+  /** Listed with a time that is not theirs: copied without their metadata. */
+  readonly #timeLost = new WeakSet<FileInfo>();
   #guard: WriteGuard = () => {};
   #ended: LitestreamError | undefined;
 
@@ -59,6 +61,11 @@ export class Replica {
     this.#encryption = encryption;
     if (encryption === undefined) this.#form = 'plain';
     else if (encryption.sealing !== undefined) this.#form = 'encrypted';
+  }
+
+  /** Nothing that stands there may tell what is in the database. */
+  get isEncrypted(): boolean {
+    return this.#form === 'encrypted';
   }
 
   /** False where files are encrypted and no identity is there to read them: a host that only writes. */
@@ -98,7 +105,6 @@ export class Replica {
     const files = this.#listed(level, seek, signal);
     if (!exactTimes) return yield* files;
     if (this.store.localPath !== undefined && this.#encryption === undefined) return yield* this.#withLocalTimes(files);
-    if (this.store.capabilities.timestamps === 'listing' && this.store.localPath === undefined) return yield* files;
     let batch: FileInfo[] = [];
     for await (const file of files) {
       batch.push(file);
@@ -244,7 +250,7 @@ export class Replica {
     // Every name from `seek` on is longer than the bare TXID and so comes after it.
     const start = seek === NO_TXID ? {} : { after: prefix + formatTXID(seek) };
     let last = '';
-    for await (const { key, size, createdAt } of this.store.list(prefix, { ...start, signal })) {
+    for await (const { key, size, createdAt, exactTime } of this.store.list(prefix, { ...start, signal })) {
       if (key === last) continue;
       // Everything above goes by the order, and a listing that breaks off is taken up behind its last key.
       if (compareKeys(key, last) < 0) throw disordered(this.store.destination, last, key);
@@ -254,7 +260,9 @@ export class Replica {
       const range = parseLTXName(isEncrypted ? name.slice(0, -ENCRYPTED_SUFFIX.length) : name);
       if (range === undefined) continue;
       this.#expectForm(isEncrypted ? 'encrypted' : 'plain', key);
-      yield { level, ...range, size, createdAt };
+      const file = { level, ...range, size, createdAt };
+      if (exactTime === false) this.#timeLost.add(file);
+      yield file;
     }
   }
 
@@ -274,7 +282,12 @@ export class Replica {
     if (this.#form === 'encrypted') return this.#encryptedTime(file, signal);
     const path = this.localPath(file);
     if (path !== undefined) return localTime(path) ?? file.createdAt;
-    if (this.store.capabilities.timestamps === 'stat') return (await this.store.stat(this.key(file.level, file), { signal })).createdAt;
+    const { timestamps } = this.store.capabilities;
+    if (timestamps === 'listing' && !this.#timeLost.has(file)) return file.createdAt;
+    if (timestamps === 'stat') {
+      const { createdAt, exactTime } = await this.store.stat(this.key(file.level, file), { signal });
+      if (exactTime !== false) return createdAt;
+    }
     return decodeHeader(await this.read(file, { length: LTX_HEADER_SIZE, signal })).timestamp;
   }
 
@@ -297,7 +310,7 @@ export class Replica {
     return this.#encryption.files;
   }
 
-  /** Plain and encrypted files never stand side by side: the one would be invisible to whoever reads the other (decisions 15 and 29). */
+  /** Plain and encrypted files never stand side by side: the one would be invisible to whoever reads the other (decision 74). */
   #expectForm(form: 'plain' | 'encrypted', key: string): void {
     this.#form ??= form;
     if (form === this.#form) return;

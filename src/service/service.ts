@@ -26,6 +26,8 @@ export interface CompanionFacts {
     readonly expiresAt?: number;
   };
   readonly mirror?: { readonly path: string; readonly txid?: TXID; readonly at?: number };
+  /** What cannot be done here for want of an identity, as a sentence. */
+  readonly writeOnly?: string;
   readonly troubles?: readonly CompanionTrouble[];
   /** For how long a change has certainly been waiting for this replica, by the monotonic clock, seconds. */
   readonly waitingSeconds?: number;

@@ -17,7 +17,7 @@ export interface TransportSettings {
   readonly operations?: number;
 }
 
-/** age encryption of every file (decision 15): names end in `.ltx.age`. */
+/** age encryption of every file (decision 74): names end in `.ltx.age`. */
 export interface EncryptionSettings {
   /** age recipients (`age1…`, or lines of an SSH public key where age takes them); none for a reader. */
   readonly recipients: readonly string[];

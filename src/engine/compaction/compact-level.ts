@@ -13,6 +13,8 @@ import { refillHole } from './refill-hole.ts';
 export interface CompactTools extends MergeTools {
   /** Files whose content was found damaged: they count as absent. */
   readonly damaged: ReadonlySet<string>;
+  /** Files that cannot be read here count as absent, too; absent: all can. */
+  readonly isReadable?: (file: FileInfo) => boolean;
   /** The interval of the level, ms: what lies further apart was written before and after a pause, and stays apart. */
   readonly intervalMs?: number;
   /** Told of each new file as soon as it is there. */
@@ -91,7 +93,8 @@ async function planWithAll(level: Level, tools: CompactTools): Promise<{ readonl
 const pauseOf = ({ intervalMs }: CompactTools): { readonly pauseMs?: number } =>
   intervalMs === undefined ? {} : { pauseMs: Math.max(intervalMs, LEAST_PAUSE_MS) };
 
-const sound = (files: readonly FileInfo[], { damaged }: CompactTools): FileInfo[] => files.filter((file) => !damaged.has(fileKey(file)));
+const sound = (files: readonly FileInfo[], { damaged, isReadable = () => true }: CompactTools): FileInfo[] =>
+  files.filter((file) => !damaged.has(fileKey(file)) && isReadable(file));
 
 interface Done {
   readonly end?: TXID;

@@ -34,10 +34,11 @@ export async function bringInputs(files: readonly FileInfo[], tools: InputTools)
   const places = new Semaphore(PARALLEL);
   const failed = new AbortController();
   const signal = AbortSignal.any([tools.signal, failed.signal]);
-  const bring = async (file: FileInfo): Promise<MergeInputFile> => {
+  const bring = async (file: FileInfo, input: number): Promise<MergeInputFile> => {
     try {
       return await places.run(async () => ({ ...rangeOf(file), path: await pathOf(file, { ...tools, signal }) }), signal);
-    } catch (error) {
+    } catch (thrown) {
+      const error = hasCode(thrown, 'IDENTITY_REQUIRED') ? unreadable(thrown, input) : thrown;
       failed.abort(error);
       throw error;
     }
@@ -46,6 +47,14 @@ export async function bringInputs(files: readonly FileInfo[], tools: InputTools)
   if (failed.signal.aborted) throw failed.signal.reason;
   return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
 }
+
+/** Says which one it is: whoever merges can do without it, as without a damaged one. */
+const unreadable = (cause: LitestreamError, input: number): LitestreamError =>
+  new LitestreamError('IDENTITY_REQUIRED', `merging: ${cause.message}`, {
+    cause,
+    details: { input },
+    ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+  });
 
 const rangeOf = ({ minTXID, maxTXID }: FileInfo) => ({ minTXID, maxTXID });
 

@@ -50,7 +50,7 @@ export class PageSizes {
       try {
         return decodeHeader(await this.#replica.read(newest, { length: LTX_HEADER_SIZE, signal })).pageSize;
       } catch (error) {
-        if (hasCode(error, 'OBJECT_NOT_FOUND') || hasCode(error, 'LTX_INVALID')) return undefined; // said by whoever needs the file
+        if (hasCode(error, 'OBJECT_NOT_FOUND') || hasCode(error, 'LTX_INVALID') || hasCode(error, 'IDENTITY_REQUIRED')) return undefined; // said by whoever needs the file
         throw error;
       }
     }

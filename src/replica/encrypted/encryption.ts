@@ -110,7 +110,7 @@ export const noRecipients = (destination: string): LitestreamError =>
     },
   );
 
-/** Plain files where encrypted ones belong (decision 29). */
+/** Plain files where encrypted ones belong (decision 74). */
 export const plainAmongEncrypted = (destination: string, key: string): LitestreamError =>
   new LitestreamError('NOT_SUPPORTED', `the replica at ${destination} is to be encrypted, but holds plain files: ${key}`, {
     hint: 'Give the encrypted replica a destination of its own, or take age.recipients away to go on in plain. If another program writes there, stop it and remove its files.',

@@ -2,7 +2,7 @@
 
 import { orAbort } from '../../base/abortable.ts';
 import { type ErrorCode, hasCode, LitestreamError } from '../../base/errors.ts';
-import { type Compacted, compactLevel } from '../../engine/compaction/compact-level.ts';
+import { type Compacted, type CompactTools, compactLevel } from '../../engine/compaction/compact-level.ts';
 import { checkLevel, type Inconsistency } from '../../engine/compaction/level-check.ts';
 import { isRecent } from '../../engine/compaction/merge-plan.ts';
 import { mergeSnapshot } from '../../engine/compaction/merge-snapshot.ts';
@@ -59,7 +59,7 @@ export class Compactor {
    * @returns true when a file was made; there may be more to do.
    */
   async level({ level, intervalMs }: LevelSettings, isForced: boolean, signal: AbortSignal): Promise<boolean> {
-    if (this.#position === NO_TXID) return false;
+    if (this.#position === NO_TXID || !this.canMerge(level)) return false;
     const source = level === 1 ? this.#position : this.ledger.end((level - 1) as Level);
     if (source !== undefined && this.ledger.isSettled(level, source)) return false;
     const newest = await this.#newest(level, signal);
@@ -98,6 +98,11 @@ export class Compactor {
     return engine.state === 'starting' && this.#context.clock.now() - engine.since < OPENING_MS;
   }
 
+  /** Without an identity only what is in the local log can be read. */
+  canMerge(level: Level): boolean {
+    return level === 1 || this.#context.replica.replica.canRead;
+  }
+
   async listAll(signal: AbortSignal): Promise<FileInfo[]> {
     return listCatalogue(this.#context.replica.replica, { signal });
   }
@@ -120,11 +125,18 @@ export class Compactor {
     const done = await compactLevel(level, this.ledger.newest(level), {
       ...this.#tools(signal),
       damaged: this.#damaged,
+      ...(await this.#readable()),
       ...this.#intervalOf(level),
       onMerged: (merged) => this.#merged(merged),
     });
     if (done.damage !== undefined) this.#damaged.add(fileKey(done.damage.file));
     return done;
+  }
+
+  async #readable(): Promise<Pick<CompactTools, 'isReadable'>> {
+    if (this.#context.replica.replica.canRead) return {};
+    const here = new Set((await this.#context.local.list()).map(({ txid }) => txid));
+    return { isReadable: ({ level, minTXID, maxTXID }) => level > 0 || (minTXID === maxTXID && here.has(maxTXID)) };
   }
 
   #intervalOf(level: Level): { readonly intervalMs?: number } {
@@ -161,7 +173,7 @@ export class Compactor {
 
   /** The newest snapshot is older than what was merged last, and its page size is another one. */
   async #hasOtherPages(signal: AbortSignal): Promise<boolean> {
-    if (this.#pageSize === undefined) return false;
+    if (this.#pageSize === undefined || !this.#context.replica.replica.canRead) return false;
     const newest = await this.#newest(SNAPSHOT_LEVEL, signal);
     if (newest === undefined || newest.maxTXID >= (this.ledger.end(1) ?? NO_TXID)) return false;
     return (await this.#pageSizeOf(newest, signal)) !== this.#pageSize;
@@ -177,7 +189,8 @@ export class Compactor {
 
   /** @param wakes a cold database is opened for it: what the replica holds does not do. */
   async #putSnapshot(signal: AbortSignal, wakes: boolean): Promise<void> {
-    const file = (await this.#liveSnapshot(signal, wakes)) ?? (await this.#mergedSnapshot(signal));
+    const { canRead } = this.#context.replica.replica;
+    const file = (await this.#liveSnapshot(signal, wakes || !canRead)) ?? (canRead ? await this.#mergedSnapshot(signal) : undefined);
     if (file === undefined) return;
     this.#added(file);
     this.#context.count('snapshots');

@@ -141,12 +141,14 @@ export class Maintenance implements Companion {
 
   #plan(): Work[] {
     const { levels, snapshotIntervalMs, retentionCheckMs, level0CheckMs, level0RetentionMs, deletes, validationMs } = this.#settings;
-    const works: Work[] = levels.map((settings) => ({
-      of: `compaction of level ${settings.level}`,
-      intervalMs: settings.intervalMs,
-      budget: 'compaction',
-      run: (isForced, signal) => this.#compact(settings, isForced, signal),
-    }));
+    const works: Work[] = levels
+      .filter(({ level }) => this.#compactor.canMerge(level))
+      .map((settings) => ({
+        of: `compaction of level ${settings.level}`,
+        intervalMs: settings.intervalMs,
+        budget: 'compaction',
+        run: (isForced, signal) => this.#compact(settings, isForced, signal),
+      }));
     works.push({
       of: SNAPSHOT,
       intervalMs: snapshotIntervalMs,

@@ -109,7 +109,8 @@ class ProofCompanion implements Companion {
     const { database, replica } = this.#with;
     const { engine } = await database.status();
     if (engine.txid === NO_TXID && (replica.position ?? NO_TXID) === NO_TXID) return; // there is nothing yet
-    const before = this.#ledger.record?.latest.outcome;
+    const last = this.#ledger.record?.latest;
+    const before = last?.outcome;
     const known = await this.#unchanged();
     if (known !== undefined && before === 'passed' && this.#isFresh(known)) return;
     const proof = await this.#prove(known, signal);
@@ -117,7 +118,8 @@ class ProofCompanion implements Companion {
     this.#repeats = proof.outcome === 'passed' ? 0 : this.#repeats + 1;
     await this.#ledger.add(proof, { keep: true, signal });
     this.#with.count(COUNTS[proof.outcome]);
-    this.#tell(proof, before);
+    // A host without an identity would say the same every time.
+    if (proof.outcome !== 'inconclusive' || proof.reasons.join() !== last?.reasons.join()) this.#tell(proof, before);
   }
 
   #isFresh({ at }: Proof): boolean {

@@ -62,7 +62,7 @@ export class ProofLedger {
     try {
       // What an earlier process has shown must not be lost.
       await this.load(signal);
-      const bytes = encodeProofRecord(this.#record);
+      const bytes = encodeProofRecord(this.#record, { discreet: this.#replica.isEncrypted });
       const what = `writing the proof record of ${this.#replica.store.destination}`;
       await limited({ clock: this.#clock, ms: CALL_LIMIT, what, signal }, (call) =>
         this.#replica.writeAux(PROOF_RECORD_NAME, bytes, { signal: call }),

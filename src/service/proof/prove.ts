@@ -100,8 +100,9 @@ async function verify(request: ProveRequest, sums: PageSums | undefined, tools: 
     checkFreeSpace(join(scratch, 'copy'), sizeOf(request.database.path));
     return await tools.runJob('verify', job, { signal, ...(onProgress === undefined ? {} : { onProgress }) });
   } catch (error) {
+    if (hasCode(error, 'IDENTITY_REQUIRED')) return unmade(`no identity: ${error.message}`, clock.monotonic() - start);
     if (!hasCode(error, 'DISK_FULL')) throw error;
-    return noRoom(error.message, clock.monotonic() - start);
+    return unmade(`there is no room for a copy to check: ${error.message}`, clock.monotonic() - start);
   } finally {
     release();
   }
@@ -118,11 +119,12 @@ const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false 
 
 const NAMES: readonly Check['name'][] = ['chain', 'checksums', 'integrity', 'pages'];
 
-function noRoom(message: string, durationMs: number): VerifyResult {
+/** Nothing is known of the replica. */
+function unmade(reason: string, durationMs: number): VerifyResult {
   return {
     outcome: 'inconclusive',
     checks: NAMES.map((name) => ({ name, outcome: 'inconclusive', detail: 'not reached' })),
-    reason: `there is no room for a copy to check: ${message}`,
+    reason,
     filesRead: 0,
     bytesRead: 0,
     durationMs,

@@ -8,6 +8,7 @@ import type { Daemon } from '../cli/door.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Control } from '../control/control.ts';
 import { createLocalControl } from '../control/local-control.ts';
+import type { WorldParts } from '../control/world.ts';
 import { nodeDisk } from '../engine/restore/disk.ts';
 import { sweepRestores } from '../engine/restore/restore.ts';
 import { startMetricsServer } from '../http/metrics-server.ts';
@@ -23,16 +24,18 @@ import { Metrics } from '../service/metrics/metrics.ts';
 import { proofCompanion } from '../service/proof/companion.ts';
 import { ProofLedgers } from '../service/proof/ledger.ts';
 import { Replication } from '../service/replication.ts';
+import type { RequestFacts } from '../service/requests/ledger.ts';
 import { WheelScheduler } from '../service/schedule/wheel-scheduler.ts';
+import { type StartCheck, StartChecks } from '../service/start-check/start-checks.ts';
 import { VERSION } from '../version.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
-import { runJob } from '../workers/job-host.ts';
 import { announcedDirectories } from './announced.ts';
 import { auditLogOf } from './audit-log.ts';
 import { type Cold, makeCold } from './cold.ts';
 import { COMPANIONS } from './companions.ts';
 import { likeDatabase } from './file-modes.ts';
 import { withLostMembers } from './lost-members.ts';
+import { type CountedRequests, countRequests } from './requests.ts';
 import { restoreMissing } from './restore-missing.ts';
 import { sealingOf } from './sealing.ts';
 import { worldFrom } from './world.ts';
@@ -66,13 +69,17 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   undo.push(() => cold.close());
   const socketPath = makeSocketPath();
   const proofs = new ProofLedgers(systemClock, log, VERSION);
+  const requests = countRequests(metrics);
   const replication = await Replication.create(
     await withLostMembers(settings, log),
-    replicationOptions(settings, log, metrics, pool, socketPath, proofs, cold),
+    replicationOptions(settings, log, metrics, pool, socketPath, proofs, cold, requests),
   );
   const now = AbortSignal.abort(new LitestreamError('CANCELLED', 'start-up was interrupted'));
   undo.push(() => replication.stop({ deadlineMs: 0, retryMs: 0, signal: now }));
-  const control = createLocalControl(worldFrom(settings, log, replication, true, proofs));
+  const checks = new StartChecks(replication.databases, replication.entries, { clock: systemClock, log });
+  const observations: WorldParts['observations'] = (db, replica) => observed(requests.book.of(db, replica), checks.of(db, replica));
+  const { runJob } = requests;
+  const control = createLocalControl(worldFrom(settings, log, replication, true, { proofs, runJob, observations }));
   undo.push(() => control.close());
 
   // Listeners first: a taken port is found before anything is opened.
@@ -89,15 +96,20 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   undo.push(async () => directories.stop());
   replication.watched = () => directories.status();
 
+  if (settings.strict) await checks.requireAll(signal);
   replication.start();
   await replication.settle(SETTLE_PATIENCE, signal);
   directories.start();
+  const looking = new AbortController();
+  const looked = checks.run(looking.signal);
 
   let stopping: ReturnType<Daemon['stop']> | undefined;
   const stop = async () => {
     // No door that fails to close, or takes its time, may come between the last commits and the replica.
     const doors = close(log, [mcp, metricsServer]);
     directories.stop();
+    looking.abort(new LitestreamError('CANCELLED', 'the daemon stops'));
+    await looked;
     const left = await replication.stop(limits);
     await doors;
     for (const part of [socket, control, pool, cold]) await close(log, [part]);
@@ -151,6 +163,7 @@ function replicationOptions(
   socketPath: string,
   proofs: ProofLedgers,
   cold: Cold,
+  requests: CountedRequests,
 ): Parameters<typeof Replication.create>[1] {
   return {
     clock: systemClock,
@@ -159,20 +172,29 @@ function replicationOptions(
     openEngine: (database, { floor }, listener) => pool.pick().open(database, { floor, socketPath, sharedId: cold.sharedId }, listener),
     openReplica: ({ store, name }, { path, metaPath }) =>
       openReplica(likeDatabase(store, path), {
+        log: log.with({ db: path, replica: name }),
         sealing: sealingOf({ name }, { metaPath }),
-        meter: (operation) => metrics.storeOperation(operation),
+        ...requests.book.counting(path, name, store),
       }),
     restoreMissing: (entry, abort) => restoreMissing(entry, log, abort),
     onEngineEvent: (path, event) => metrics.engineEvent(path, event),
     onUploadFailed: (path, replica, code) => metrics.uploadFailed(path, replica, code),
-    onRemoved: () => metrics.databaseRemoved(),
+    onRemoved: (path) => {
+      requests.book.forget(path);
+      metrics.databaseRemoved();
+    },
     scheduler: new WheelScheduler(systemClock, log),
-    runJob,
+    runJob: requests.runJob,
     cold: cold.support,
     companions: [...COMPANIONS, proofCompanion(proofs)],
     onCount: (path, replica, what, amount) => metrics.count(path, replica, what, amount),
   };
 }
+
+const observed = (requests: RequestFacts | undefined, check: StartCheck | undefined) => ({
+  ...(requests === undefined ? {} : { requests }),
+  ...(check === undefined ? {} : { check }),
+});
 
 /** The private socket. A stdio MCP server that attaches here has the rights of its token, as over HTTP. */
 async function startSocket(

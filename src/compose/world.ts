@@ -4,10 +4,9 @@ import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Settings } from '../config/settings.ts';
 import { AuditFile } from '../control/audit.ts';
-import { makeWorld, type World } from '../control/world.ts';
+import { makeWorld, type World, type WorldParts } from '../control/world.ts';
 import { openReplica } from '../replica/open.ts';
 import type { DatabaseEntry } from '../service/options.ts';
-import type { ProofLedgers } from '../service/proof/ledger.ts';
 import type { ReplicationService } from '../service/service.ts';
 import { sqliteVersion } from '../sqlite/library.ts';
 import { VERSION } from '../version.ts';
@@ -29,12 +28,15 @@ const lazySendTail =
 /** The running service with what it was made from. */
 type RunningSet = ReplicationService & { readonly entries: readonly DatabaseEntry[] };
 
+/** What a daemon has of its own. */
+type Running = Pick<WorldParts, 'proofs' | 'observations'> & Partial<Pick<WorldParts, 'runJob'>>;
+
 /**
  * @param service absent beside a daemon or without one.
  * @param models AI clients may call: then there is an audit log even if none is configured. A person who restores after a disaster must not
  * be stopped by a directory that is gone.
  */
-export function worldFrom(settings: Settings, log: Logger, service: RunningSet | undefined, models: boolean, proofs?: ProofLedgers): World {
+export function worldFrom(settings: Settings, log: Logger, service: RunningSet | undefined, models: boolean, running: Running = {}): World {
   const auditLog = models ? auditLogOf(settings).auditLog : settings.mcp.auditLog;
   return makeWorld({
     version: VERSION,
@@ -53,7 +55,7 @@ export function worldFrom(settings: Settings, log: Logger, service: RunningSet |
     sqliteVersion: sqliteVersion(),
     protocol: PROTOCOL,
     ...(service === undefined && !models && settings.configPath !== undefined ? { sendTail: lazySendTail(log) } : {}),
-    ...(proofs === undefined ? {} : { proofs }),
+    ...running,
     ...(auditLog === undefined ? {} : { audit: new AuditFile(auditLog).write }),
   });
 }

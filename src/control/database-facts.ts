@@ -5,7 +5,9 @@ import { errorToData, LitestreamError } from '../base/errors.ts';
 import { redact } from '../base/redact.ts';
 import { NO_TXID, type TXID } from '../formats/ltx/txid.ts';
 import type { DatabaseEntry } from '../service/options.ts';
+import type { RequestFacts } from '../service/requests/ledger.ts';
 import type { DatabaseHandle, DatabaseState, ProofFacts, ReplicaStatus } from '../service/service.ts';
+import type { StartCheck } from '../service/start-check/start-checks.ts';
 import { fileTime, type LocalFacts, type LocalFile, readLocalFacts } from './local-files.ts';
 import { handleOf } from './lookup.ts';
 import { proofOf } from './proofs.ts';
@@ -36,6 +38,8 @@ export interface ReplicaFacts {
   readonly mirror?: ReplicaStatus['mirror'];
   readonly maintenance?: ReplicaStatus['maintenance'];
   readonly troubles?: ReplicaStatus['troubles'];
+  readonly requests?: RequestFacts;
+  readonly check?: StartCheck;
 }
 
 export interface DatabaseFacts {
@@ -89,7 +93,11 @@ async function factsFromService(world: World, entry: DatabaseEntry, handle: Data
       ...(lastCheckpoint === undefined ? {} : { lastAt: lastCheckpoint.at, mode: lastCheckpoint.mode }),
       worstWriteLockMs: engine.worstWriteLockMs,
     },
-    replicas: replicas.map((replica) => ({ ...proofFacts(world, handle, replica.name), ...replicaFacts(replica) })),
+    replicas: replicas.map((replica) => ({
+      ...proofFacts(world, handle, replica.name),
+      ...world.observations?.(entry.settings.path, replica.name),
+      ...replicaFacts(replica),
+    })),
   };
 }
 

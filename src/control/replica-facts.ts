@@ -6,13 +6,15 @@ import type { ReplicaFacts } from './database-facts.ts';
 import { formatInstant } from './moment.ts';
 import { proofOut } from './proofs.ts';
 
-export function describeCompanions({ proof, lease, mirror, maintenance, troubles }: ReplicaFacts) {
+export function describeCompanions({ proof, lease, mirror, maintenance, troubles, requests, check }: ReplicaFacts) {
   return {
     ...(proof === undefined ? {} : { proof: proofOut(proof) }),
     ...(lease === undefined ? {} : { lease: describeLease(lease) }),
     ...(mirror === undefined ? {} : { mirror: describeMirror(mirror) }),
     ...(maintenance === undefined ? {} : { maintenance: describeMaintenance(maintenance) }),
     ...(troubles === undefined ? {} : { troubles: troubles.map(describeTrouble) }),
+    ...(requests === undefined ? {} : { requests: describeRequests(requests) }),
+    ...(check === undefined ? {} : { check: describeCheck(check) }),
   };
 }
 
@@ -34,6 +36,26 @@ function describeMaintenance({ compactedAt = {}, snapshotAt, retentionAt }: NonN
     ...(merges.length === 0 ? {} : { compacted_at: formatInstant(Math.max(...merges)) }),
     ...(snapshotAt === undefined ? {} : { snapshot_at: formatInstant(snapshotAt) }),
     ...(retentionAt === undefined ? {} : { retention_at: formatInstant(retentionAt) }),
+  };
+}
+
+function describeRequests({ since, total, lastHour, bytesSent, bytesReceived, ...counts }: NonNullable<ReplicaFacts['requests']>) {
+  return {
+    since: formatInstant(since),
+    total: { ...total },
+    last_hour: { ...lastHour },
+    bytes_sent: bytesSent,
+    bytes_received: bytesReceived,
+    ...counts,
+  };
+}
+
+function describeCheck({ outcome, at, createOnly, error }: NonNullable<ReplicaFacts['check']>) {
+  return {
+    outcome,
+    at: formatInstant(at),
+    ...(createOnly === undefined ? {} : { create_only: createOnly }),
+    ...(error === undefined ? {} : { code: error.code, message: redact(error.message.split('\n', 1).join('')).slice(0, 400) }),
   };
 }
 

@@ -6,7 +6,9 @@ import type { RunJob } from '../engine/jobs.ts';
 import type { DirectorySettings } from '../service/directories/options.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import { ProofLedgers } from '../service/proof/ledger.ts';
+import type { RequestFacts } from '../service/requests/ledger.ts';
 import type { ReplicationService } from '../service/service.ts';
+import type { StartCheck } from '../service/start-check/start-checks.ts';
 import { AllowedDirectories } from './allowed-directories.ts';
 import type { AuditSink } from './audit.ts';
 import { JOB_LIMITS, Jobs } from './jobs.ts';
@@ -39,6 +41,8 @@ export interface WorldParts {
   readonly protocol?: { readonly modern: readonly string[]; readonly legacy: readonly string[] };
   /** What verifications have shown; the running service holds the same ones. By default a world of its own. */
   readonly proofs?: ProofLedgers;
+  /** What was found out about a replica of the running service besides its status: its requests, and how it was at the start. */
+  readonly observations?: (db: string, replica: string) => { readonly requests?: RequestFacts; readonly check?: StartCheck };
   /** Captures and uploads what a database has not sent yet, within a bound; rejects with what stood in the way. Absent beside a running service. */
   readonly sendTail?: (entry: DatabaseEntry, signal: AbortSignal) => Promise<void>;
   /** Takes a line before and after everything that acts or destroys; what it refuses does not happen. */

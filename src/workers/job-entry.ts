@@ -21,6 +21,7 @@ try {
     signal: abort.signal,
     onProgress: (progress) => post({ type: 'progress', progress }),
     onNote: (note) => post({ type: 'note', note }),
+    onRequests: (requests) => post({ type: 'requests', requests }),
   });
   post({ type: 'result', result });
 } catch (error) {

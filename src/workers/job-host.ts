@@ -22,7 +22,7 @@ const CANCEL_GRACE_MS = 200;
  * is returned. A thread that is inside SQLite cannot be interrupted; it is ended as soon as it returns. In every case what it made is removed.
  */
 export async function runJob<K extends JobKind>(kind: K, args: JobArguments[K], options: JobOptions = {}): Promise<JobResults[K]> {
-  const { signal, onProgress, onNote } = options;
+  const { signal, onProgress, onNote, onRequests } = options;
   signal?.throwIfAborted();
   if (isLocalKind(kind)) return merges.run(kind, args as JobArguments[typeof kind], signal) as Promise<JobResults[K]>;
   const token = ('token' in args ? args.token : undefined) ?? workspaceToken();
@@ -39,6 +39,9 @@ export async function runJob<K extends JobKind>(kind: K, args: JobArguments[K], 
         return;
       case 'note':
         onNote?.(message.note);
+        return;
+      case 'requests':
+        onRequests?.(message.requests);
         return;
       case 'result':
         settled.resolve(message.result as JobResults[K]);

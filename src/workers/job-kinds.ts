@@ -18,12 +18,15 @@ import { verifyReplica } from '../engine/verify/verify.ts';
 import { openReplica } from '../replica/open.ts';
 import type { Replica } from '../replica/replica.ts';
 import { checkIntegrity } from '../sqlite/integrity.ts';
+import type { StoreSpec } from '../storage/spec.ts';
 import type { JobOptions } from './job-protocol.ts';
+import { JobRequestCounts } from './job-requests.ts';
 import { withSources } from './job-sources.ts';
 import { targetGuard } from './job-target-guard.ts';
 
 interface JobTools {
   readonly source: Replica;
+  readonly open: (store: StoreSpec) => Promise<Replica>;
   readonly clock: typeof systemClock;
   readonly checkIntegrity: RestoreTools['checkIntegrity'];
   readonly signal: AbortSignal;
@@ -33,7 +36,7 @@ interface JobTools {
 
 const RUN: { readonly [K in JobKind]: (args: JobArguments[K], tools: JobTools) => Promise<JobResults[K]> } = {
   restore: (args, tools) =>
-    withSources(args, tools.source, async (source) => {
+    withSources(args, tools, async (source) => {
       const result = await restoreDatabase(args, { ...tools, source, disk: nodeDisk, guard: targetGuard });
       return { ...result, sources: source.report(result.plan) };
     }),
@@ -51,13 +54,16 @@ const RUN: { readonly [K in JobKind]: (args: JobArguments[K], tools: JobTools) =
 export async function runJobHere<K extends JobKind>(
   kind: K,
   args: JobArguments[K],
-  { signal = new AbortController().signal, onProgress, onNote = () => {} }: JobOptions = {},
+  { signal = new AbortController().signal, onProgress, onNote = () => {}, onRequests = () => {} }: JobOptions = {},
 ): Promise<JobResults[K]> {
+  const requests = new JobRequestCounts(onRequests);
+  const open = (store: StoreSpec) => openReplica(store, requests.countingAt(store));
   // Opening contacts nothing, and a job on local files never does.
-  const source = await openReplica('store' in args ? args.store : { type: 'file', path: dirname(args.output) });
+  const source = await open('store' in args ? args.store : { type: 'file', path: dirname(args.output) });
   try {
     return await RUN[kind](args, {
       source,
+      open,
       clock: systemClock,
       checkIntegrity: requireIntegrity,
       signal,
@@ -66,6 +72,7 @@ export async function runJobHere<K extends JobKind>(
     });
   } finally {
     await source.close();
+    requests.flush();
   }
 }
 

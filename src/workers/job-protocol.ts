@@ -1,6 +1,7 @@
 /** Jobs that read a replica in a thread of their own: their kinds, and what crosses between the threads. Only plain data does. */
 
 import type { ErrorData } from '../base/errors.ts';
+import type { JobRequests } from '../engine/job-requests.ts';
 import type { JobArguments, JobKind, JobNote, JobResults } from '../engine/jobs.ts';
 import type { RestoreProgress } from '../engine/restore/progress.ts';
 
@@ -11,6 +12,8 @@ export interface JobOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: JobProgress) => void;
   readonly onNote?: (note: JobNote) => void;
+  /** Told once a second at most what was asked of destinations since the last time, and at the end. */
+  readonly onRequests?: (requests: readonly JobRequests[]) => void;
 }
 
 /** What a thread is started with. */
@@ -24,6 +27,7 @@ export type ToJob = { readonly type: 'cancel' };
 export type FromJob =
   | { readonly type: 'progress'; readonly progress: JobProgress }
   | { readonly type: 'note'; readonly note: JobNote }
+  | { readonly type: 'requests'; readonly requests: readonly JobRequests[] }
   | { readonly type: 'result'; readonly result: JobResults[JobKind] }
   | { readonly type: 'failure'; readonly error: ErrorData }
   /** Ended because of `cancel`, with nothing left behind. */

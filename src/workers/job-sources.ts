@@ -2,13 +2,13 @@
 
 import type { RestoreAlternates } from '../engine/jobs.ts';
 import { type NamedSource, SeveralSources } from '../engine/restore/several-sources.ts';
-import { openReplica } from '../replica/open.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { StoreSpec } from '../storage/spec.ts';
 
-/** @param chosen open already, and closed by the caller. */
+/** @param opener its `source` is open already, and closed by the caller. */
 export async function withSources<T>(
   { name = 'the replica', alternates = [], combine = false }: RestoreAlternates,
-  chosen: Replica,
+  { source: chosen, open }: { readonly source: Replica; readonly open: (store: StoreSpec) => Promise<Replica> },
   work: (source: SeveralSources) => Promise<T>,
 ): Promise<T> {
   const opened: Replica[] = [];
@@ -16,7 +16,7 @@ export async function withSources<T>(
     (alternate): NamedSource => ({
       name: alternate.name,
       open: async () => {
-        const replica = await openReplica(alternate.store);
+        const replica = await open(alternate.store);
         opened.push(replica);
         return replica;
       },

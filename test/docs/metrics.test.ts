@@ -22,7 +22,12 @@ describe('docs/metrics.md', () => {
     const metrics = new Metrics('1');
     metrics.engineEvent('/a', { type: 'pass', durationMs: 1, dbSize: 1, walOffset: 1, diskFull: false });
     metrics.engineEvent('/a', { type: 'checkpoint', mode: 'PASSIVE', durationMs: 1, writeLockMs: 1, complete: true });
-    metrics.storeOperation({ replicaType: 'file', operation: 'PUT', bytes: 1, requests: 1, durationMs: 1, code: 'INTERNAL' });
+    metrics.storeOperation(
+      { replicaType: 'file', operation: 'PUT', bytes: 1, requests: 1, durationMs: 1, code: 'STORAGE_THROTTLED' },
+      { db: '/db', replica: 'file' },
+    );
+    metrics.storeRetried('file', 'put');
+    metrics.storeStreams('file', 1);
     metrics.uploadFailed('/a', 'file', 'INTERNAL');
     metrics.mcpCall('litestream_info', 'ok', 1);
     metrics.mcpRefused('token');

@@ -4,8 +4,10 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { JobRequests } from '../../src/engine/job-requests.ts';
 import { toTXID } from '../../src/formats/ltx/txid.ts';
 import { OwnerLock } from '../../src/sqlite/owner-lock.ts';
+import { destinationKey } from '../../src/storage/spec.ts';
 import { runJob } from '../../src/workers/job-host.ts';
 import { runJobHere } from '../../src/workers/job-kinds.ts';
 import type { JobProgress } from '../../src/workers/job-protocol.ts';
@@ -64,6 +66,24 @@ describe('a restore job', () => {
     expect(progress.at(-1)).toMatchObject({ phase: 'check', pagesWritten: result.pages });
     expect(digest(output)).toBe(digest(`${output}.2`));
     expect(readdirSync(dirname(output)).sort()).toEqual(['app.db', 'app.db.2']);
+  });
+
+  test('in a thread tells what it asked of the destination, also when it fails', async () => {
+    const { store, output } = setting();
+    const requests: JobRequests[] = [];
+    const onRequests = (some: readonly JobRequests[]) => void requests.push(...some);
+    await runJob('restore', { store, target: { type: 'latest' }, output, integrity: 'none' }, { onRequests });
+    const operations = requests.flatMap((one) => one.operations);
+    expect(new Set(requests.map(({ destination }) => destination))).toEqual(new Set([destinationKey(store)]));
+    expect(operations.filter(({ operation }) => operation === 'LIST').length).toBeGreaterThan(0);
+    requests.length = 0;
+    const failing = runJob(
+      'restore',
+      { store, target: { type: 'txid', txid: toTXID(10) }, output: `${output}.3`, integrity: 'none' },
+      { onRequests },
+    );
+    await expect(failing).rejects.toMatchObject({ code: 'TX_NOT_AVAILABLE' });
+    expect(requests.flatMap((one) => one.operations)).not.toEqual([]);
   });
 
   test('that fails rejects with the code, details and hint of the failure', async () => {

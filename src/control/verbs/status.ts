@@ -27,6 +27,8 @@ const proofOfReplica = {
   last_passed: z.strictObject({ txid: txidOut, at: instant }).optional(),
 };
 
+const requestCounts = z.strictObject({ put: count, list: count, get: count, delete: count });
+
 const replicaOut = z.strictObject({
   name: z.string(),
   type: z.string(),
@@ -61,6 +63,29 @@ const replicaOut = z.strictObject({
   /** What stands in the way of everything but the uploads. */
   troubles: z
     .array(z.strictObject({ of: z.string(), code: z.string(), message: z.string(), since: instant, hint: z.string().optional() }))
+    .optional(),
+  /** What was asked of the destination, by price class. */
+  requests: z
+    .strictObject({
+      since: instant,
+      total: requestCounts,
+      last_hour: requestCounts,
+      bytes_sent: count,
+      bytes_received: count,
+      errors: count,
+      throttled: count,
+      retries: count,
+    })
+    .optional(),
+  /** How the destination was found at the start of the daemon. */
+  check: z
+    .strictObject({
+      outcome: z.enum(['passed', 'failed']),
+      at: instant,
+      create_only: z.enum(['honoured', 'ignored', 'absent']).optional(),
+      code: z.string().optional(),
+      message: z.string().optional(),
+    })
     .optional(),
 });
 

@@ -13,6 +13,7 @@ import { companionMetrics, observeCompanions } from './companion-metrics.ts';
 import { engineMetrics, observeEngine } from './engine-metrics.ts';
 import { labelled } from './labelled.ts';
 import { observeDatabase, serviceMetrics } from './service-metrics.ts';
+import { observeCall, observeRetry, storeMetrics } from './store-metrics.ts';
 import { sweepDatabases } from './sweep.ts';
 
 export class Metrics {
@@ -51,12 +52,18 @@ export class Metrics {
   }
 
   /** Listener to the metering wrapper of every store. */
-  storeOperation({ replicaType, operation, bytes, durationMs, code }: StoreOperation): void {
-    const m = this.#store;
-    m.total.labels(replicaType, operation).inc();
-    m.bytes.labels(replicaType, operation).inc(bytes);
-    m.duration.labels(replicaType, operation).observe(durationMs / 1000);
-    if (code !== undefined) m.errors.labels(replicaType, operation, code).inc();
+  storeOperation(operation: StoreOperation, of?: { readonly db: string; readonly replica: string }): void {
+    observeCall(this.#store, operation, of);
+  }
+
+  /** A call to a store of this type is repeated. */
+  storeRetried(type: string, operation: string): void {
+    observeRetry(this.#store, type, operation);
+  }
+
+  /** An object began or ceased to be read. */
+  storeStreams(type: string, change: 1 | -1): void {
+    this.#store.streams.labels(type).inc(change);
   }
 
   /** A round of uploads failed. */
@@ -104,25 +111,6 @@ export class Metrics {
     observeDatabase(this.#service, db, status);
     for (const replica of status.replicas) observeCompanions(this.#companions, db, replica);
   }
-}
-
-function storeMetrics(registry: Registry) {
-  const operation = labelled(registry, 'replica_type', 'operation');
-  return {
-    total: new Counter({ name: 'litestream_replica_operation_total', help: 'Calls to object stores.', ...operation }),
-    bytes: new Counter({ name: 'litestream_replica_operation_bytes', help: 'Bytes sent to and read from object stores.', ...operation }),
-    duration: new Histogram({
-      name: 'litestream_replica_operation_duration_seconds',
-      help: 'Duration of calls to object stores.',
-      buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60],
-      ...operation,
-    }),
-    errors: new Counter({
-      name: 'litestream_replica_operation_errors_total',
-      help: 'Calls to object stores that failed.',
-      ...labelled(registry, 'replica_type', 'operation', 'code'),
-    }),
-  };
 }
 
 function mcpMetrics(registry: Registry) {

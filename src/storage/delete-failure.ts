@@ -1,6 +1,6 @@
 /** The one error of a deletion of which some keys are left. */
 
-import { type ErrorCode, LitestreamError } from '../base/errors.ts';
+import { LitestreamError } from '../base/errors.ts';
 
 /** Keys named in the message. */
 const NAMED = 5;
@@ -13,21 +13,25 @@ const NAMED = 5;
  */
 export function deleteFailure(failures: ReadonlyMap<string, unknown>, total: number, destination: string): LitestreamError {
   const errors = [...failures].map(([key, error]) => ({ key, error }));
-  const worst = errors.find(({ error }) => isPassing(error)) ?? errors[0];
-  const named = errors.slice(0, NAMED).map(({ key, error }) => `${key} (${codeOf(error)})`);
+  const worst = (errors.find(({ error }) => isPassing(error)) ?? errors[0])?.error;
+  const named = errors.slice(0, NAMED).map(({ key, error }) => `${key} (${providerCode(error)})`);
   const more = errors.length > NAMED ? ` and ${errors.length - NAMED} more` : '';
-  const cause = worst?.error;
-  const { key: _, ...shared } = cause instanceof LitestreamError ? { ...cause.details } : {};
-  return new LitestreamError(
-    codeOf(cause),
-    `cannot delete ${failures.size} of ${total} objects in ${destination}: ${named.join(', ')}${more}`,
-    {
-      cause,
-      details: { ...shared, failed: [...failures.keys()] },
-      ...(cause instanceof LitestreamError && cause.hint !== undefined ? { hint: cause.hint } : {}),
-    },
-  );
+  const why = worst instanceof Error ? worst.message : String(worst);
+  const message =
+    total === 1 ? why : `cannot delete ${failures.size} of ${total} objects in ${destination}: ${named.join(', ')}${more}; ${why}`;
+  if (!(worst instanceof LitestreamError)) {
+    return new LitestreamError('STORAGE_UNAVAILABLE', message, { cause: worst, details: { failed: [...failures.keys()] } });
+  }
+  const { key: _, ...shared } = { ...worst.details };
+  return new LitestreamError(worst.code, message, {
+    cause: worst.cause,
+    details: { ...shared, failed: [...failures.keys()] },
+    ...(worst.hint === undefined ? {} : { hint: worst.hint }),
+  });
 }
 
 const isPassing = (error: unknown): boolean => error instanceof LitestreamError && error.disposition === 'retry';
-const codeOf = (error: unknown): ErrorCode => (error instanceof LitestreamError ? error.code : 'STORAGE_UNAVAILABLE');
+
+/** As the service calls it, where it said something. */
+const providerCode = (error: unknown): string =>
+  error instanceof LitestreamError ? String(error.details?.provider ?? error.code) : 'STORAGE_UNAVAILABLE';

@@ -89,7 +89,7 @@ export function meaningOfStatus(status: number, isAzure: boolean): Meaning {
   if (status === 403) return DENIED;
   if (status === 412 || status === 409) return isAzure ? CONDITION : FOREIGN;
   if (status === 404 && isAzure) return MISSING;
-  if (status >= 500) return PASSING;
+  if (status >= 500 && status !== 501) return PASSING;
   return isAzure
     ? ['NOT_SUPPORTED', 'The service refuses this request: check the container name, the path and the kind of the account.']
     : FOREIGN;

@@ -64,6 +64,7 @@ export function meaningOf(status: number, reason: string | undefined, isGoogle: 
   if (known !== undefined) return known;
   if (status === 403) return DENIED;
   // 409: another request for the same object is under way. 410: an upload's session is over. Both are begun anew.
-  if (status === 408 || status >= 500 || ((status === 409 || status === 410) && isGoogle)) return status === 507 ? FULL : PASSING;
+  if (status === 408 || (status >= 500 && status !== 501) || ((status === 409 || status === 410) && isGoogle))
+    return status === 507 ? FULL : PASSING;
   return isGoogle ? ['NOT_SUPPORTED', 'The service refuses this request: check the name of the bucket and the path.'] : FOREIGN;
 }

@@ -1,13 +1,12 @@
 /** What a `restore` command line means: which databases, from which replica, to which files. */
 
 import { hasCode, LitestreamError } from '../base/errors.ts';
-import { type Destination, placeOfURL } from '../config/destination.ts';
+import type { Destination } from '../config/destination.ts';
 import { absolutePath } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import { shownURL } from '../config/store-url.ts';
-import type { ReplicaSettings } from '../engine/options.ts';
 import type { DatabaseEntry } from '../service/options.ts';
-import { isPlaceOf } from '../storage/spec.ts';
+import type { StoreSpec } from '../storage/spec.ts';
 import type { Door } from './door.ts';
 import { quoteWord } from './flags.ts';
 import { type ConfigFlagValues, findDatabase, isReplicaURL, loadConfig } from './source.ts';
@@ -90,29 +89,26 @@ async function lostMembers({ directories, databases }: Settings): Promise<Databa
 }
 
 /** Names of the replicas, and destinations of dated ones, that are where the URL says; a template stands for all of its dates. */
-async function replicasAt({ replicas }: DatabaseEntry, asked: Destination): Promise<readonly string[]> {
+async function replicasAt({ replicas }: DatabaseEntry, { store: asked, dated }: Destination): Promise<readonly string[]> {
   const { destinationsOf } = await import('../service/destinations.ts');
+  const { isPlaceOf } = await import('../storage/spec.ts');
+  const isAt = (store: StoreSpec, path: string) => isPlaceOf({ ...store, path }, asked);
   const names = await Promise.all(
     replicas.map(async (replica) => {
-      if (asked.dated !== undefined) return isTemplateOf(replica, asked.dated.template, asked) ? [replica.name] : [];
-      if (isPlaceOf(replica.store, asked.store)) return [replica.name];
-      if (!mayBeOf(replica, asked)) return [];
-      return (await destinationsOf(replica)).flatMap(({ store, name }) => (isPlaceOf(store, asked.store) ? [name] : []));
+      const { store, dated: own } = replica;
+      if (dated !== undefined) return own?.template === dated.template && isAt(store, asked.path) ? [replica.name] : [];
+      if (isPlaceOf(store, asked)) return [replica.name];
+      // Only those that could have been there at another date are asked.
+      if (own === undefined || !isAt(store, asked.path)) return [];
+      return (await destinationsOf(replica)).flatMap(({ store: place, name }) => (isPlaceOf(place, asked) ? [name] : []));
     }),
   );
   return names.flat();
 }
 
-/** The template of the replica is the one asked for. */
-const isTemplateOf = ({ store, dated }: ReplicaSettings, template: string, asked: Destination): boolean =>
-  dated !== undefined && isPlaceOf({ ...store, path: dated.template }, { ...asked.store, path: template });
-
-/** A destination of one date is below the part of the template that has none: other replicas need not be asked. */
-const mayBeOf = ({ store, dated }: ReplicaSettings, asked: Destination): boolean =>
-  dated !== undefined && isPlaceOf({ ...store, path: asked.store.path }, asked.store);
-
 /** A URL without `-o` goes to the path of the one configured database that has this replica. */
 async function fromConfiguredReplica(door: Door, values: TargetFlags, url: string): Promise<RestoreTargets> {
+  const { placeOfURL } = await import('../config/destination.ts');
   const asked = placeOfURL(url, door.env);
   const shown = shownURL(url);
   const advice = { hint: `litestream restore -o /path/to/db ${quoteWord(shown)}` };

@@ -20,4 +20,6 @@ export interface DatabaseDraft {
   readonly replicas: readonly PlacedReplica[];
   readonly at: Place;
   readonly autoRecover?: boolean;
+  /** What may be buffered for it, by LITESTREAM_BUFFER_SIZE. */
+  readonly bufferBytes?: number;
 }

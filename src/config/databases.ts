@@ -17,6 +17,7 @@ import { absolutePath, databasePath } from './paths.ts';
 import { DEFAULT_SYNC_INTERVAL_MS, resolveReplicas } from './replicas.ts';
 import { DATABASE_KEYS, REPLICA_KEYS, type TOP_KEYS } from './schema.ts';
 import { readSection, type Values } from './section.ts';
+import { bufferSize } from './stores/parts.ts';
 
 const DEFAULT_MONITOR_INTERVAL_MS = 1000;
 /** Well below SQLite's own 1,000, which runs in vain at every commit while our read transaction stands. */
@@ -82,7 +83,8 @@ function draftDirectory(node: MapNode, top: TopValues, env: Environment, finding
   const place = readPlace(values, node, env, findings);
   if (place === undefined) return undefined;
   const { dir, at } = place;
-  return { place, draft: { values, path: dir, metaPath: dir, replicas, at, autoRecover: wantsRecovery(node, values, top, findings) } };
+  const autoRecover = wantsRecovery(node, values, top, findings);
+  return { place, draft: { values, path: dir, metaPath: dir, replicas, at, autoRecover, ...readBuffer(env, findings) } };
 }
 
 function draftDatabase(node: MapNode, top: TopValues, env: Environment, findings: Findings): DatabaseDraft | undefined {
@@ -96,11 +98,17 @@ function draftDatabase(node: MapNode, top: TopValues, env: Environment, findings
   try {
     const path = databasePath(values.path.value, env);
     const metaPath = values['meta-path'] === undefined ? defaultMetaPath(path) : absolutePath(values['meta-path'].value, env);
-    return { values, path, metaPath, replicas, at: values.path.at, autoRecover: wantsRecovery(node, values, top, findings) };
+    const autoRecover = wantsRecovery(node, values, top, findings);
+    return { values, path, metaPath, replicas, at: values.path.at, autoRecover, ...readBuffer(env, findings) };
   } catch (error) {
     findings.error(values.path.at, error instanceof LitestreamError ? error.message : 'this is not the path of a database file');
     return undefined;
   }
+}
+
+function readBuffer(env: Environment, findings: Findings): Pick<DatabaseDraft, 'bufferBytes'> {
+  const bufferBytes = bufferSize({ env, findings });
+  return bufferBytes === undefined ? {} : { bufferBytes };
 }
 
 /** A key of replicas, in the original too; the local state is one for all of them. */
@@ -136,14 +144,14 @@ function explicitNames(drafts: readonly DatabaseDraft[], findings: Findings): Re
 }
 
 function databaseSettings(
-  { values, path, metaPath, replicas, autoRecover = false }: DatabaseDraft,
+  { values, path, metaPath, replicas, autoRecover = false, bufferBytes = Number.POSITIVE_INFINITY }: DatabaseDraft,
   name: string,
   top: TopValues,
 ): DatabaseSettings {
   const shortest = Math.min(...replicas.map(({ settings }) => settings.syncIntervalMs), DEFAULT_SYNC_INTERVAL_MS);
   const monitorIntervalMs = values['monitor-interval']?.value ?? Math.min(DEFAULT_MONITOR_INTERVAL_MS, shortest);
   const truncate = values['truncate-page-n']?.value ?? 0;
-  const walBytes = values['max-sync-wal-bytes']?.value ?? DEFAULT_MAX_SYNC_WAL_BYTES;
+  const walBytes = values['max-sync-wal-bytes']?.value ?? Math.min(DEFAULT_MAX_SYNC_WAL_BYTES, bufferBytes);
   return {
     name,
     path,

@@ -6,8 +6,8 @@ import type { ReplicaSettings } from '../engine/options.ts';
 import type { DirectorySettings } from '../service/directories/options.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { Settings } from './settings.ts';
-
-type Scalar = string | number | boolean | readonly string[];
+import type { Scalar } from './stores/kind.ts';
+import { kindNamed } from './stores/kinds.ts';
 
 /** One line per value: `key: value  # default`, `# litestream.yml:12` or `# $LOG_LEVEL`. */
 export function describeSettings(settings: Settings): string {
@@ -104,7 +104,7 @@ function describeDatabase({ settings, replicas, restoreIfMissing }: DatabaseEntr
     const key = `${at}.replicas[${number}]`;
     put('      - ', `${key}.name`, replica.name);
     put('        ', `${key}.type`, replica.store.type);
-    put('        ', `${key}.path`, replica.dated?.template ?? replica.store.path);
+    describeStore(replica, key, put);
     put('        ', `${key}.sync-interval`, formatDuration(replica.syncIntervalMs), 'sync-interval');
     put('        ', `${key}.max-sync-ltx-files`, orOff(replica.maxSyncFiles, 0), 'max-sync-ltx-files');
     put('        ', `${key}.required`, replica.role !== 'best-effort');
@@ -115,6 +115,12 @@ function describeDatabase({ settings, replicas, restoreIfMissing }: DatabaseEntr
     describeIdentities(replica, lines);
     describeMaintenance(replica, key, at, lines, put);
   });
+}
+
+/** What the kind of store reads, secrets masked; of a date the template. */
+function describeStore({ store, dated }: ReplicaSettings, key: string, put: Put): void {
+  const template = dated === undefined ? store : { ...store, path: dated.template };
+  for (const [name, value] of kindNamed(store.type)?.describe(template) ?? []) put('        ', `${key}.${name}`, value, name);
 }
 
 /** Masked, keys and paths alike. */

@@ -20,6 +20,7 @@ import { parseBool } from './scalars.ts';
 import { LOGGING_KEYS, SOCKET_KEYS, TOP_KEYS } from './schema.ts';
 import { type Placed, readSection, type Values } from './section.ts';
 import type { Settings } from './settings.ts';
+import { reportTopDefaults } from './top-defaults.ts';
 
 /** Which file to read and how. */
 export interface ConfigSource {
@@ -112,6 +113,18 @@ function resolveTop(top: TopValues, strict: boolean, env: Environment, findings:
   const { databases, directories } = resolveDatabases(top.dbs?.value ?? [], top, env, findings);
   const entries = [...databases, ...directories.map(({ template }) => template)];
   const longest = Math.max(0, ...entries.flatMap(({ replicas }) => replicas.map(({ syncIntervalMs }) => syncIntervalMs)));
+  reportTopDefaults(
+    top,
+    TOP_KEYS,
+    entries.flatMap(({ replicas }) => replicas),
+    findings,
+  );
+  reportTopDefaults(
+    top,
+    TOP_KEYS,
+    entries.flatMap(({ replicas }) => replicas),
+    findings,
+  );
   const budget = top['lag-budget'];
   if (budget !== undefined && budget.value < longest)
     findings.warning(budget.at, 'shorter than the longest sync-interval: that replica counts as behind most of the time');

@@ -12,6 +12,7 @@ import { resolveCare, type Written } from './maintenance.ts';
 import { absolutePath } from './paths.ts';
 import { REPLICA_KEYS, type TOP_KEYS } from './schema.ts';
 import { type Placed, readSection, type Values } from './section.ts';
+import { reportConditions } from './stores/conditions.ts';
 
 export const DEFAULT_SYNC_INTERVAL_MS = 1000;
 const DEFAULT_MAX_SYNC_FILES = 256;
@@ -35,6 +36,7 @@ export function resolveReplicas(
     const { store, dated } = found;
     const name = replicaName(values.name, store.type, taken, findings);
     const care = resolveCare({ replica: values, database, top }, env, findings);
+    reportConditions(store, care.lease === undefined ? undefined : (values.lease ?? top.lease)?.at, node.at, findings);
     return [
       {
         settings: {

@@ -93,7 +93,7 @@ async function prefixesBelow(store: StoreSpec, { root }: DateTemplate, depth: nu
     return segments.length > depth ? prefix + segments.slice(0, depth).join('/') : undefined;
   };
   try {
-    const groups = await Array.fromAsync(groupsBelow(replica.store, prefix, groupOf, signal));
+    const groups = await groupsBelow(replica.store, prefix, groupOf, signal);
     return rooted ? groups.map((group) => `${root}${group}`) : groups;
   } finally {
     await replica.close();

@@ -8,11 +8,11 @@ import { listDestinations } from '../replica/dated.ts';
  * The replica once for each destination it has had, newest date first. The newest keeps the name of the replica, each older one is called
  * `NAME@` and what its date makes of the template. A replica that is not dated, or has written nothing yet, stands for itself.
  */
-export async function destinationsOf(settings: ReplicaSettings, signal?: AbortSignal): Promise<readonly ReplicaSettings[]> {
+export async function destinationsOf(settings: ReplicaSettings): Promise<readonly ReplicaSettings[]> {
   const { dated, store, ...rest } = settings;
   if (dated === undefined) return [settings];
   const { root } = new DateTemplate(dated.template, dated.zone);
-  const found = await listDestinations({ store, dated }, signal);
+  const found = await listDestinations({ store, dated });
   if (found.length === 0) return [settings];
   return found.map((place, index) => ({
     ...rest,

@@ -82,14 +82,24 @@ async function examine(door: Door, values: ConfigFlagValues): Promise<Examinatio
 
 function summary({ databases, findings, strict }: Settings): string {
   const replicas = databases.reduce((sum, entry) => sum + entry.replicas.length, 0);
-  const warnings = findings.length === 0 ? 'nothing doubtful' : `${findings.length} doubtful`;
+  const doubtful = findings.filter(({ severity }) => severity !== 'info').length;
+  const warnings = doubtful === 0 ? 'nothing doubtful' : `${doubtful} doubtful`;
   return `${databases.length} ${databases.length === 1 ? 'database' : 'databases'}, ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}, ${warnings}${strict ? ', strict' : ''}`;
 }
 
-/** Secrets mask themselves; endless bounds are not JSON and become text. */
+/** Secrets are masked; endless bounds are not JSON and become text. */
 function visible(settings: Settings): unknown {
   const plain: unknown = JSON.parse(
-    JSON.stringify({ ...settings, findings: undefined }, (_, value: unknown) => (value === Number.POSITIVE_INFINITY ? 'unlimited' : value)),
+    JSON.stringify({ ...settings, findings: undefined }, (key, value: unknown) =>
+      key === 'credentials' || key === 'identities' ? maskAll(value) : value === Number.POSITIVE_INFINITY ? 'unlimited' : value,
+    ),
   );
   return redactDeep(plain);
+}
+
+/** The members that hold secrets in the spec of a store, by what they are called. */
+function maskAll(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(() => '***');
+  if (value === null || typeof value !== 'object') return '***';
+  return Object.fromEntries(Object.keys(value).map((name) => [name, '***']));
 }

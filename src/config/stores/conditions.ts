@@ -1,6 +1,7 @@
 /** Which destinations refuse to overwrite, as it is known before they are asked (docs/destinations.md, What is guaranteed where). */
 
-import type { StoreSpec } from '../../storage/spec.ts';
+import { destinationText, type StoreSpec } from '../../storage/spec.ts';
+import type { Findings, Place } from '../findings.ts';
 import { hostOf } from '../hosts.ts';
 
 export interface Conditions {
@@ -28,7 +29,7 @@ const BY_TYPE: Readonly<Record<StoreSpec['type'], Conditions>> = {
 /** S3 services that answer conditional writes with an error, or ignore them. */
 const S3_EXCEPTIONS: readonly (readonly [RegExp, Conditions])[] = [
   [/\.backblazeb2\.com$/, NEITHER],
-  [/(?:^|\.)storage\.googleapis\.com$/, NEITHER],
+  [/^(?:[^.]+-)?storage(?:-[^.]+)?\.(?!storage\.)(?:[^.]+\.)?googleapis\.com$/, NEITHER],
 ];
 
 export function conditionsOf(spec: StoreSpec): Conditions {
@@ -38,4 +39,17 @@ export function conditionsOf(spec: StoreSpec): Conditions {
     if (exception !== undefined) return exception[1];
   }
   return BY_TYPE[spec.type];
+}
+
+/** Says what a destination cannot do: a lease that cannot be kept is an error, a second writer that is not found out worth knowing. */
+export function reportConditions(spec: StoreSpec, lease: Place | undefined, at: Place, findings: Findings): void {
+  const { createOnly, replace } = conditionsOf(spec);
+  const where = destinationText(spec);
+  if (lease !== undefined && !replace)
+    findings.error(lease, `no lease can be kept at ${where}: it cannot replace one version of an object by another atomically`);
+  if (!createOnly)
+    findings.info(
+      at,
+      `${where} cannot refuse to overwrite: a second writer on this replica would not be found out, so take care that there is none`,
+    );
 }

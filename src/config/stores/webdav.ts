@@ -6,7 +6,7 @@ import { isOpenToReaders } from '../hosts.ts';
 import type { SectionSpec } from '../schema.ts';
 import type { Placed } from '../section.ts';
 import { credentialsOf, describeTransport, halfOf, masked, prefixOf, TRANSPORT_KEYS, transportOf, withoutUnset } from './common.ts';
-import { defineStore, type StoreContext } from './kind.ts';
+import { defineStore, place, type StoreContext } from './kind.ts';
 
 const KEYS = {
   'webdav-url': { kind: 'string', address: 'exclusive', doc: 'http or https URL of the server, with its base path.' },
@@ -32,6 +32,8 @@ export const WEBDAV = defineStore<typeof KEYS, WebDAVStoreSpec>({
     if (server === undefined) return undefined;
     const user = values['webdav-username']?.value ?? server.user;
     const password = values['webdav-password']?.value ?? server.password;
+    if (user !== undefined && user === server.user) context.findings.origin(`${place(context)}.webdav-username`, 'webdav-url');
+    if (password !== undefined && password === server.password) context.findings.origin(`${place(context)}.webdav-password`, 'webdav-url');
     if (password !== undefined && user === undefined)
       context.findings.warning(values['webdav-password']?.at ?? context.at, halfOf('webdav-username'));
     if (password !== undefined && isOpenToReaders(server.endpoint))

@@ -42,7 +42,7 @@ async function listKeys(spec: StoreSpec): Promise<string[]> {
     return below === undefined ? undefined : prefix + below;
   };
   try {
-    return (await Array.fromAsync(groupsBelow(replica.store, prefix, groupOf))).map((group) => group.slice(prefix.length));
+    return (await groupsBelow(replica.store, prefix, groupOf)).map((group) => group.slice(prefix.length));
   } catch {
     return [];
   } finally {

@@ -14,6 +14,7 @@ const OPENERS: Openers = {
   abs: async (spec) => new (await import('./abs/abs.ts')).AzureStore(spec),
   nats: async (spec) => new (await import('./nats/nats.ts')).NATSStore(spec),
   gs: async (spec) => new (await import('./gs/gs.ts')).GCSStore(spec),
+  oss: async (spec) => new (await import('./oss/oss.ts')).OSSStore(spec),
 };
 
 /** The types of store there are. */

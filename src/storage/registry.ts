@@ -10,6 +10,7 @@ type Openers = { readonly [T in StoreSpec['type']]?: (spec: Extract<StoreSpec, {
 const OPENERS: Openers = {
   file: async (spec) => new (await import('./file/file.ts')).FileStore(spec),
   sftp: async (spec) => new (await import('./sftp/sftp.ts')).SFTPStore(spec),
+  webdav: async (spec) => new (await import('./webdav/webdav.ts')).WebDAVStore(spec),
   s3: async (spec) => new (await import('./s3/store.ts')).S3Store(spec),
   abs: async (spec) => new (await import('./abs/abs.ts')).AzureStore(spec),
   nats: async (spec) => new (await import('./nats/nats.ts')).NATSStore(spec),

@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import { LitestreamError } from '../../base/errors.ts';
 import { chunksOf, once } from '../body.ts';
 import { checkKey, checkPrefix } from '../key.ts';
+import { Leftovers, type RemoveLeftover } from '../leftovers.ts';
 import type {
   CallOptions,
   ObjectInfo,
@@ -24,7 +25,6 @@ import { directoryOfPrefix, type TreeEntry, walkTree } from '../tree.ts';
 import { CONNECTION_LIMITS, type ConnectionLimits, connect } from './connection.ts';
 import { download } from './download.ts';
 import { SessionLost, STATUS, sftpError, statusOf } from './errors.ts';
-import { Leftovers } from './leftovers.ts';
 import { readListing } from './listing.ts';
 import { claim, explained, replace } from './publish.ts';
 import { kindOf, RemoteRoot } from './root.ts';
@@ -131,10 +131,10 @@ export class SFTPStore implements ObjectStore {
       signal?.throwIfAborted();
       await orAbort(ifAbsent ? claim(session, temp, path) : replace(session, temp, path), signal).catch(this.#explain(session, path));
     } catch (error) {
-      this.#leftovers.add(session, temp, upload.close());
+      this.#leftovers.add(temp, removeFrom(session), upload.close());
       throw error;
     }
-    if (ifAbsent) this.#leftovers.add(session, temp);
+    if (ifAbsent) this.#leftovers.add(temp, removeFrom(session));
     return { key, size: upload.size, createdAt: Math.floor((createdAt ?? this.#clock.now()) / 1000) * 1000 };
   }
 
@@ -183,7 +183,7 @@ export class SFTPStore implements ObjectStore {
 
   async #session(signal: AbortSignal | undefined): Promise<Session> {
     const session = await this.#sessions.get(signal);
-    this.#leftovers.retry(session);
+    this.#leftovers.retry(removeFrom(session));
     return session;
   }
 
@@ -195,7 +195,7 @@ export class SFTPStore implements ObjectStore {
       return [];
     }
     this.#root.seen();
-    for (const name of listing.stale) this.#leftovers.add(session, posix.join(path, name));
+    for (const name of listing.stale) this.#leftovers.add(posix.join(path, name), removeFrom(session));
     return listing.entries;
   }
 
@@ -238,8 +238,8 @@ export class SFTPStore implements ObjectStore {
       const handle = await orAbort(making, signal);
       return new Upload(session, handle, { concurrent: this.#concurrentWrites, signal });
     } catch (error) {
-      void making.then((handle) => this.#leftovers.add(session, temp, session.close(handle))).catch(() => {});
-      if (error instanceof SessionLost) this.#leftovers.add(session, temp);
+      void making.then((handle) => this.#leftovers.add(temp, removeFrom(session), session.close(handle))).catch(() => {});
+      if (error instanceof SessionLost) this.#leftovers.add(temp, removeFrom(session));
       return this.#explain(session, temp)(error);
     }
   }
@@ -290,6 +290,15 @@ function warningsOf({ host, verifyHost, jump }: SFTPStoreSpec): string[] {
 const tagOf = ({ mtime, size }: Stats): string => `${mtime}-${size}`;
 
 const notAFile = (message: string): LitestreamError => new LitestreamError('OBJECT_NOT_FOUND', `${message}: not a file`);
+
+/** Another status than success means that the file is gone, or will never go. */
+function removeFrom(session: Session): RemoveLeftover {
+  return (path) =>
+    session.unlink(path).then(
+      () => true,
+      (error: unknown) => statusOf(error) !== undefined,
+    );
+}
 
 function closing(session: Session, handle: RemoteHandle): () => Promise<void> {
   let closed: Promise<void> | undefined;

@@ -1,7 +1,4 @@
-/** Unfinished files that are in nobody's way but take room: removed beside the work, and later when the connection is lost. */
-
-import { statusOf } from './errors.ts';
-import type { Session } from './session.ts';
+/** Unfinished files on a server that are in nobody's way but take room: removed beside the work, and later when it cannot be reached. */
 
 /** Names remembered for later; more are left to the sweep of the next day. */
 const MOST = 256;
@@ -9,23 +6,26 @@ const MOST = 256;
 /** Longest wait at the end, ms. */
 const SETTLE_MS = 1000;
 
+/** Removes a path; false when it should be tried again later. */
+export type RemoveLeftover = (path: string) => Promise<boolean>;
+
 /** Every path here is unique to this process or a day old, so that removing it twice or late does no harm. */
 export class Leftovers {
   readonly #running = new Set<Promise<void>>();
   #later: string[] = [];
 
   /** Removes a file, after `before`. Nobody waits, and no failure is reported. */
-  add(session: Session, path: string, before: Promise<void> = Promise.resolve()): void {
-    const work = this.#remove(session, path, before);
+  add(path: string, remove: RemoveLeftover, before: Promise<unknown> = Promise.resolve()): void {
+    const work = this.#remove(path, remove, before);
     this.#running.add(work);
     void work.finally(() => this.#running.delete(work));
   }
 
-  /** Tries again, with a session that lives, what failed with one that was lost. */
-  retry(session: Session): void {
+  /** Tries again, where the server answers now, what could not be removed. */
+  retry(remove: RemoveLeftover): void {
     const again = this.#later;
     this.#later = [];
-    for (const path of again) this.add(session, path);
+    for (const path of again) this.add(path, remove);
   }
 
   /** Resolves when nothing is under way any more, or soon. */
@@ -38,12 +38,14 @@ export class Leftovers {
     clearTimeout(timer);
   }
 
-  async #remove(session: Session, path: string, before: Promise<void>): Promise<void> {
+  async #remove(path: string, remove: RemoveLeftover, before: Promise<unknown>): Promise<void> {
+    let isDone = false;
     try {
       await before;
-      await session.unlink(path);
-    } catch (error) {
-      if (statusOf(error) === undefined && this.#later.length < MOST) this.#later.push(path);
+      isDone = await remove(path);
+    } catch {
+      // what was before it has failed with the connection: try again
     }
+    if (!isDone && this.#later.length < MOST) this.#later.push(path);
   }
 }

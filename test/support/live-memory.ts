@@ -1,0 +1,27 @@
+/** How much memory outside of the JavaScript heap is really held: what could be collected is collected first. */
+
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/** Notes the most that was held in buffers, bytes above what was held when it was made. */
+export class LiveBuffers {
+  readonly #base: number;
+  #most = 0;
+
+  constructor() {
+    collect();
+    this.#base = process.memoryUsage().arrayBuffers;
+  }
+
+  look(): void {
+    collect();
+    this.#most = Math.max(this.#most, process.memoryUsage().arrayBuffers - this.#base);
+  }
+
+  get most(): number {
+    return this.#most;
+  }
+}

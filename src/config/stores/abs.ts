@@ -57,7 +57,7 @@ export const ABS = defineStore<typeof KEYS, AzureStoreSpec>({
     const account = values['account-name']?.value;
     const isReachable = account !== undefined || endpoint !== undefined || credentials.connectionString !== undefined;
     if (bucket !== undefined && !isReachable && context.isPattern !== true) {
-      context.findings.error(context.at, 'an Azure replica needs account-name: the key, or a url such as abs://ACCOUNT@CONTAINER/PREFIX');
+      context.findings.error(context.at, 'an Azure replica needs the key account-name, or the account before the @ of its url');
       return undefined;
     }
     if (bucket === undefined) return undefined;

@@ -23,7 +23,7 @@ const BY_TYPE: Readonly<Record<StoreSpec['type'], Conditions>> = {
   nats: BOTH,
   sftp: CREATE,
   oss: CREATE,
-  webdav: NEITHER,
+  webdav: CREATE,
 };
 
 /** S3 services that answer conditional writes with an error, or ignore them. */

@@ -41,7 +41,7 @@ const PROVIDERS: readonly Provider[] = [
     place: (_, region) => ({ region, endpoint: `https://${region}.your-objectstorage.com`, forcePathStyle: false }),
   },
   {
-    host: /^(.+)\.([a-z0-9]+(?:\.[a-z]+)?\.r2\.cloudflarestorage\.com)$/i,
+    host: /^(.+?)\.([a-z0-9]+(?:\.(?:eu|fedramp))?\.r2\.cloudflarestorage\.com)$/i,
     place: (_, host) => ({ region: 'auto', endpoint: `https://${host}` }),
   },
   { host: /^(.+)\.(fly\.storage\.tigris\.dev|t3\.storage\.dev)$/i, place: (_, host) => ({ region: 'auto', endpoint: `https://${host}` }) },

@@ -55,7 +55,7 @@ export const SFTP = defineStore<typeof SFTP_KEYS, SFTPStoreSpec>({
     const address = addressOf(values.host, 'host', context);
     const path = directory(values.path?.value ?? '');
     const user = values.user?.value ?? (context.isPattern === true ? '' : undefined);
-    if (user === undefined) findings.error(at, 'an SFTP replica needs a user: the key, or a url such as sftp://USER@HOST/DIRECTORY');
+    if (user === undefined) findings.error(at, 'an SFTP replica needs a user: the key, or a name before the @ of its url');
     if (path === '')
       findings.error(values.path?.at ?? at, 'an SFTP replica needs a path: the directory to write to; "." is the home directory');
     if (address === undefined || user === undefined || path === '') return undefined;

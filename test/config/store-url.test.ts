@@ -1,0 +1,71 @@
+/** Replica URLs taken apart. */
+
+import { expect, test } from 'vitest';
+import { forgetSecrets, redact } from '../../src/base/redact.ts';
+import { parseReplicaURL, shownURL } from '../../src/config/store-url.ts';
+
+test.each([
+  [
+    's3://bucket/a/b?x=1&y=2',
+    {
+      scheme: 's3',
+      host: 'bucket',
+      path: '/a/b',
+      parameters: [
+        ['x', '1'],
+        ['y', '2'],
+      ],
+      shown: 's3://bucket/a/b',
+    },
+  ],
+  ['S3://Bucket', { scheme: 's3', host: 'Bucket', path: '', parameters: [], shown: 's3://Bucket' }],
+  [
+    's3://bucket/my%20dir/100%25',
+    { scheme: 's3', host: 'bucket', path: '/my dir/100%', parameters: [], shown: 's3://bucket/my%20dir/100%25' },
+  ],
+  ['file:///b/my%20dir?x=1', { scheme: 'file', host: '', path: '/b/my%20dir', parameters: [], shown: 'file:///b/my%20dir' }],
+  [
+    'sftp://me:p%40ss%2Fword@h:22/x',
+    { scheme: 'sftp', host: 'h:22', path: '/x', user: 'me', password: 'p@ss/word', parameters: [], shown: 'sftp://h:22/x' },
+  ],
+  ['sftp://me:p@ss@h/x', { scheme: 'sftp', host: 'h', path: '/x', user: 'me', password: 'p@ss', parameters: [], shown: 'sftp://h/x' }],
+  ['sftp://me@[::1]:22/x', { scheme: 'sftp', host: '[::1]:22', path: '/x', user: 'me', parameters: [], shown: 'sftp://[::1]:22/x' }],
+  [
+    'nats://tok@h1,h2:4222/b/p',
+    { scheme: 'nats', host: 'h1,h2:4222', path: '/b/p', user: 'tok', parameters: [], shown: 'nats://h1,h2:4222/b/p' },
+  ],
+  [
+    's3://b/$(date +%Y-%m-%d)/x%20y?region=a',
+    { scheme: 's3', host: 'b', path: '/$(date +%Y-%m-%d)/x y', parameters: [['region', 'a']], shown: 's3://b/$(date +%Y-%m-%d)/x%20y' },
+  ],
+  [
+    's3://b/p?endpoint=http%3A%2F%2Flocalhost%3A9000&',
+    { scheme: 's3', host: 'b', path: '/p', parameters: [['endpoint', 'http://localhost:9000']], shown: 's3://b/p' },
+  ],
+])('%s', (text, wanted) => {
+  expect(parseReplicaURL(text)).toEqual(wanted);
+});
+
+test.each([
+  ['no URL', '/srv/x', /not a URL/],
+  ['a percent sign of its own', 's3://b/100%', /percent sign is not followed by two hex digits; write %25/],
+  ['a fragment', 's3://b/a#b', /"#" begins a fragment.*%23/],
+  ['a password with a slash', 'sftp://me:pa/ssword@h/x', /slash in user or password; write %2F/],
+])('%s is refused with what to write instead', (_, text, message) => {
+  expect(() => parseReplicaURL(text)).toThrow(message);
+});
+
+test('no secret of a URL is in a message, a shown URL or, once read, in any text', () => {
+  for (const url of ['sftp://me:hunter2hunter2@h/100%', 'sftp://me:hunter2/hunter2@h/x', 'sftp://me:hunter2hunter2@h/a#b']) {
+    expect(shownURL(url)).not.toContain('hunter2');
+    try {
+      parseReplicaURL(url);
+      expect.unreachable();
+    } catch (error) {
+      expect(String(error)).not.toContain('hunter2');
+    }
+  }
+  expect(shownURL('sftp://me:hunter2hunter2@h/x?agent=1')).toBe('sftp://h/x');
+  expect(redact('it was hunter2hunter2')).not.toContain('hunter2');
+  forgetSecrets();
+});

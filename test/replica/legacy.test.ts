@@ -48,6 +48,25 @@ describe('names of version 0.3', () => {
 });
 
 describe('the listing', () => {
+  test.each([
+    ['', ''],
+    ['.', ''],
+    ['./db', 'db/'],
+    ['db', 'db/'],
+    ['db/', 'db/'],
+    ['a//db', 'a/db/'],
+    ['a/./db/', 'a/db/'],
+  ])('below the path "%s" looks where version 0.3 wrote, and nowhere else', async (prefix, written) => {
+    const names = [`generations/${A}/snapshots/00000000.snapshot.lz4`, `generations/${A}/wal/00000000_00000000.wal.lz4`];
+    const others = ['other/', 'db2/', 'a/db2/', `${written}below/`];
+    const store = await storeWith(...[written, ...others].flatMap((place) => names.map((name) => place + name)));
+    const { generations, unknown } = await listLegacy(store, prefix);
+    expect(generations.flatMap(({ snapshots, segments }) => [...snapshots, ...segments].map(({ key }) => key))).toEqual(
+      names.map((name) => written + name),
+    );
+    expect(unknown).toEqual([]);
+  });
+
   test('is empty for a store without data of version 0.3', async () => {
     const store = await storeWith('ltx/0/0000000000000001-0000000000000001.ltx');
     expect(await listLegacy(store, '')).toEqual({ generations: [], unknown: [] });

@@ -29,7 +29,11 @@ export async function run(): Promise<Report> {
     }
   }
   const rows = [...times].map(([title, own]) => [title, digits(median(own)), digits(Math.min(...own)), digits(Math.max(...own))]);
-  const lines = [...table([['', 'median ms', 'best', 'worst'], ...rows]), `${ROUNDS} interleaved rounds; limit ${MOST} ms; ${load()}`];
+  const ratio = median(times.get('litestream version') ?? []) / median(times.get('node -e 0') ?? []);
+  const lines = [
+    ...table([['', 'median ms', 'best', 'worst'], ...rows]),
+    `version takes ${digits(ratio)} times as long as an empty Node; ${ROUNDS} interleaved rounds; limit ${MOST} ms; ${load()}`,
+  ];
   const limited = [...times].filter(([title]) => title.startsWith('litestream'));
   return { lines, missed: limited.flatMap(([title, own]) => unlessWithin(title, median(own), MOST, 'ms')) };
 }

@@ -1,5 +1,6 @@
 /** What version 0.3 left at a replica, over any kind of store. Read only: nothing here ever writes or deletes. */
 
+import { posix } from 'node:path';
 import { LEGACY_FOLDER, parseLegacyName } from '../../formats/v3/names.ts';
 import type { CallOptions, ObjectStore } from '../../storage/object-store.ts';
 
@@ -45,12 +46,13 @@ interface Draft {
 }
 
 /**
- * Lists `<prefix>generations/`, in one listing of the store. A missing folder is empty; a listing that fails is an error, never a shorter list.
+ * Lists `<prefix>/generations/`, in one listing of the store. A missing folder is empty; a listing that fails is an error, never a shorter list.
  *
  * @param prefix path of the replica inside the store, '' when the store is rooted there
  */
 export async function listLegacy(store: ObjectStore, prefix: string, { signal }: CallOptions = {}): Promise<LegacyListing> {
-  const root = `${prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`}${LEGACY_FOLDER}`;
+  // Version 0.3 joined names as paths at every kind of destination, also where later files are joined as text.
+  const root = posix.join(prefix, LEGACY_FOLDER);
   const drafts = new Map<string, Draft>();
   const unknown: string[] = [];
   for await (const { key, size, createdAt } of store.list(root, { signal })) {

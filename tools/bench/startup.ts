@@ -11,6 +11,8 @@ export const description = 'the launcher answering `version` and `-h`, next to a
 const ROUNDS = 20;
 /** ms */
 const MOST = 150;
+/** Of an empty Node, measured in turn: what else runs on the machine slows both. */
+const MOST_TIMES = 3;
 const LAUNCHER = fileURLToPath(new URL('../../src/launcher/litestream', import.meta.url));
 
 export async function run(): Promise<Report> {
@@ -29,11 +31,14 @@ export async function run(): Promise<Report> {
     }
   }
   const rows = [...times].map(([title, own]) => [title, digits(median(own)), digits(Math.min(...own)), digits(Math.max(...own))]);
-  const ratio = median(times.get('litestream version') ?? []) / median(times.get('node -e 0') ?? []);
+  const bare = median(times.get('node -e 0') ?? []);
+  const limited = [...times].filter(([title]) => title.startsWith('litestream'));
+  const ratios = limited.map(([title, own]) => `${title} takes ${digits(median(own) / bare)} times as long as an empty Node`);
   const lines = [
     ...table([['', 'median ms', 'best', 'worst'], ...rows]),
-    `version takes ${digits(ratio)} times as long as an empty Node; ${ROUNDS} interleaved rounds; limit ${MOST} ms; ${load()}`,
+    ...ratios,
+    `${ROUNDS} interleaved rounds; limit ${MOST} ms, on a busy machine ${MOST_TIMES} times an empty Node; ${load()}`,
   ];
-  const limited = [...times].filter(([title]) => title.startsWith('litestream'));
-  return { lines, missed: limited.flatMap(([title, own]) => unlessWithin(title, median(own), MOST, 'ms')) };
+  const limit = Math.max(MOST, MOST_TIMES * bare);
+  return { lines, missed: limited.flatMap(([title, own]) => unlessWithin(title, median(own), limit, 'ms')) };
 }

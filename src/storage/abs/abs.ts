@@ -124,7 +124,7 @@ export class AzureStore implements ObjectStore {
     const container = await this.#container(signal);
     const request = <T>(key: string, send: () => Promise<T>) => this.#request(this.#doing('delete', key, container), signal, send);
     const failures = await this.#deleter.delete(keys, { container, signal, request });
-    if (failures.size > 0) throw deleteFailure(failures, keys.length, this.destination);
+    if (failures.size > 0) throw deleteFailure(failures, keys, this.destination);
   }
 
   async close(): Promise<void> {

@@ -132,7 +132,7 @@ export class GCSStore implements ObjectStore {
       const error = await this.#within(signal, () => this.#missing(this.#doing('delete', absent ?? ''), signal));
       if (error.code !== 'OBJECT_NOT_FOUND') throw error;
     }
-    if (failures.size > 0) throw deleteFailure(failures, keys.length, this.destination);
+    if (failures.size > 0) throw deleteFailure(failures, keys, this.destination);
   }
 
   async close(): Promise<void> {

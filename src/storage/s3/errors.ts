@@ -200,9 +200,18 @@ export function s3Error(error: unknown, attempt: Attempt): LitestreamError {
       ...(failure.status === undefined ? {} : { status: failure.status }),
       ...(failure.requestID === undefined ? {} : { requestID: failure.requestID }),
       ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter }),
+      ...skewOf(failure),
     },
   });
 }
+
+/** How far this machine's clock is behind the service's, for failures that are about it. */
+function skewOf({ name, headers }: Failure): { readonly skewMs?: number } {
+  const theirs = name !== undefined && CLOCK_NAMES.has(name) ? Date.parse(headers.date ?? '') : Number.NaN;
+  return Number.isNaN(theirs) ? {} : { skewMs: theirs - Date.now() };
+}
+
+const CLOCK_NAMES = new Set(['RequestTimeTooSkewed', 'RequestExpired']);
 
 /** `reading k of s3://b at HOST`, for messages. */
 export const describe = ({ operation, key, bucket, host }: Attempt): string =>

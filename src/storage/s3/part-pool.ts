@@ -21,16 +21,17 @@ export class PartPool {
     this.#most = most;
   }
 
-  /** A buffer of one part, when one has been given back or there is room for another. */
+  /** A buffer of one part, when one has been given back or there is room for another. For one taker at a time. */
   async take(signal: AbortSignal): Promise<Buffer> {
     for (;;) {
       signal.throwIfAborted();
-      const buffer = this.#free.pop() ?? (await this.#make(signal));
-      if (buffer !== undefined) return buffer;
-      const given = new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      await orAbort(given, signal);
+      const free = this.#free.pop();
+      if (free !== undefined) return free;
+      if (this.#releases.length === 0) return this.#add(await this.#budget.take(this.#partSize, signal));
+      const release = this.#releases.length < this.#most ? this.#budget.tryTake(this.#partSize) : undefined;
+      if (release !== undefined) return this.#add(release);
+      // Nothing is awaited between the look and this: what is given back in between would wake nobody.
+      await orAbort(this.#given(), signal);
     }
   }
 
@@ -47,10 +48,13 @@ export class PartPool {
     this.#free.length = 0;
   }
 
-  async #make(signal: AbortSignal): Promise<Buffer | undefined> {
-    if (this.#releases.length >= this.#most) return undefined;
-    const release = this.#releases.length === 0 ? await this.#budget.take(this.#partSize, signal) : this.#budget.tryTake(this.#partSize);
-    if (release === undefined) return undefined;
+  #given(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #add(release: () => void): Buffer {
     this.#releases.push(release);
     return Buffer.allocUnsafeSlow(this.#partSize);
   }

@@ -88,8 +88,14 @@ function openedOf(place: ObjectPlace, got: GetObjectCommandOutput, { offset = 0,
   const skip = range === undefined ? offset : 0;
   const most = length ?? Number.POSITIVE_INFINITY;
   const sent = range?.count ?? got.ContentLength;
-  const expected = sent === undefined ? undefined : Math.min(most, Math.max(0, sent - skip));
-  return { size, tag, body: once(key, () => chunksOfBody(place, body, { skip, most, expected }, signal)), close };
+  const rest = sent === undefined ? undefined : Math.max(0, sent - skip);
+  const window: Window = {
+    skip,
+    most,
+    expected: rest === undefined ? undefined : Math.min(most, rest),
+    exact: rest !== undefined && rest <= most,
+  };
+  return { size, tag, body: once(key, () => chunksOfBody(place, body, window, signal)), close };
 }
 
 function wrongAnswer(got: GetObjectCommandOutput, range: ContentRange | undefined, offset: number, tag: string | undefined) {
@@ -118,9 +124,16 @@ interface Window {
   readonly most: number;
   /** Bytes that must come, where the answer told. */
   readonly expected: number | undefined;
+  /** The answer ends with the window: read to its end, its connection can be used again. */
+  readonly exact: boolean;
 }
 
-async function* chunksOfBody(place: ObjectPlace, body: IncomingMessage, { skip, most, expected }: Window, signal: AbortSignal | undefined) {
+async function* chunksOfBody(
+  place: ObjectPlace,
+  body: IncomingMessage,
+  { skip, most, expected, exact }: Window,
+  signal: AbortSignal | undefined,
+) {
   const { session, key } = place;
   let toSkip = skip;
   let delivered = 0;
@@ -131,7 +144,7 @@ async function* chunksOfBody(place: ObjectPlace, body: IncomingMessage, { skip, 
       const wanted = rest.byteLength > most - delivered ? rest.subarray(0, most - delivered) : rest;
       delivered += wanted.byteLength;
       if (wanted.byteLength > 0) yield wanted;
-      if (delivered >= most) return;
+      if (delivered >= most && !exact) return;
     }
   } catch (error) {
     signal?.throwIfAborted();

@@ -68,6 +68,8 @@ export class ScriptedS3 {
   /** Hosts and protocols asked for, in order. */
   readonly origins: string[] = [];
   script: Script = () => undefined;
+  /** Connections so far. */
+  connectionsEver = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #stores: S3Store[] = [];
@@ -75,6 +77,7 @@ export class ScriptedS3 {
   private constructor() {
     this.#server = createServer((request, response) => void this.#serve(request, response));
     this.#server.on('connection', (socket) => {
+      this.connectionsEver += 1;
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
     });

@@ -36,6 +36,7 @@ export interface ReplicaFacts {
   readonly proof?: ProofFacts;
   readonly lease?: ReplicaStatus['lease'];
   readonly mirror?: ReplicaStatus['mirror'];
+  readonly writeOnly?: ReplicaStatus['writeOnly'];
   readonly maintenance?: ReplicaStatus['maintenance'];
   readonly troubles?: ReplicaStatus['troubles'];
   readonly requests?: RequestFacts;

@@ -6,11 +6,12 @@ import type { ReplicaFacts } from './database-facts.ts';
 import { formatInstant } from './moment.ts';
 import { proofOut } from './proofs.ts';
 
-export function describeCompanions({ proof, lease, mirror, maintenance, troubles, requests, check }: ReplicaFacts) {
+export function describeCompanions({ proof, lease, mirror, writeOnly, maintenance, troubles, requests, check }: ReplicaFacts) {
   return {
     ...(proof === undefined ? {} : { proof: proofOut(proof) }),
     ...(lease === undefined ? {} : { lease: describeLease(lease) }),
     ...(mirror === undefined ? {} : { mirror: describeMirror(mirror) }),
+    ...(writeOnly === undefined ? {} : { write_only: writeOnly }),
     ...(maintenance === undefined ? {} : { maintenance: describeMaintenance(maintenance) }),
     ...(troubles === undefined ? {} : { troubles: troubles.map(describeTrouble) }),
     ...(requests === undefined ? {} : { requests: describeRequests(requests) }),

@@ -101,7 +101,7 @@ function directoryTroubles({ problems = [] }: Directory): readonly string[] {
 
 /** One line for each replica. */
 function replicas(row: Row): readonly string[] {
-  return row.replicas.map(({ name, type, state, role, txid, proof, lease, mirror, maintenance }) => {
+  return row.replicas.map(({ name, type, state, role, txid, proof, lease, mirror, write_only: writeOnly, maintenance }) => {
     const parts = [
       `${state}${txid === undefined ? '' : ` at ${txid}`}`,
       ...(row.cold === true ? ['closed while idle'] : []),
@@ -109,6 +109,7 @@ function replicas(row: Row): readonly string[] {
       proof === undefined ? 'never proven' : proofInWords(proof),
       ...(lease === undefined ? [] : [`lease ${lease.state}${lease.owner === undefined ? '' : ` (${printable(lease.owner)})`}`]),
       ...(mirror === undefined ? [] : [`mirror ${printable(mirror.path)}${mirror.txid === undefined ? '' : ` at ${mirror.txid}`}`]),
+      ...(writeOnly === undefined ? [] : [`write only (${printable(writeOnly)})`]),
       ...(maintenance?.compacted_at === undefined ? [] : [`levels kept up ${maintenance.compacted_at}`]),
       ...(maintenance?.snapshot_at === undefined ? [] : [`newest snapshot ${maintenance.snapshot_at}`]),
       ...(maintenance?.retention_at === undefined ? [] : [`retention kept up ${maintenance.retention_at}`]),

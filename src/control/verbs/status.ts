@@ -57,6 +57,8 @@ const replicaOut = z.strictObject({
     .strictObject({ state: z.enum(['waiting', 'held', 'lost']), owner: z.string().optional(), expires_at: instant.optional() })
     .optional(),
   mirror: z.strictObject({ path: z.string(), txid: txidOut.optional(), at: instant.optional() }).optional(),
+  /** What cannot be done there for want of an age identity. */
+  write_only: z.string().optional(),
   maintenance: z
     .strictObject({ compacted_at: instant.optional(), snapshot_at: instant.optional(), retention_at: instant.optional() })
     .optional(),

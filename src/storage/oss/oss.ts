@@ -105,7 +105,7 @@ export class OSSStore implements ObjectStore {
     signal?.throwIfAborted();
     for (const key of keys) checkKey('delete', key);
     const failures = await deleteObjects(this.#client, keys, signal);
-    if (failures.size > 0) throw deleteFailure(failures, keys.length, this.destination);
+    if (failures.size > 0) throw deleteFailure(failures, keys, this.destination);
   }
 
   async close(): Promise<void> {

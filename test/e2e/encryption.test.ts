@@ -205,7 +205,8 @@ test('two replicas of one database, one plain and one encrypted, help each other
     'litestream.yml',
     `dbs:\n  - path: app.db\n    replicas:\n      - {name: plain, path: plain}\n      - {name: secret, path: replica, age: ${age}}\n`,
   );
-  scene.insert('row 0');
+  // Large enough that one row is a part of it: only increments prove a history.
+  scene.insert('x'.repeat(100_000));
   const daemon = await scene.daemon();
   await scene.replicates();
   for (let i = 1; i < 5; i++) {

@@ -67,9 +67,13 @@ function textOf({ database, replica, type, destination, outcome, steps, clock, l
     result === 'skipped' ? '' : `${ms} ms`,
     note === undefined ? '' : printable(note),
   ]);
-  const problems = steps.flatMap(({ name, code, cause, fix }) =>
-    cause === undefined ? [] : [`  ${WORDS[name]}: ${code}: ${printable(cause)}.\n    ${printable(fix ?? '')}\n`],
-  );
+  // One trouble fails several steps: what to do is said once.
+  const said = new Set<string>();
+  const problems = steps.flatMap(({ name, code = '', cause, fix = '' }) => {
+    if (cause === undefined || said.has(code + fix)) return [];
+    said.add(code + fix);
+    return [`  ${WORDS[name]}: ${code}: ${printable(cause)}.\n    ${printable(fix)}\n`];
+  });
   const kept = leftovers.map((key) => `  left there: ${printable(key)}\n`);
   return `${outcome}: ${printable(database)} on ${printable(replica)} (${place})\n${formatTable(rows)}${problems.join('')}${clock === undefined ? '' : `  ${clock}\n`}${kept.join('')}`;
 }

@@ -91,7 +91,8 @@ class Check {
       await this.#do('list', true, () => this.#list(hasWritten));
       await this.#do('time', hasWritten && this.#stat !== undefined, async () => this.#time());
       await this.#do('create', hasWritten, () => this.#create());
-      await this.#do('replace', this.#tag !== undefined || !this.#store.capabilities.conditionalReplace, () => this.#replace());
+      const mayReplace = this.#tag !== undefined || !this.#store.capabilities.conditionalReplace;
+      await this.#do('replace', hasWritten && mayReplace, () => this.#replace());
       await this.#do('delete', hasWritten, () => this.#delete());
       await this.#do('delete-missing', hasWritten && this.#passed('delete'), () => this.#deleteAgain());
     } finally {
@@ -159,6 +160,8 @@ class Check {
   /** Where the time we gave does not come back with the listing, the listing has the service's own. */
   #measureClock(): void {
     if (this.#listed === undefined || this.#store.capabilities.timestamps === 'listing') return;
+    // A listing may have our time, only less exactly.
+    if (Math.abs(this.#listed.createdAt - this.#createdAt) < NOTABLE_SKEW_MS) return;
     const skew = this.#listed.createdAt - this.#clock.now();
     if (Math.abs(skew) >= NOTABLE_SKEW_MS) this.#skewMs = Math.round(skew);
   }

@@ -27,6 +27,8 @@ export class TCPFaultProxy {
   readonly #door: LoopbackDoor;
   readonly #links = new Set<Link>();
   readonly #rules: Rule[] = [];
+  /** A script has made a connection silent. */
+  isSilent = false;
   /** Connections that were accepted so far. */
   accepted = 0;
 
@@ -57,7 +59,8 @@ export class TCPFaultProxy {
 
   /** No more faults, and what was silent is gone. */
   heal(): void {
-    if (this.#rules.some(({ fault }) => fault.type === 'silence')) this.#door.reset();
+    if (this.isSilent) this.#door.reset();
+    this.isSilent = false;
     this.#rules.length = 0;
   }
 
@@ -109,7 +112,11 @@ export class TCPFaultProxy {
       else await write(to, passed);
       if (passed.length === chunk.length && !this.#isDue(rule)) continue;
       if (rule === undefined) continue;
-      if (rule.fault.type === 'silence') return void (await new Promise(() => {}));
+      if (rule.fault.type === 'silence') {
+        this.isSilent = true;
+        rule.left -= 1;
+        return void (await new Promise(() => {}));
+      }
       this.#break(rule, link);
       return;
     }

@@ -32,6 +32,9 @@ export class Session {
   readonly #answerMs: number;
   #lost: SessionLost | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #openFiles = 0;
+  #users = 0;
+  #isRetired = false;
 
   /** @param tearDown ends the connection at once. @param answerMs longest silence of the server while something is asked, ms. */
   constructor(raw: SFTPWrapper, tearDown: () => void, answerMs: number) {
@@ -47,6 +50,42 @@ export class Session {
     return this.#lost !== undefined;
   }
 
+  /** Nothing new is asked here. */
+  get isRetired(): boolean {
+    return this.#isRetired;
+  }
+
+  /**
+   * Somebody has waited in vain: what is under way may go on, new work goes elsewhere. Ends the session when its work is done, and when it does
+   * not answer a question within `answerMs`.
+   */
+  retire(answerMs: number): void {
+    if (this.#isRetired || this.#lost !== undefined) return;
+    this.#isRetired = true;
+    const timer = setTimeout(() => this.end(`the server has not answered for ${answerMs / 1000} s`), answerMs).unref();
+    void this.stat('.')
+      .catch(noop)
+      .then(() => {
+        clearTimeout(timer);
+        this.#endIfDone();
+      });
+  }
+
+  #endIfDone(): void {
+    if (this.#isRetired && this.#users + this.#openFiles + this.#waiting.size === 0) this.end('its work is done');
+  }
+
+  /** Runs work that needs this session from one question to the next. */
+  async run<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    this.#users += 1;
+    try {
+      return await work(this);
+    } finally {
+      this.#users -= 1;
+      this.#endIfDone();
+    }
+  }
+
   /** Ends the session and everything that waits in it. Safe to call twice. */
   end(reason: string): void {
     if (this.#lost !== undefined) return;
@@ -57,13 +96,19 @@ export class Session {
   }
 
   /** @param mode permission bits of a file that is made. */
-  open(path: string, flags: 'r' | 'wx', mode = 0o600): Promise<RemoteHandle> {
-    return this.#ask((answer) => (flags === 'r' ? this.#raw.open(path, flags, answer) : this.#raw.open(path, flags, { mode }, answer)));
+  async open(path: string, flags: 'r' | 'wx', mode = 0o600): Promise<RemoteHandle> {
+    const handle = await this.#ask<RemoteHandle>((answer) =>
+      flags === 'r' ? this.#raw.open(path, flags, answer) : this.#raw.open(path, flags, { mode }, answer),
+    );
+    this.#openFiles += 1;
+    return handle;
   }
 
   /** Never fails: what cannot be closed is gone with the session. */
-  close(handle: RemoteHandle): Promise<void> {
-    return this.#ask<void>((answer) => this.#raw.close(handle, answer)).catch(noop);
+  async close(handle: RemoteHandle): Promise<void> {
+    await this.#ask<void>((answer) => this.#raw.close(handle, answer)).catch(noop);
+    this.#openFiles -= 1;
+    this.#endIfDone();
   }
 
   /** Bytes at a position, `length` of them unless the file ends before. */

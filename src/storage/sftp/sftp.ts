@@ -1,11 +1,11 @@
 /** Objects as files below a directory of an SFTP server. */
 
 import { posix } from 'node:path';
-import type { Stats } from 'ssh2';
 import { orAbort } from '../../base/abortable.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { LitestreamError } from '../../base/errors.ts';
-import { chunksOf, once } from '../body.ts';
+import { chunksOf } from '../body.ts';
+import { deleteError } from '../delete-error.ts';
 import { checkKey, checkPrefix } from '../key.ts';
 import { Leftovers, type RemoveLeftover } from '../leftovers.ts';
 import type {
@@ -18,22 +18,21 @@ import type {
   PutOptions,
   StoreCapabilities,
 } from '../object-store.ts';
-import { type ByteRange, rangeOf } from '../range.ts';
 import type { SFTPStoreSpec } from '../spec.ts';
 import { checkFinalKey, tempName } from '../temp-name.ts';
 import { directoryOfPrefix, type TreeEntry, walkTree } from '../tree.ts';
 import { CONNECTION_LIMITS, type ConnectionLimits, connect } from './connection.ts';
-import { download } from './download.ts';
-import { SessionLost, STATUS, sftpError, statusOf } from './errors.ts';
+import { deleteFiles } from './delete.ts';
+import { SessionLost, STATUS, statusOf } from './errors.ts';
 import { readListing } from './listing.ts';
+import { guarded, notAFile, openObject, tagOf } from './open.ts';
 import { claim, explained, replace } from './publish.ts';
-import { kindOf, RemoteRoot } from './root.ts';
+import { RemoteRoot } from './root.ts';
 import type { RemoteHandle, Session } from './session.ts';
 import { SharedSession } from './shared-session.ts';
 import { Upload } from './upload.ts';
 
 const FILE_MODE = 0o600;
-const DELETES = 32;
 
 export interface SFTPStoreOptions {
   readonly limits?: Partial<ConnectionLimits>;
@@ -63,6 +62,7 @@ export class SFTPStore implements ObjectStore {
   readonly #root: RemoteRoot;
   readonly #concurrentWrites: boolean;
   readonly #clock: Clock;
+  readonly #limits: ConnectionLimits;
   readonly #sessions: SharedSession;
   readonly #leftovers = new Leftovers();
 
@@ -72,103 +72,59 @@ export class SFTPStore implements ObjectStore {
     this.#root = new RemoteRoot(posix.join(spec.path === '' ? '.' : spec.path).replace(/(?<=.)\/$/, ''));
     this.#concurrentWrites = spec.concurrentWrites ?? true;
     this.#clock = clock;
-    this.#sessions = new SharedSession((signal) => connect(spec, { ...CONNECTION_LIMITS, ...limits }, signal));
+    this.#limits = { ...CONNECTION_LIMITS, ...limits };
+    this.#sessions = new SharedSession((signal) => connect(spec, this.#limits, signal));
   }
 
   async *list(prefix: string, { after, signal }: CallOptions & { readonly after?: string } = {}): AsyncGenerator<ObjectInfo> {
     signal?.throwIfAborted();
     checkPrefix(prefix);
-    const session = await this.#session(signal);
-    yield* walkTree((directory) => orAbort(this.#readDirectory(session, directory), signal), directoryOfPrefix(prefix), {
-      prefix,
-      after,
-      signal,
-    });
+    const read = (directory: string) => this.#with(signal, (session) => orAbort(this.#readDirectory(session, directory), signal));
+    yield* walkTree(read, directoryOfPrefix(prefix), { prefix, after, signal });
   }
 
   async open(key: string, options: OpenOptions = {}): Promise<OpenedObject> {
-    const { signal } = options;
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     const path = this.#path(key);
-    const session = await this.#session(signal);
-    const opening = this.#openFile(session, path);
-    try {
-      const { handle, facts } = await orAbort(opening, signal);
-      const close = closing(session, handle);
-      try {
-        const range = rangeOf(key, facts.size, options);
-        return {
-          size: facts.size,
-          tag: tagOf(facts),
-          body: once(key, () => this.#read(session, handle, range, { path, signal, close })),
-          close,
-        };
-      } catch (error) {
-        await close();
-        throw error;
-      }
-    } catch (error) {
-      // Given up while the server was asked: what it opens is closed when it says so.
-      if (signal?.aborted) void opening.then(({ handle }) => session.close(handle)).catch(() => {});
-      throw error;
-    }
+    return this.#with(options.signal, (session) => openObject(session, this.#root, path, key, options));
   }
 
   async put(key: string, body: PutBody, options: PutOptions = {}): Promise<ObjectInfo> {
-    const { signal, createdAt, ifAbsent = false, ifMatch } = options;
+    const { signal, createdAt, ifMatch } = options;
     signal?.throwIfAborted();
     const path = this.#path(key);
     checkFinalKey(key);
     if (ifMatch !== undefined)
       throw new LitestreamError('NOT_SUPPORTED', `cannot replace one version of ${path}: SFTP has no such operation`);
-    const session = await this.#session(signal);
-    const directory = posix.dirname(path);
-    const temp = posix.join(directory, tempName(posix.basename(path), this.#clock.now()));
-    const upload = await this.#begin(session, temp, signal);
-    try {
-      for await (const chunk of chunksOf(body, key, signal)) await upload.write(chunk).catch(this.#explain(session, path));
-      await upload.finish(createdAt).catch(this.#explain(session, path));
-      signal?.throwIfAborted();
-      await orAbort(ifAbsent ? claim(session, temp, path) : replace(session, temp, path), signal).catch(this.#explain(session, path));
-    } catch (error) {
-      this.#leftovers.add(temp, removeFrom(session), upload.close());
-      throw error;
-    }
-    if (ifAbsent) this.#leftovers.add(temp, removeFrom(session));
-    return { key, size: upload.size, createdAt: Math.floor((createdAt ?? this.#clock.now()) / 1000) * 1000 };
+    const size = await this.#with(signal, (session) => this.#put(session, path, chunksOf(body, key, signal), options));
+    return { key, size, createdAt: Math.floor((createdAt ?? this.#clock.now()) / 1000) * 1000 };
   }
 
   async stat(key: string, { signal }: CallOptions = {}): Promise<ObjectInfo> {
     signal?.throwIfAborted();
     const path = this.#path(key);
-    const session = await this.#session(signal);
-    const facts = await orAbort(
-      this.#guard(session, `cannot look at ${path}`, () => session.stat(path)),
-      signal,
+    const message = `cannot look at ${path}`;
+    const facts = await this.#with(signal, (session) =>
+      orAbort(
+        guarded(session, this.#root, message, () => session.stat(path)),
+        signal,
+      ),
     );
-    if (!facts.isFile()) throw notAFile(`cannot look at ${path}`);
+    if (!facts.isFile()) throw notAFile(message);
     return { key, size: facts.size, createdAt: facts.mtime * 1000, tag: tagOf(facts) };
   }
 
   async delete(keys: readonly string[], { signal }: CallOptions = {}): Promise<void> {
     signal?.throwIfAborted();
-    const paths = keys.map((key) => this.#path(key));
-    if (paths.length === 0) return;
-    const session = await this.#session(signal);
-    const failures = new Map<string, unknown>();
-    let missing = 0;
-    for (let at = 0; at < paths.length; at += DELETES) {
-      const removed = paths.slice(at, at + DELETES).map((path, i) =>
-        session.unlink(path).catch((error: unknown) => {
-          if (statusOf(error) === STATUS.missing) missing += 1;
-          else failures.set(keys[at + i] ?? path, sftpError(error, `cannot delete ${path}`));
-        }),
-      );
-      await orAbort(Promise.all(removed), signal);
-    }
-    // Nothing was deleted where nothing is mounted.
-    if (missing > 0 && !session.isLost) await orAbort(this.#root.check(session), signal);
-    if (failures.size > 0) throw deleteError(failures, keys.length);
+    const paths = new Map(keys.map((key) => [this.#path(key), key]));
+    if (paths.size === 0) return;
+    await this.#with(signal, async (session) => {
+      const { missing, failures } = await deleteFiles(session, [...paths.keys()], signal);
+      // Nothing was deleted where nothing is mounted.
+      if (missing > 0) await orAbort(this.#root.check(session), signal);
+      if (failures.size > 0)
+        throw deleteError(new Map([...failures].map(([path, error]) => [paths.get(path) ?? path, error])), keys.length);
+    });
   }
 
   async close(): Promise<void> {
@@ -181,10 +137,16 @@ export class SFTPStore implements ObjectStore {
     return posix.join(this.#root.path, key);
   }
 
-  async #session(signal: AbortSignal | undefined): Promise<Session> {
+  /** Runs work in the shared session. A call that was given up because nothing moved leaves it to what is under way. */
+  async #with<T>(signal: AbortSignal | undefined, work: (session: Session) => Promise<T>): Promise<T> {
     const session = await this.#sessions.get(signal);
     this.#leftovers.retry(removeFrom(session));
-    return session;
+    try {
+      return await session.run(work);
+    } catch (error) {
+      if (isStall(error)) this.#sessions.retire(session, this.#limits.connectMs);
+      throw error;
+    }
   }
 
   async #readDirectory(session: Session, directory: string): Promise<readonly TreeEntry[]> {
@@ -199,36 +161,27 @@ export class SFTPStore implements ObjectStore {
     return listing.entries;
   }
 
-  async #openFile(session: Session, path: string): Promise<{ readonly handle: RemoteHandle; readonly facts: Stats }> {
-    const message = `cannot open ${path}`;
-    const handle = await this.#guard(session, message, async () => {
-      try {
-        return await session.open(path, 'r');
-      } catch (error) {
-        if (statusOf(error) === STATUS.failure && (await kindOf(session, path)) === 'directory') throw notAFile(message);
-        throw error;
-      }
-    });
+  /** Writes beside the place and then names it. Returns the size. */
+  async #put(
+    session: Session,
+    path: string,
+    chunks: AsyncIterable<Uint8Array>,
+    { signal, createdAt, ifAbsent = false }: PutOptions,
+  ): Promise<number> {
+    const directory = posix.dirname(path);
+    const temp = posix.join(directory, tempName(posix.basename(path), this.#clock.now()));
+    const upload = await this.#begin(session, temp, signal);
     try {
-      const facts = await session.fstat(handle);
-      if (!facts.isFile()) throw notAFile(message);
-      return { handle, facts };
-    } catch (error) {
-      void session.close(handle);
-      throw sftpError(error, message);
-    }
-  }
-
-  async *#read(session: Session, handle: RemoteHandle, range: ByteRange, { path, signal, close }: Reading): AsyncGenerator<Uint8Array> {
-    try {
+      for await (const chunk of chunks) await upload.write(chunk).catch(this.#explain(session, path));
+      await upload.finish(createdAt).catch(this.#explain(session, path));
       signal?.throwIfAborted();
-      yield* download(session, handle, range, { path, signal });
+      await orAbort(ifAbsent ? claim(session, temp, path) : replace(session, temp, path), signal).catch(this.#explain(session, path));
     } catch (error) {
-      throw sftpError(error, `cannot read ${path}`);
-    } finally {
-      const closed = close();
-      if (signal?.aborted !== true) await closed;
+      this.#leftovers.add(temp, removeFrom(session), upload.close());
+      throw error;
     }
+    if (ifAbsent) this.#leftovers.add(temp, removeFrom(session));
+    return upload.size;
   }
 
   /** A new file, in directories that are made if need be. */
@@ -254,27 +207,11 @@ export class SFTPStore implements ObjectStore {
     return session.open(temp, 'wx', FILE_MODE);
   }
 
-  /** Runs a call on an existing object; when it is missing, says whether the whole root is. */
-  async #guard<T>(session: Session, message: string, call: () => Promise<T>): Promise<T> {
-    try {
-      return await call();
-    } catch (error) {
-      if (statusOf(error) === STATUS.missing) await this.#root.check(session);
-      throw sftpError(error, message);
-    }
-  }
-
   #explain(session: Session, path: string): (error: unknown) => Promise<never> {
     return async (error) => {
       throw await explained(session, error, `cannot write ${path}`, posix.dirname(path));
     };
   }
-}
-
-interface Reading {
-  readonly path: string;
-  readonly signal: AbortSignal | undefined;
-  readonly close: () => Promise<void>;
 }
 
 function destinationOf({ user, host, port = 22, path }: SFTPStoreSpec): string {
@@ -287,9 +224,8 @@ function warningsOf({ host, verifyHost, jump }: SFTPStoreSpec): string[] {
   return unverified.map((name) => `The host key of ${name} is not verified: any machine may stand in for it and read everything.`);
 }
 
-const tagOf = ({ mtime, size }: Stats): string => `${mtime}-${size}`;
-
-const notAFile = (message: string): LitestreamError => new LitestreamError('OBJECT_NOT_FOUND', `${message}: not a file`);
+/** Somebody above has waited for this call in vain (storage/wrap/stall.ts). */
+const isStall = (error: unknown): boolean => error instanceof LitestreamError && error.details?.stalledMs !== undefined;
 
 /** Another status than success means that the file is gone, or will never go. */
 function removeFrom(session: Session): RemoveLeftover {
@@ -298,21 +234,4 @@ function removeFrom(session: Session): RemoveLeftover {
       () => true,
       (error: unknown) => statusOf(error) !== undefined,
     );
-}
-
-function closing(session: Session, handle: RemoteHandle): () => Promise<void> {
-  let closed: Promise<void> | undefined;
-  return () => {
-    closed ??= session.close(handle);
-    return closed;
-  };
-}
-
-function deleteError(failures: ReadonlyMap<string, unknown>, total: number): LitestreamError {
-  const [first] = failures.values();
-  const code = first instanceof LitestreamError ? first.code : 'STORAGE_UNAVAILABLE';
-  return new LitestreamError(code, `cannot delete ${failures.size} of ${total} files`, {
-    cause: first,
-    details: { failed: [...failures.keys()] },
-  });
 }

@@ -11,6 +11,7 @@ import type { Session } from './session.ts';
 export class SharedSession {
   readonly #connect: (signal: AbortSignal) => Promise<Session>;
   readonly #closing = new AbortController();
+  readonly #retired = new Set<Session>();
   #current: Session | undefined;
   #connecting: Promise<Session> | undefined;
 
@@ -21,6 +22,14 @@ export class SharedSession {
   /** The session, if there is a live one. */
   get live(): Session | undefined {
     return this.#current?.isLost === false ? this.#current : undefined;
+  }
+
+  /** Somebody has waited in vain in this session: the next ones get another. @param answerMs how long it has to prove that it lives. */
+  retire(session: Session, answerMs: number): void {
+    if (this.#current === session) this.#current = undefined;
+    session.retire(answerMs);
+    for (const old of this.#retired) if (old.isLost) this.#retired.delete(old);
+    if (!session.isLost) this.#retired.add(session);
   }
 
   /** A live session. Rejects with `signal.reason`, or as `connect` does. */
@@ -36,7 +45,7 @@ export class SharedSession {
   /** Ends everything. Later calls fail. */
   close(): void {
     this.#closing.abort(new LitestreamError('STORAGE_UNAVAILABLE', 'the SFTP store is closed'));
-    this.#current?.end('the store was closed');
+    for (const session of [this.#current, ...this.#retired]) session?.end('the store was closed');
   }
 
   async #begin(): Promise<Session> {

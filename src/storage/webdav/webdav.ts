@@ -5,6 +5,7 @@ import { orAbort } from '../../base/abortable.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { LitestreamError } from '../../base/errors.ts';
 import { chunksOf } from '../body.ts';
+import { deleteError } from '../delete-error.ts';
 import { checkKey, checkPrefix } from '../key.ts';
 import { Leftovers } from '../leftovers.ts';
 import type {
@@ -119,16 +120,7 @@ export class WebDAVStore implements ObjectStore {
     const { missing, failures } = await deleteFiles(this.#client, [...paths.keys()], signal);
     // Nothing was deleted where nothing is there any more.
     if (missing > 0) await orAbort(this.#root.check(), signal);
-    const [first] = failures.values();
-    if (first === undefined) return;
-    throw new LitestreamError(
-      first instanceof LitestreamError ? first.code : 'STORAGE_UNAVAILABLE',
-      `cannot delete ${failures.size} of ${keys.length} files`,
-      {
-        cause: first,
-        details: { failed: [...failures.keys()].map((path) => paths.get(path) ?? path) },
-      },
-    );
+    if (failures.size > 0) throw deleteError(new Map([...failures].map(([path, error]) => [paths.get(path) ?? path, error])), keys.length);
   }
 
   async close(): Promise<void> {

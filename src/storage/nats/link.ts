@@ -1,12 +1,13 @@
 /** One shared connection to NATS: opened at the first call, kept through outages, and honest to every call that an outage meets. */
 
-import { connect, type Msg, type MsgHdrs, type NatsConnection, type Status, type Subscription } from 'nats';
+import type { Msg, MsgHdrs, NatsConnection, Status, Subscription } from 'nats';
 import { orAbort } from '../../base/abortable.ts';
 import { LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
 import type { NATSStoreSpec } from '../spec.ts';
 import { LinkError } from './errors.ts';
 import { CONNECT_TIMEOUT_MS, connectionOptions } from './options.ts';
+import { connectNATS } from './transport.ts';
 
 /** Longest wait for the answer to one request, ms. */
 const ANSWER_MS = 30_000;
@@ -112,7 +113,7 @@ export class Link {
 
   async #open(): Promise<NatsConnection> {
     const options = await connectionOptions(this.#spec);
-    const connection = await connect(options).catch((cause: unknown) => {
+    const connection = await connectNATS(options).catch((cause: unknown) => {
       throw new LinkError(systemCode(cause) ?? 'CONNECTION_REFUSED', 'cannot connect', { cause });
     });
     this.#connection = connection;

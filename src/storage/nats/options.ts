@@ -8,6 +8,7 @@ import {
   credsAuthenticator,
   jwtAuthenticator,
   nkeyAuthenticator,
+  nkeys,
   type TlsOptions,
   tokenAuthenticator,
   usernamePasswordAuthenticator,
@@ -57,9 +58,9 @@ async function authenticatorOf(spec: NATSStoreSpec): Promise<Authenticator | und
   });
   if ((jwt === undefined) !== (seed === undefined)) throw half('jwt', 'seed', jwt === undefined);
   if ((username === undefined) !== (password === undefined)) throw half('username', 'password', username === undefined);
-  if (jwt !== undefined && seed !== undefined) return jwtAuthenticator(jwt, bytes(seed));
+  if (jwt !== undefined && seed !== undefined) return jwtAuthenticator(jwt, seedBytes(seed, 'seed'));
   if (credsFile !== undefined) return credentialsFile(credsFile);
-  if (nkey !== undefined) return nkeyAuthenticator(bytes(nkey));
+  if (nkey !== undefined) return nkeyAuthenticator(seedBytes(nkey, 'nkey'));
   if (username !== undefined) return usernamePasswordAuthenticator(username, password);
   return token === undefined ? undefined : tokenAuthenticator(token);
 }
@@ -113,4 +114,17 @@ async function readNamed(path: string, key: string): Promise<Buffer> {
   }
 }
 
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+/** The library would only close the connection over a seed that is none. */
+function seedBytes(text: string, name: string): Uint8Array {
+  const bytes = new TextEncoder().encode(text.trim());
+  try {
+    nkeys.fromSeed(bytes).clear();
+  } catch {
+    // Not kept as the cause: nothing of a secret may show.
+    throw new LitestreamError('CREDENTIALS_INVALID', `${name} is not the seed of a NATS key`, {
+      hint: 'A seed begins with SU and has 58 letters and digits; the public key, which begins with U, is not it.',
+    });
+  }
+  // fromSeed may keep the array and clear it.
+  return new TextEncoder().encode(text.trim());
+}

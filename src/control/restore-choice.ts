@@ -12,6 +12,7 @@ import type { Warning } from './fields.ts';
 import { listReplicas } from './listings.ts';
 import { formatInstant, parseMoment } from './moment.ts';
 import { otherWriterWarnings } from './other-writer.ts';
+import { readableListings } from './readable.ts';
 import { chooseFormat, type FormatPlan, type FormatQuestion } from './restore-formats.ts';
 import { type Alternates, type Combination, combineReplicas, isCheaper, NO_ALTERNATES, notCombined } from './restore-sources.ts';
 import type { PlanInput, PlanOut } from './verbs/restore-schema.ts';
@@ -82,13 +83,8 @@ export async function chooseRestore(
   { args, asked, signal }: { readonly args: PlanInput; readonly asked: Asked; readonly signal: AbortSignal },
 ): Promise<Choice> {
   const exactTimes = asked.target.type === 'timestamp';
-  const { listings, warnings, failures } = await listReplicas(world, {
-    entry,
-    replica: args.replica,
-    signal,
-    exactTimes,
-    legacy: asked.format !== 'ltx',
-  });
+  const found = await listReplicas(world, { entry, replica: args.replica, signal, exactTimes, legacy: asked.format !== 'ltx' });
+  const { listings, warnings, failures } = await readableListings(world, entry, found);
   const choices: Choice[] = [];
   const problems: unknown[] = [];
   for (const { replica, files, legacy } of listings) {

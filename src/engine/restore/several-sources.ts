@@ -46,6 +46,7 @@ const LOST: ReadonlySet<ErrorCode> = new Set([
   'TIMEOUT',
   'ACCESS_DENIED',
   'CONTAINER_NOT_FOUND',
+  'IDENTITY_REQUIRED',
 ]);
 const DAMAGED: ReadonlySet<ErrorCode> = new Set([
   'LTX_INVALID',

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import { releaseMemory } from '../base/release-memory.ts';
 import { type ColdSupport, coldSupport } from '../service/cold/support.ts';
 import type { Metrics } from '../service/metrics/metrics.ts';
 import { WatchThread } from '../workers/watch-thread.ts';
@@ -17,7 +18,14 @@ export interface Cold {
 export function makeCold(log: Logger, metrics: Metrics): Cold {
   const sharedId = randomBytes(8).toString('hex');
   const watch = new WatchThread(log);
-  const support = coldSupport({ sharedId, clock: systemClock, log, watch, count: (path, what) => metrics.coldCount(path, what) });
+  const support = coldSupport({
+    sharedId,
+    clock: systemClock,
+    log,
+    watch,
+    count: (path, what) => metrics.coldCount(path, what),
+    onQuiet: releaseMemory,
+  });
   return {
     support,
     sharedId,

@@ -11,7 +11,7 @@ import { Exposition } from './metrics.ts';
 import { schedule } from './proc.ts';
 import type { Scene } from './scene.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const LAUNCHER = fileURLToPath(new URL('../../src/launcher/litestream', import.meta.url));
 const START_PATIENCE_MS = 20_000;
 /** No new files for so long: the daemon has nothing left to do. Longer than any interval in a bench. */
 const QUIET_MS = 1500;
@@ -52,8 +52,10 @@ export class Daemon {
     const config = scene.path('litestream.yml');
     writeFileSync(config, configuration(scene, address, options));
     const log = openSync(scene.path('daemon.log'), 'w');
-    const child = scene.spawn(process.execPath, [...profileFlags(), ...(options.nodeFlags ?? []), MAIN, 'replicate', '-config', config], {
+    const flags = [...profileFlags(), ...(options.nodeFlags ?? [])];
+    const child = scene.spawn(LAUNCHER, ['replicate', '-config', config], {
       stdio: ['ignore', log, log],
+      ...(flags.length === 0 ? {} : { env: { ...process.env, NODE_OPTIONS: flags.join(' ') } }),
     });
     closeSync(log);
     const daemon = new Daemon(scene, child, address, options);

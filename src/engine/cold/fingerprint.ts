@@ -17,10 +17,17 @@ export const fingerprintOf = (path: string, walPath: string): string => `${looks
 
 export const hasChanged = ({ path, walPath, fingerprint }: ColdPlace): boolean => fingerprintOf(path, walPath) !== fingerprint;
 
-/** Latest modification of either file, ms since the epoch; undefined when there is none. */
-export function modifiedAt(path: string, walPath: string): number | undefined {
-  const times = [path, walPath].flatMap((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? []);
-  return times.length === 0 ? undefined : Math.max(...times);
+/** File times tell two writes apart only when some time lies between: this long where they have whole seconds only, and where they are finer, ms. */
+const COARSE_MS = 1000;
+const FINE_MS = 100;
+const SECOND_NS = 1_000_000_000n;
+
+/** Whether neither file was modified in the last moments before `now` (ms since the epoch), so that another write would show; undefined when there is none. */
+export function isStill(path: string, walPath: string, now: number): boolean | undefined {
+  const times = [path, walPath].flatMap((file) => statSync(file, { bigint: true, throwIfNoEntry: false })?.mtimeNs ?? []);
+  if (times.length === 0) return undefined;
+  const stillness = times.every((time) => time % SECOND_NS !== 0n) ? FINE_MS : COARSE_MS;
+  return times.every((time) => Math.abs(now - Number(time / 1_000_000n)) >= stillness);
 }
 
 function looksOf(path: string): string {

@@ -5,7 +5,7 @@ import type { Clock } from '../../base/clock.ts';
 import { hasCode } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
-import { type ColdPlace, fingerprintOf, modifiedAt } from '../cold/fingerprint.ts';
+import { type ColdPlace, fingerprintOf, isStill } from '../cold/fingerprint.ts';
 import type { DatabaseEngine, EngineStatus, PageSums, ResetResult, StagedFile, SyncResult } from '../database-engine.ts';
 import type { EngineEvent } from '../events.ts';
 import type { DatabaseSettings } from '../options.ts';
@@ -40,9 +40,6 @@ export interface DatabaseEngineDeps {
 
 /** From this many full-disk failures in a row on, leftovers of interrupted writes are removed. */
 const DISK_FULL_SWEEP = 3;
-
-/** A database whose files were modified less than this ago is not idle, ms: file times tell two writes apart only when some time lies between. */
-const STILLNESS_MS = 1000;
 
 /** When the WAL file has grown by so much since the last look, the next one does not keep its distance: it would grow on without a checkpoint, bytes. */
 const PRESSING_WAL_BYTES = 16 * 1024 * 1024;
@@ -157,10 +154,9 @@ class LiveEngine implements DatabaseEngine, Monitored {
     const { path } = this.#settings;
     const walPath = `${this.#holder.current?.db.path ?? path}-wal`;
     const place = { path, walPath, fingerprint: fingerprintOf(path, walPath) };
-    const written = modifiedAt(path, walPath);
-    if (this.#report.summary.state === 'waiting' && written === undefined) return place;
-    if (written === undefined || Math.abs(this.#clock.now() - written) < STILLNESS_MS || this.#holder.current === undefined)
-      return undefined;
+    const still = isStill(path, walPath, this.#clock.now());
+    if (this.#report.summary.state === 'waiting' && still === undefined) return place;
+    if (still !== true || this.#holder.current === undefined) return undefined;
     return this.#holder.run(async (session) => {
       if (!session.glance(0).idle || `${session.db.path}-wal` !== walPath) return undefined;
       session.db.owner.cover(sharedLock);

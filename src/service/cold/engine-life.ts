@@ -81,6 +81,11 @@ export class EngineLife implements WarmMember {
     return { wakes, fullFileWakes, patienceMs: this.#warmth.patienceMs };
   }
 
+  /** Until it has been open once. */
+  get isFirstLook(): boolean {
+    return this.#state === 'opening' && this.#place === undefined;
+  }
+
   get idleMs(): number {
     return this.#options.clock.monotonic() - this.#usedAt;
   }

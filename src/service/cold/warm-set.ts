@@ -4,6 +4,8 @@ import { orAbort } from '../../base/abortable.ts';
 import type { Clock } from '../../base/clock.ts';
 
 export interface WarmMember {
+  /** It is opened only to see what had happened before the start, as hundreds may be at once; another one has changes that wait. */
+  readonly isFirstLook: boolean;
   /** Time since its last change, its last use or its opening, ms. */
   readonly idleMs: number;
   /** After this long it is closed even if nobody needs its place, ms. */
@@ -24,6 +26,9 @@ const BUSY = 1200;
 const PRESS = 100;
 /** Whoever has waited for so long is let in above the limit, ms: all others are busy, and its changes are not captured meanwhile. */
 const PATIENCE = 5000;
+/** First looks take no more than so many places, unless one has waited for so long, ms: what a thousand of them would need at once is never given back whole. */
+const FIRST_LOOKS = 48;
+const FIRST_LOOK_PATIENCE = 1000;
 
 interface Waiter {
   readonly member: WarmMember;
@@ -34,14 +39,19 @@ interface Waiter {
 export class WarmSet {
   readonly limit: number;
   readonly #clock: Clock;
+  readonly #onLeave: () => void;
   readonly #members = new Set<WarmMember>();
   readonly #waiters = new Set<Waiter>();
   #ticking: Promise<void> | undefined;
   #serving: Promise<void> | undefined;
 
-  /** @param limit of open databases, ≥ 1. */
-  constructor(clock: Clock, limit: number) {
+  /**
+   * @param limit of open databases, ≥ 1.
+   * @param onLeave called for each one that is not open any more.
+   */
+  constructor(clock: Clock, limit: number, onLeave: () => void = () => {}) {
     this.#clock = clock;
+    this.#onLeave = onLeave;
     this.limit = Math.max(1, limit);
   }
 
@@ -52,7 +62,7 @@ export class WarmSet {
   /** Waits for a place, in the order of coming; rejects with `signal.reason` when aborted. */
   async enter(member: WarmMember, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.#members.size < this.limit && this.#waiters.size === 0) return this.#admit(member);
+    if (this.#hasPlace(member, 0) && !this.#isBehind(member)) return this.#admit(member);
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiter = { member, since: this.#clock.monotonic(), admit: resolve };
     this.#waiters.add(waiter);
@@ -67,7 +77,7 @@ export class WarmSet {
   }
 
   leave(member: WarmMember): void {
-    this.#members.delete(member);
+    if (this.#members.delete(member)) this.#onLeave();
   }
 
   #admit(member: WarmMember): void {
@@ -97,15 +107,29 @@ export class WarmSet {
   #admitWaiters(): void {
     const now = this.#clock.monotonic();
     for (const waiter of this.#waiters) {
-      if (this.#members.size >= this.limit && now - waiter.since < PATIENCE) return;
+      if (!this.#hasPlace(waiter.member, now - waiter.since)) continue;
       this.#waiters.delete(waiter);
       this.#admit(waiter.member);
       waiter.admit();
     }
   }
 
+  /** Others came first; whoever has changes does not wait behind first looks. */
+  #isBehind(member: WarmMember): boolean {
+    for (const waiter of this.#waiters) if (member.isFirstLook || !waiter.member.isFirstLook) return true;
+    return false;
+  }
+
+  #hasPlace(member: WarmMember, waitedMs: number): boolean {
+    if (waitedMs >= PATIENCE) return true;
+    const crowded = member.isFirstLook && waitedMs < FIRST_LOOK_PATIENCE && this.#members.size >= FIRST_LOOKS;
+    return this.#members.size < this.limit && !crowded;
+  }
+
   #longestIdle(count: number): WarmMember[] {
-    const idle = [...this.#members].map((member) => ({ member, idleMs: member.idleMs })).filter(({ idleMs }) => idleMs >= BUSY);
+    const idle = [...this.#members]
+      .map((member) => ({ member, idleMs: member.idleMs }))
+      .filter(({ member, idleMs }) => idleMs >= Math.min(BUSY, member.patienceMs));
     const replicated = idle.filter(({ member }) => member.canCool(false));
     const able = replicated.length > 0 ? replicated : idle.filter(({ member }) => member.canCool(true));
     return able

@@ -51,6 +51,7 @@ describe('WarmSet', () => {
   class Member implements WarmMember {
     usedAt = clock.monotonic();
     isBusy = false;
+    isFirstLook = false;
     isReplicated = true;
     isOpen = false;
     cooled = 0;
@@ -143,6 +144,19 @@ describe('WarmSet', () => {
     await entering;
     expect(warm.size).toBe(4);
     expect(busy.map(({ cooled }) => cooled)).toEqual([0, 0, 0]);
+  });
+
+  test('first looks take a part of the places only, and others go before them; they too are let in before long', async () => {
+    warm = new WarmSet(clock, 100);
+    const first = Array.from({ length: 50 }, () => Object.assign(new Member(), { isFirstLook: true, isBusy: true }));
+    const entering = first.map((member) => member.enter());
+    await settle();
+    expect(warm.size).toBe(48);
+    await new Member().enter();
+    expect(warm.size).toBe(49);
+    await clock.advance(1500);
+    await Promise.all(entering);
+    expect(warm.size).toBe(51);
   });
 
   test('lets in who waits in the order of coming, and forgets who gave up', async () => {

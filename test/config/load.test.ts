@@ -9,7 +9,7 @@ import { hasCode, LitestreamError } from '../../src/base/errors.ts';
 import { formatFinding } from '../../src/config/findings.ts';
 import { loadSettings, settingsForArguments, settingsFromText } from '../../src/config/load.ts';
 import * as schema from '../../src/config/schema.ts';
-import type { Settings } from '../../src/config/settings.ts';
+import type { Finding, Settings } from '../../src/config/settings.ts';
 import { type TempDirectory, tempDirectory } from '../support/temp-directory.ts';
 
 const DB = 'dbs:\n  - path: /srv/app.db\n    replica:\n      path: /backups/app\n';
@@ -27,6 +27,15 @@ function errorOf(text: string, env: Record<string, string> = {}, options: { stri
     throw error;
   }
   throw new Error('the configuration was accepted');
+}
+function errorOfCall(call: () => unknown): readonly string[] {
+  try {
+    call();
+  } catch (error) {
+    const { findings = [] } = (error as LitestreamError).details ?? {};
+    return (findings as Finding[]).filter(({ severity }) => severity === 'error').map(({ message }) => message);
+  }
+  return [];
 }
 const errorLines = (text: string, env: Record<string, string> = {}) =>
   errorOf(text, env)
@@ -600,6 +609,29 @@ describe('files', () => {
     const missing = keys.filter((key) => !new RegExp(`^[ #-]*${key}:`, 'm').test(text));
     // Rarely wanted, another form of `path`, or a refusal.
     expect(missing.toSorted()).toEqual(['meta-dir', 'socket', 'url']);
+  });
+
+  test('the destinations that the shipped configuration shows are understood, also with every key they leave out', async () => {
+    const text = await readFile('litestream.yml', 'utf8');
+    const [, examples = ''] = text.split(/^## Destinations\.(?:.*\n)+?##$/m);
+    const body = examples.replaceAll(/^## ?/gm, '');
+    const variables = (lines: string) =>
+      Object.fromEntries([...lines.matchAll(/\$\{(\w+)/g)].map(([, name = '']) => [name, `value-of-${name}`]));
+    const load = (destinations: string) =>
+      settingsFromText(
+        `dbs:\n  - path: ./data/app.db\n    replicas:\n${destinations}`,
+        'c.yml',
+        { expandEnv: true },
+        variables(destinations.replaceAll(/^ +# .*$/gm, '')),
+      );
+    const shown = load(body);
+    expect(shown.findings).toEqual([]);
+    expect(shown.databases[0]?.replicas.map(({ store }) => store.type)).toEqual(['s3', 'gs', 'abs', 'sftp', 'webdav', 'nats', 'oss']);
+    // Those left out exclude each other at most: none is unknown or of a wrong form.
+    const every = () => load(body.replaceAll(/^( +)# (?=[a-z0-9-]+:)/gm, '$1'));
+    expect(every).toThrow(/exclude each other/);
+    for (const line of errorOfCall(every))
+      expect(line).toMatch(/exclude each other|two ways to log in|cannot be read from|not 32 bytes|host key is a line/);
   });
 
   test('a comment of the shipped configuration shows a date as it is written in a path', async () => {

@@ -17,6 +17,14 @@ export function checkPrefix(prefix: string): void {
   if (prefix.includes('\0') || last === '..' || segments.some(isUnsafeSegment)) throw unsafe('prefix', prefix);
 }
 
+/** The same where a leading slash is part of a name: paths of the original that begin with one are names that begin with one. */
+export const checkRootedKey = (key: string): void => checkKey(withoutSlash(key));
+
+/** The same for a prefix. */
+export const checkRootedPrefix = (prefix: string): void => checkPrefix(withoutSlash(prefix));
+
+const withoutSlash = (text: string): string => (text.startsWith('/') ? text.slice(1) : text);
+
 const isUnsafeSegment = (segment: string): boolean => segment === '' || segment === '.' || segment === '..';
 
 const unsafe = (what: string, text: string): LitestreamError =>

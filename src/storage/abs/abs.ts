@@ -5,7 +5,7 @@ import { orAbort } from '../../base/abortable.ts';
 import { hasCode, LitestreamError } from '../../base/errors.ts';
 import { chunksOf } from '../body.ts';
 import { deleteFailure } from '../delete-failure.ts';
-import { checkKey, checkPrefix } from '../key.ts';
+import { checkRootedKey, checkRootedPrefix } from '../key.ts';
 import type {
   CallOptions,
   ObjectInfo,
@@ -59,19 +59,19 @@ export class AzureStore implements ObjectStore {
 
   async *list(prefix: string, { after, signal }: CallOptions & { readonly after?: string } = {}): AsyncGenerator<ObjectInfo> {
     signal?.throwIfAborted();
-    checkPrefix(prefix);
+    checkRootedPrefix(prefix);
     const container = await this.#container(signal);
     const doing = this.#doing('list', prefix, container);
     const request: Request = (send, tolerate) => this.#request(doing, signal, send, tolerate);
     for await (const blob of this.#lister.blobs(container, { prefix, after }, { doing, request, signal })) {
       signal?.throwIfAborted();
-      yield { key: blob.name, size: blob.properties.contentLength ?? 0, createdAt: timeOf(blob.metadata, blob.properties) };
+      yield { key: blob.name, size: blob.properties.contentLength ?? 0, ...timeOf(blob.metadata, blob.properties) };
     }
   }
 
   async open(key: string, options: OpenOptions = {}): Promise<OpenedObject> {
     options.signal?.throwIfAborted();
-    checkKey(key);
+    checkRootedKey(key);
     checkRange(key, options);
     const container = await this.#container(options.signal);
     const doing = this.#doing('open', key, container);
@@ -84,7 +84,7 @@ export class AzureStore implements ObjectStore {
   async put(key: string, body: PutBody, options: PutOptions = {}): Promise<ObjectInfo> {
     const { createdAt = Date.now(), ifAbsent = false, ifMatch, signal } = options;
     signal?.throwIfAborted();
-    checkKey(key);
+    checkRootedKey(key);
     const container = await this.#container(signal);
     const doing = this.#doing('put', key, container);
     const { size, etag } = await upload({
@@ -106,7 +106,7 @@ export class AzureStore implements ObjectStore {
 
   async stat(key: string, { signal }: CallOptions = {}): Promise<ObjectInfo> {
     signal?.throwIfAborted();
-    checkKey(key);
+    checkRootedKey(key);
     const container = await this.#container(signal);
     const doing = this.#doing('stat', key, container);
     const blob = container.getBlobClient(key);
@@ -114,12 +114,12 @@ export class AzureStore implements ObjectStore {
     if (found.blobType === undefined || found.etag === undefined || found.contentLength === undefined) {
       throw foreign(doing, 'the answer is not that of the service');
     }
-    return { key, size: found.contentLength, createdAt: timeOf(found.metadata, found), tag: found.etag };
+    return { key, size: found.contentLength, ...timeOf(found.metadata, found), tag: found.etag };
   }
 
   async delete(keys: readonly string[], { signal }: CallOptions = {}): Promise<void> {
     signal?.throwIfAborted();
-    for (const key of keys) checkKey(key);
+    for (const key of keys) checkRootedKey(key);
     if (keys.length === 0) return;
     const container = await this.#container(signal);
     const request = <T>(key: string, send: () => Promise<T>) => this.#request(this.#doing('delete', key, container), signal, send);
@@ -177,11 +177,13 @@ function conditionsOf(ifAbsent: boolean, ifMatch: string | undefined): BlobReque
 const isOtherVersion = (error: unknown): boolean =>
   hasCode(error, 'OBJECT_NOT_FOUND') || (hasCode(error, 'NOT_SUPPORTED') && error.details?.provider === 'InvalidHeaderValue');
 
-/** Of copied or foreign blobs without the metadata it is the service's own time. */
+/** Of blobs that were copied without their metadata it is the service's own time. */
 function timeOf(
   metadata: Readonly<Record<string, string>> | undefined,
   own: { readonly createdOn?: Date; readonly lastModified?: Date },
-): number {
+): Pick<ObjectInfo, 'createdAt' | 'exactTime'> {
   const entry = Object.entries(metadata ?? {}).find(([name]) => name.toLowerCase() === TIMESTAMP);
-  return parseTimestamp(entry?.[1]) ?? (own.createdOn ?? own.lastModified)?.getTime() ?? 0;
+  const createdAt = parseTimestamp(entry?.[1]);
+  if (createdAt !== undefined) return { createdAt };
+  return { createdAt: (own.createdOn ?? own.lastModified)?.getTime() ?? 0, exactTime: false };
 }

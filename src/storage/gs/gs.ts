@@ -5,7 +5,7 @@ import { hasCode, LitestreamError } from '../../base/errors.ts';
 import { Semaphore } from '../../base/semaphore.ts';
 import { chunksOf } from '../body.ts';
 import { deleteFailure } from '../delete-failure.ts';
-import { checkKey, checkPrefix, compareKeys } from '../key.ts';
+import { checkRootedKey, checkRootedPrefix, compareKeys } from '../key.ts';
 import type {
   CallOptions,
   ObjectInfo,
@@ -58,7 +58,7 @@ export class GCSStore implements ObjectStore {
 
   async *list(prefix: string, { after, signal }: CallOptions & { readonly after?: string } = {}): AsyncGenerator<ObjectInfo> {
     signal?.throwIfAborted();
-    checkPrefix(prefix);
+    checkRootedPrefix(prefix);
     let pageToken: string | undefined;
     do {
       const page = await this.#page({ prefix, startOffset: after, pageToken }, signal);
@@ -76,7 +76,7 @@ export class GCSStore implements ObjectStore {
   async open(key: string, options: OpenOptions = {}): Promise<OpenedObject> {
     const { signal } = options;
     signal?.throwIfAborted();
-    checkKey(key);
+    checkRootedKey(key);
     checkRange(key, options);
     const doing = this.#doing('open', key);
     const stat = () => this.#stat(doing, signal);
@@ -87,7 +87,7 @@ export class GCSStore implements ObjectStore {
   async put(key: string, body: PutBody, options: PutOptions = {}): Promise<ObjectInfo> {
     const { createdAt = Date.now(), ifAbsent = false, ifMatch, signal } = options;
     signal?.throwIfAborted();
-    checkKey(key);
+    checkRootedKey(key);
     const doing = this.#doing('put', key);
     if (ifMatch !== undefined && !/^[1-9]\d*$/.test(ifMatch)) {
       throw new LitestreamError('PRECONDITION_FAILED', `${sentence(doing)}: it is not the version ${ifMatch}`);
@@ -108,13 +108,13 @@ export class GCSStore implements ObjectStore {
 
   async stat(key: string, { signal }: CallOptions = {}): Promise<ObjectInfo> {
     signal?.throwIfAborted();
-    checkKey(key);
+    checkRootedKey(key);
     return this.#within(signal, () => this.#stat(this.#doing('stat', key), signal));
   }
 
   async delete(keys: readonly string[], { signal }: CallOptions = {}): Promise<void> {
     signal?.throwIfAborted();
-    for (const key of keys) checkKey(key);
+    for (const key of keys) checkRootedKey(key);
     const failures = new Map<string, unknown>();
     const slots = new Semaphore(DELETES_AT_ONCE);
     let absent: string | undefined;
@@ -209,4 +209,4 @@ export class GCSStore implements ObjectStore {
 }
 
 /** Tags are not told by listings. */
-const listed = ({ key, size, createdAt }: ObjectInfo): ObjectInfo => ({ key, size, createdAt });
+const listed = ({ tag: _, ...info }: ObjectInfo): ObjectInfo => info;

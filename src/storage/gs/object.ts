@@ -15,8 +15,12 @@ export function objectOf(resource: unknown, doing: Doing): ObjectInfo & { readon
   const { name, size, generation, timeCreated, metadata } = (resource ?? {}) as Readonly<Record<string, unknown>>;
   if (typeof name !== 'string' || !isNumber(size) || !isNumber(generation)) throw foreign(doing, 'the answer tells no object');
   const stored = (metadata as Readonly<Record<string, unknown>> | undefined)?.[TIMESTAMP];
-  const createdAt = parseTimestamp(textOf(stored)) ?? parseTimestamp(textOf(timeCreated)) ?? 0;
-  return { key: name, size: Number(size), createdAt, tag: generation };
+  const exact = parseTimestamp(textOf(stored));
+  const facts = { key: name, size: Number(size), tag: generation };
+  // Of objects that were copied without their metadata it is the service's own time.
+  return exact === undefined
+    ? { ...facts, createdAt: parseTimestamp(textOf(timeCreated)) ?? 0, exactTime: false }
+    : { ...facts, createdAt: exact };
 }
 
 /** 64-bit numbers stand as text in this API. */

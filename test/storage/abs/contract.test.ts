@@ -13,6 +13,7 @@ describeWith('azure', 'azure', () => {
 
   objectStoreContract({
     name: 'abs',
+    rootedKeys: true,
     capabilities: new AzureStore({ type: 'abs', bucket: 'any', path: '' }).capabilities,
     create: async () => {
       const container = await makeContainer();

@@ -15,7 +15,7 @@ import { makeCertificate } from '../../support/certificate.ts';
 import { listInProcess } from '../../support/list-process.ts';
 import { ScriptedHTTP } from '../../support/scripted-http.ts';
 import { describeWith, SERVICE_START_MS, type ServiceAddresses, service } from '../../support/services.ts';
-import { tempDirectory, type TempDirectory } from '../../support/temp-directory.ts';
+import { type TempDirectory, tempDirectory } from '../../support/temp-directory.ts';
 import { getBytes, listAll, listKeys, patternBytes, putBytes } from '../contract/bodies.ts';
 import { makeContainer, type TestContainer } from './container.ts';
 import { list, listing } from './scripted.ts';

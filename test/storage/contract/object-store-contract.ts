@@ -19,6 +19,8 @@ export interface ContractOptions {
   readonly name: string;
   /** Keys are names and not paths: those that begin with `/` or `./`, or hold `//`, are taken as they are. */
   readonly oddKeys?: boolean;
+  /** A slash that a key begins with is part of its name; otherwise keys are clean. */
+  readonly rootedKeys?: boolean;
   /** A new, empty store. */
   readonly create: () => Promise<ContractStore>;
   readonly capabilities: StoreCapabilities;
@@ -29,9 +31,10 @@ export interface ContractContext {
   readonly store: () => ObjectStore;
   readonly capabilities: StoreCapabilities;
   readonly oddKeys: boolean;
+  readonly rootedKeys: boolean;
 }
 
-export function objectStoreContract({ name, create, capabilities, oddKeys = false }: ContractOptions): void {
+export function objectStoreContract({ name, create, capabilities, oddKeys = false, rootedKeys = false }: ContractOptions): void {
   describe(`object store contract: ${name}`, () => {
     let current: ContractStore | undefined;
     beforeEach(async () => {
@@ -47,6 +50,7 @@ export function objectStoreContract({ name, create, capabilities, oddKeys = fals
       },
       capabilities,
       oddKeys,
+      rootedKeys,
     };
     listContract(context);
     openContract(context);

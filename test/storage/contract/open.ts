@@ -7,7 +7,7 @@ import type { ContractContext } from './object-store-contract.ts';
 
 const SIZE = 300_001;
 
-export function openContract({ store, capabilities, oddKeys }: ContractContext): void {
+export function openContract({ store, capabilities, oddKeys, rootedKeys }: ContractContext): void {
   describe('open', () => {
     test('gives back what was put', async () => {
       const bytes = patternBytes(SIZE);
@@ -119,7 +119,8 @@ export function openContract({ store, capabilities, oddKeys }: ContractContext):
 
     test('refuses unsafe keys in every operation', async () => {
       const always = ['', '../up', 'a/../../b', 'nul\0'];
-      for (const key of oddKeys ? always : [...always, '/abs', 'a//b', './a', 'a/.', 'dir/']) {
+      const clean = ['a//b', './a', 'a/.', 'dir/', '//abs', '/', ...(rootedKeys ? [] : ['/abs'])];
+      for (const key of oddKeys ? always : [...always, ...clean]) {
         const usage = { code: 'USAGE' };
         await expect(store().open(key), key).rejects.toMatchObject(usage);
         await expect(store().stat(key), key).rejects.toMatchObject(usage);
@@ -127,6 +128,19 @@ export function openContract({ store, capabilities, oddKeys }: ContractContext):
         await expect(store().put(key, chunkedBody(patternBytes(1), 1)), key).rejects.toMatchObject(usage);
       }
     });
+
+    if (rootedKeys)
+      test('takes a key that begins with a slash for another one than that without', async () => {
+        for (const [i, key] of ['/a/b', 'a/b', '/c'].entries()) await putBytes(store(), key, patternBytes(50, i + 1));
+        for (const [i, key] of ['/a/b', 'a/b', '/c'].entries()) {
+          expect(Buffer.compare(await getBytes(store(), key), patternBytes(50, i + 1)), key).toBe(0);
+          expect((await store().stat(key)).key).toBe(key);
+        }
+        expect(await listKeys(store())).toEqual(['/a/b', '/c', 'a/b']);
+        expect(await listKeys(store(), '/', '/a/b')).toEqual(['/c']);
+        await store().delete(['/a/b', ...Array.from({ length: 20 }, (_, i) => `/never/${i}`), '/c']);
+        expect(await listKeys(store())).toEqual(['a/b']);
+      });
 
     if (oddKeys)
       test('takes odd keys as they are, each another object', async () => {

@@ -13,6 +13,7 @@ describeWith('gcs', 'gcs', () => {
 
   objectStoreContract({
     name: 'gs',
+    rootedKeys: true,
     capabilities: new GCSStore({ type: 'gs', bucket: 'any', path: '' }).capabilities,
     create: async () => {
       const store = new GCSStore(await makeBucket());

@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import {
   DATABASE_KEYS,
+  GENERAL_REPLICA_KEYS,
   type KeySpec,
   LEASE_KEYS,
   LEVEL_KEYS,
@@ -16,12 +17,14 @@ import {
   TOP_KEYS,
   VALIDATION_KEYS,
 } from '../../src/config/schema.ts';
+import { TRANSPORT_KEYS } from '../../src/config/stores/common.ts';
+import { STORE_KINDS } from '../../src/config/stores/kinds.ts';
 import { ROOT, readPage } from './document.ts';
 
 const SECTIONS = {
   top: TOP_KEYS,
   database: DATABASE_KEYS,
-  replica: REPLICA_KEYS,
+  replica: GENERAL_REPLICA_KEYS,
   mcp: MCP_KEYS,
   socket: SOCKET_KEYS,
   logging: LOGGING_KEYS,
@@ -71,6 +74,8 @@ export function withTables(page: string): string {
 function table(name: string): string {
   if (name === 'later') return lines(['Key', 'What it is for'], laterRows());
   if (name === 'retired') return lines(['Key', 'Instead'], retiredRows());
+  const kind = STORE_KINDS.find(({ type }) => type === name);
+  if (kind !== undefined) return lines(['Key', 'Type', 'Default', 'In a URL', 'Meaning'], storeRows(kind.keys));
   const spec = name in SECTIONS ? SECTIONS[name as keyof typeof SECTIONS] : undefined;
   if (spec === undefined) throw new Error(`there is no table "${name}"`);
   return lines(['Key', 'Type', 'Default', 'Meaning'], name === 'top' ? topRows() : rowsOf(spec));
@@ -87,6 +92,15 @@ const rowsOf = (spec: SectionSpec): string[][] =>
       rest.default === undefined ? '' : code(rest.default),
       doc,
     ]);
+
+/** Keys of one kind of store; what bounds the traffic is told once for all of them. */
+export const storeRows = (keys: SectionSpec): string[][] => {
+  const own = Object.entries(keys).filter(([name]) => !(name in TRANSPORT_KEYS));
+  return rowsOf(Object.fromEntries(own)).map(([key = '', type = '', standard = '', doc = '']) => {
+    const { url, secret } = own.find(([name]) => code(name) === key)?.[1] ?? {};
+    return [key, `${type}${secret === true ? ', secret' : ''}`, standard, url === true ? 'yes' : '', doc];
+  });
+};
 
 /** Defaults for replicas are told with the replica. */
 const topRows = (): string[][] => rowsOf(TOP_KEYS).filter(([key = '']) => !(key.slice(1, -1) in REPLICA_KEYS));
@@ -106,14 +120,7 @@ const isDefaultOfReplicas = (key: string): boolean => key !== 'retention' && key
 function laterRows(): string[][] {
   const byDoc = new Map<string, string[]>();
   for (const [key, doc] of entriesOf('later')) byDoc.set(doc, [...(byDoc.get(doc) ?? []), key]);
-  return [...byDoc].map(([doc, keys]) => [keyList(keys), doc]);
-}
-
-/** Many keys of one place are told with the place first. */
-function keyList(keys: readonly string[]): string {
-  const place = PREFIX.replica;
-  if (keys.length < 4 || !keys.every((key) => key.startsWith(place))) return keys.map(code).join(', ');
-  return `below ${code(place.slice(0, -1))}: ${keys.map((key) => code(key.slice(place.length))).join(', ')}`;
+  return [...byDoc].map(([doc, keys]) => [keys.map(code).join(', '), doc]);
 }
 
 const retiredRows = (): string[][] => entriesOf('retired').map(([key, doc]) => [code(key), doc]);

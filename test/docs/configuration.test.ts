@@ -1,7 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { loadSettings, settingsFromText } from '../../src/config/load.ts';
-import { DATABASE_KEYS, LOGGING_KEYS, MCP_KEYS, REPLICA_KEYS, type SectionSpec, SOCKET_KEYS, TOP_KEYS } from '../../src/config/schema.ts';
-import { withTables } from './configuration-tables.ts';
+import {
+  DATABASE_KEYS,
+  GENERAL_REPLICA_KEYS,
+  LOGGING_KEYS,
+  MCP_KEYS,
+  REPLICA_KEYS,
+  type SectionSpec,
+  SOCKET_KEYS,
+  TOP_KEYS,
+} from '../../src/config/schema.ts';
+import { STORE_KINDS } from '../../src/config/stores/kinds.ts';
+import { storeRows, withTables } from './configuration-tables.ts';
 import { fences, ROOT, readPage, section, tableRows } from './document.ts';
 
 const page = readPage('configuration.md');
@@ -15,7 +25,7 @@ describe('docs/configuration.md', () => {
     const without = section(page, 2, 'Keys without effect');
     const sections: Readonly<Record<string, SectionSpec>> = {
       'A database (`dbs[]`)': DATABASE_KEYS,
-      'Every replica': REPLICA_KEYS,
+      'Every replica': GENERAL_REPLICA_KEYS,
       '`mcp`': MCP_KEYS,
       '`socket`': SOCKET_KEYS,
       '`logging`': LOGGING_KEYS,
@@ -30,6 +40,16 @@ describe('docs/configuration.md', () => {
       }
       for (const [key, { state }] of Object.entries(spec))
         if (state !== undefined) expect(without, `${title} ${key}`).toContain(`${key}\``);
+    }
+  });
+
+  test('every key of every kind of store stands in its table', () => {
+    for (const { type, keys } of STORE_KINDS) {
+      const [, table = ''] = new RegExp(`<!-- table: ${type} -->([\\s\\S]*?)<!-- end -->`).exec(page) ?? [];
+      expect(
+        tableRows(table).map(([key]) => key),
+        type,
+      ).toEqual(storeRows(keys).map(([key]) => key));
     }
   });
 

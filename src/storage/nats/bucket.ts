@@ -1,6 +1,7 @@
 /** The stream behind a bucket: checked before it is used, its records found, listed, and marked as deleted. */
 
 import { LitestreamError } from '../../base/errors.ts';
+import { systemCode } from '../../base/system-error.ts';
 import type { NATSStoreSpec } from '../spec.ts';
 import { API_ERROR, JetStreamError } from './errors.ts';
 import { JetStream, type StreamConfig } from './jetstream.ts';
@@ -41,6 +42,17 @@ export class Bucket {
   async ready(signal: AbortSignal | undefined): Promise<StreamConfig> {
     this.#config ??= await this.jetStream.config(signal);
     return this.#config;
+  }
+
+  /** Nobody answers a message to a subject of no stream: whether the bucket is gone meanwhile has to be asked. */
+  async explain(error: unknown): Promise<unknown> {
+    if (!(error instanceof Error) || systemCode(error) !== '503') return error;
+    try {
+      await this.jetStream.config(undefined);
+      return error;
+    } catch (reason) {
+      return reason instanceof JetStreamError ? reason : error;
+    }
   }
 
   async find(key: string, signal: AbortSignal | undefined): Promise<FoundRecord | undefined> {

@@ -160,7 +160,7 @@ export class NATSStore implements ObjectStore {
     try {
       return await call();
     } catch (error) {
-      throw natsError(error, this.#doing(what));
+      throw natsError(await this.#bucket.explain(error), this.#doing(what));
     }
   }
 

@@ -84,6 +84,8 @@ export class HTTPHandler {
         method,
         path: pathOf(request),
         headers: headers as OutgoingHttpHeaders,
+        // Lets go of a tunnel through a proxy that never comes about; a moment later than what tells the caller.
+        timeout: this.#connectMs + 100,
       };
       const sent = secure ? requestHTTPS({ ...options, agent: this.#agents.https }) : requestHTTP({ ...options, agent: this.#agents.http });
       const onAbort = () => {
@@ -91,14 +93,18 @@ export class HTTPHandler {
         sent.destroy();
       };
       abortSignal?.addEventListener('abort', onAbort, { once: true });
-      const connecting = setTimeout(() => {
-        sent.destroy(new WireError('ETIMEDOUT', `no connection within ${this.#connectMs / 1000} s`));
-      }, this.#connectMs);
+      // Rejected here, too: a request that has no socket yet does not tell that it was destroyed.
+      const fail = (message: string) => {
+        const error = new WireError('ETIMEDOUT', message);
+        reject(error);
+        sent.destroy(error);
+      };
+      const connecting = setTimeout(() => fail(`no connection within ${this.#connectMs / 1000} s`), this.#connectMs);
       sent.on('socket', (socket) => {
         if (!socket.connecting) return clearTimeout(connecting);
         socket.once(secure ? 'secureConnect' : 'connect', () => clearTimeout(connecting));
       });
-      sent.setTimeout(this.#idleMs, () => sent.destroy(new WireError('ETIMEDOUT', `silent for ${this.#idleMs / 1000} s`)));
+      sent.setTimeout(this.#idleMs, () => fail(`silent for ${this.#idleMs / 1000} s`));
       // Stays for good: a connection may still break when the answer has been read.
       sent.on('error', reject);
       sent.on('close', () => {

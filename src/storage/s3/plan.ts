@@ -57,7 +57,7 @@ export function planOf(spec: S3StoreSpec, env: NodeJS.ProcessEnv): Plan {
 function endpointOf(spec: S3StoreSpec, env: NodeJS.ProcessEnv): string | undefined {
   const text = [spec.endpoint, env.AWS_ENDPOINT_URL_S3, env.AWS_ENDPOINT_URL].find((value) => value !== undefined && value !== '');
   if (text === undefined) return undefined;
-  const endpoint = (text.includes('://') ? text : `https://${text}`).replace(/\/+$/, '');
+  const endpoint = (text.includes('://') ? text : `https://${text}`).replace(/(?<=[^/:])\/+$/, '');
   if (hostOf(endpoint) === undefined || !/^https?:/.test(endpoint)) {
     throw invalid(
       spec,

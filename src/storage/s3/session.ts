@@ -29,6 +29,8 @@ export class Session {
   readonly #plan: Plan;
   readonly #handler: HTTPHandler;
   #connection: Promise<Connection> | undefined;
+  /** What `#connection` has become. */
+  #live: Connection | undefined;
   /** What the service has said, which wins over what was guessed. */
   #toldRegion: string | undefined;
 
@@ -91,15 +93,21 @@ export class Session {
   close(): void {
     this.#handler.destroy();
     this.#connection = undefined;
+    this.#live = undefined;
   }
 
   #connect(): Promise<Connection> {
     if (this.#connection !== undefined) return this.#connection;
     const connection = this.#open();
     this.#connection = connection;
-    connection.catch(() => {
-      if (this.#connection === connection) this.#connection = undefined;
-    });
+    connection.then(
+      (live) => {
+        if (this.#connection === connection) this.#live = live;
+      },
+      () => {
+        if (this.#connection === connection) this.#connection = undefined;
+      },
+    );
     return connection;
   }
 
@@ -130,13 +138,10 @@ export class Session {
     return true;
   }
 
+  /** The next call makes another one, unless another call has done so already. */
   #forget(connection: Connection): void {
-    const current = this.#connection;
-    current?.then(
-      (now) => {
-        if (now === connection && this.#connection === current) this.#connection = undefined;
-      },
-      () => {},
-    );
+    if (this.#live !== connection) return;
+    this.#live = undefined;
+    this.#connection = undefined;
   }
 }

@@ -18,6 +18,7 @@ export const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   verify: async () => (await import('./commands/verify.ts')).verify,
   check: async () => (await import('./commands/check.ts')).check,
   repair: async () => (await import('./commands/repair.ts')).repair,
+  rekey: async () => (await import('./commands/rekey.ts')).rekey,
   config: async () => (await import('./commands/config.ts')).config,
   mcp: async () => (await import('./commands/mcp.ts')).mcp,
   version: async () => (await import('./commands/version.ts')).version,

@@ -15,6 +15,7 @@ export const SUMMARIES = {
   verify: 'Prove that a backup restores',
   check: 'Find out what each destination can do',
   repair: 'Mend a replica with files of another one',
+  rekey: 'Encrypt a replica for its present recipients',
   config: 'Check the configuration and print what it comes to',
   mcp: 'Serve AI clients over stdin and stdout',
   version: 'Print the version',

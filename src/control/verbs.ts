@@ -8,6 +8,7 @@ import { info } from './verbs/info.ts';
 import { job } from './verbs/job.ts';
 import { ltx } from './verbs/ltx.ts';
 import { points } from './verbs/points.ts';
+import { rekey } from './verbs/rekey.ts';
 import { repair } from './verbs/repair.ts';
 import { reset } from './verbs/reset.ts';
 import { restore } from './verbs/restore.ts';
@@ -37,6 +38,7 @@ export const VERBS = {
   check,
   sync,
   repair,
+  rekey,
   reset,
   job,
   cancel,

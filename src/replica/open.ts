@@ -9,7 +9,7 @@ import { BandwidthStore } from '../storage/wrap/bandwidth.ts';
 import { type LimitSettings, LimitStore } from '../storage/wrap/limit.ts';
 import { type MeterOptions, MeterStore, type StoreListener } from '../storage/wrap/meter.ts';
 import { ResumableReadStore } from '../storage/wrap/resumable-read.ts';
-import { type RetryOptions, RetryStore } from '../storage/wrap/retry.ts';
+import { LOCAL_RETRY, RETRY_DEFAULTS, type RetryOptions, RetryStore } from '../storage/wrap/retry.ts';
 import { logRetry } from '../storage/wrap/retry-log.ts';
 import { StallStore } from '../storage/wrap/stall.ts';
 import { ThrottleStore } from '../storage/wrap/throttle.ts';
@@ -57,7 +57,8 @@ export function wrapStore(bare: ObjectStore, spec: StoreSpec, options: OpenRepli
     logRetry(log, operation, error, delayMs);
     retry?.onRetry?.(operation, error, delayMs);
   };
-  const resumed = new ResumableReadStore(new RetryStore(limited, { clock, ...retry, onRetry }), { clock });
+  const { settings = spec.type === 'file' ? LOCAL_RETRY : RETRY_DEFAULTS } = retry ?? {};
+  const resumed = new ResumableReadStore(new RetryStore(limited, { clock, settings, onRetry }), { clock });
   return new SharingStore(new BandwidthStore(resumed, traffic.rates), traffic);
 }
 

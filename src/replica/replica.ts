@@ -35,6 +35,13 @@ export interface WriteOptions extends CallOptions {
   readonly ifAbsent?: boolean;
 }
 
+export interface RekeyOptions extends CallOptions {
+  /** Time in the LTX header, ms since the epoch. */
+  readonly createdAt: number;
+  /** What `versionOf` said before the content was read. */
+  readonly version: string | undefined;
+}
+
 /** Throws or rejects while nothing may be written. */
 export type WriteGuard = () => void | Promise<void>;
 
@@ -196,6 +203,26 @@ export class Replica {
     return asInfo(await this.#encryption.write({ ...file, put: (sealed) => this.#put(key, sealed, { ...call, createdAt }, ifAbsent) }));
   }
 
+  /** Version of a stored file, to be handed to `rekey`; undefined where the store tells none. OBJECT_NOT_FOUND when it is gone. */
+  async versionOf(file: FileInfo, call: CallOptions = {}): Promise<string | undefined> {
+    return (await this.store.stat(this.key(file.level, file), call)).tag;
+  }
+
+  /**
+   * Replaces a file by its content, encrypted anew for the recipients, and reads back what stands there then. PRECONDITION_FAILED when it is not `version`
+   * any more, where the store can tell.
+   */
+  async rekey(file: FileInfo, content: PutBody, { version, ...options }: RekeyOptions): Promise<FileInfo> {
+    await this.mayWrite();
+    if (this.#form !== 'encrypted' || this.#encryption === undefined) throw noRecipients(this.store.destination);
+    const { createdAt, signal } = options;
+    const ifMatch = this.store.capabilities.conditionalReplace && version !== undefined ? { ifMatch: version } : {};
+    const key = this.key(file.level, file);
+    const put = (body: PutBody) => this.store.put(key, body, { createdAt, signal, ...ifMatch });
+    const { size } = await this.#encryption.rekey({ ...file, key, body: content, signal, put });
+    return { ...file, size, createdAt };
+  }
+
   /** Deletes files; missing ones count as deleted. Fails with the keys that could not be deleted in `details.failed`. */
   async delete(files: readonly FileInfo[], options: CallOptions = {}): Promise<void> {
     if (files.length === 0) return;
@@ -221,6 +248,12 @@ export class Replica {
   async writeAux(name: string, bytes: Uint8Array, options: CallOptions = {}): Promise<void> {
     await this.mayWrite();
     await this.store.put(this.auxKey(name), bytesBody(bytes), options);
+  }
+
+  /** Removes a small object beside the levels; a missing one counts as removed. */
+  async removeAux(name: string, options: CallOptions = {}): Promise<void> {
+    await this.mayWrite();
+    await this.store.delete([this.auxKey(name)], options);
   }
 
   /** The key of a small object beside the levels, for those who need more of the store than bytes. */

@@ -1,6 +1,7 @@
 /** What makes a replica an encrypted one: who can read its files, and how new ones are made (docs/engine.md, Encryption). */
 
-import { LitestreamError } from '../../base/errors.ts';
+import { createHash } from 'node:crypto';
+import { hasCode, LitestreamError } from '../../base/errors.ts';
 import { formatLTXName } from '../../formats/ltx/filename.ts';
 import type { ObjectInfo, ObjectStore, PutBody } from '../../storage/object-store.ts';
 import type { EncryptionSettings } from '../../storage/spec.ts';
@@ -39,14 +40,47 @@ export class Encryption {
       stored = await put(body);
     } catch (cause) {
       if (!(cause instanceof LitestreamError) || cause.code !== 'PRECONDITION_FAILED') throw cause;
-      stored = await this.#settle({ ...file, cause }, receipt.stored);
-      if (!(await this.#isStored(stored, receipt.stored, file))) {
-        // Adopted: what it holds is known by its own ciphertext only.
+      const existing = await this.#store.stat(file.key, { signal: file.signal });
+      const ours = await this.#findStored(existing, [receipt.stored, ...(await sealing.known(name, receipt.content))], file);
+      if (ours === undefined) {
+        const adopted = await this.#settle({ ...file, cause }, existing, receipt.stored);
+        // What it holds is known by its own ciphertext only.
         await sealing.forget(name);
-        return stored;
+        return adopted;
+      }
+      await sealing.confirmed(name, { content: receipt.content, stored: ours });
+      return existing;
+    }
+    this.files.forget(file.key);
+    await sealing.confirmed(name, receipt);
+    return stored;
+  }
+
+  /** Encrypts, puts in the place of what stands there, and reads it back: READ_TRUNCATED when something else stands there then. */
+  async rekey({ put, ...file }: SealedPut): Promise<ObjectInfo> {
+    const { sealing } = this;
+    if (sealing === undefined) throw noRecipients(this.#store.destination);
+    const name = nameOf(file);
+    const { body, receipt } = await sealing.seal(name, file.body, file.signal);
+    let stored: ObjectInfo;
+    try {
+      stored = await put(body);
+    } catch (error) {
+      if (!hasCode(error, 'PRECONDITION_FAILED')) throw error;
+      // The answer to an earlier attempt may have been lost.
+      stored = await this.#store.stat(file.key, { signal: file.signal });
+      if ((await this.#findStored(stored, [receipt.stored], file)) === undefined) {
+        await sealing.forget(name);
+        throw error;
       }
     }
     this.files.forget(file.key);
+    const there = await digestOf((await this.#store.open(file.key, { signal: file.signal })).body);
+    if (there !== (await digestOf(body.open()))) {
+      throw new LitestreamError('READ_TRUNCATED', `reading ${file.key} of ${this.#store.destination} back: it is not what was written`, {
+        hint: 'Run it again; the content is written anew. If this repeats, the destination does not keep what it is given.',
+      });
+    }
     await sealing.confirmed(name, receipt);
     return stored;
   }
@@ -59,16 +93,11 @@ export class Encryption {
     { key, ...file }: Pick<Collision, 'key' | 'level' | 'minTXID' | 'maxTXID' | 'signal'>,
     ours: Fingerprint,
   ): Promise<boolean | undefined> {
-    const receipt = await this.sealing?.known(nameOf(file), ours);
-    if (receipt !== undefined && isSameFile(receipt.content, ours)) {
-      const existing = await this.#store.stat(key, { signal: file.signal });
-      if (await this.#isStored(existing, receipt.stored, file)) return true;
-    }
-    if (!this.files.canRead) {
-      await this.#store.stat(key, { signal: file.signal });
-      return undefined;
-    }
-    const existing = await this.files.stat(key, { signal: file.signal });
+    const stored = await this.#store.stat(key, { signal: file.signal });
+    const known = (await this.sealing?.known(nameOf(file), ours)) ?? [];
+    if ((await this.#findStored(stored, known, file)) !== undefined) return true;
+    if (!this.files.canRead) return undefined;
+    const existing = { ...stored, size: await this.files.size(key, { signal: file.signal }) };
     return isSameFile(ours, { size: existing.size, trailer: await tailOf(this.files, existing, file.signal) });
   }
 
@@ -76,15 +105,21 @@ export class Encryption {
     await this.sealing?.close();
   }
 
-  async #isStored(existing: ObjectInfo, stored: Fingerprint, { signal }: Pick<Collision, 'signal'>): Promise<boolean> {
-    if (existing.size !== stored.size) return false;
-    return isSameFile(stored, { size: existing.size, trailer: await tailOf(this.#store, existing, signal) });
+  /** Which of the candidates stands there; undefined when none does. */
+  async #findStored(
+    existing: ObjectInfo,
+    candidates: readonly Fingerprint[],
+    { signal }: Pick<Collision, 'signal'>,
+  ): Promise<Fingerprint | undefined> {
+    const possible = candidates.filter(({ size }) => size === existing.size);
+    if (possible.length === 0) return undefined;
+    const theirs = { size: existing.size, trailer: await tailOf(this.#store, existing, signal) };
+    return possible.find((one) => isSameFile(one, theirs));
   }
 
-  async #settle(collision: Collision, stored: Fingerprint): Promise<ObjectInfo> {
+  /** It is not what was put. */
+  async #settle(collision: Collision, existing: ObjectInfo, stored: Fingerprint): Promise<ObjectInfo> {
     const { key, level, signal } = collision;
-    const existing = await this.#store.stat(key, { signal });
-    if (await this.#isStored(existing, stored, collision)) return existing;
     if (this.files.canRead) {
       await settleCollision(this.files, collision);
       return existing;
@@ -95,6 +130,12 @@ export class Encryption {
     const theirs = { size: existing.size, trailer: await tailOf(this.#store, existing, signal) };
     throw secondWriter(this.#store.destination, collision, stored, theirs);
   }
+}
+
+async function digestOf(bytes: AsyncIterable<Uint8Array>): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of bytes) hash.update(chunk);
+  return hash.digest('hex');
 }
 
 const nameOf = ({ level, minTXID, maxTXID }: Pick<Collision, 'level' | 'minTXID' | 'maxTXID'>): string =>

@@ -9,7 +9,7 @@ import { Sealer, sealBytes } from '../../formats/age/seal.ts';
 import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
 import { bytesBody, chunksOf } from '../../storage/body.ts';
 import type { PutBody } from '../../storage/object-store.ts';
-import type { Fingerprint } from '../collision.ts';
+import { type Fingerprint, isSameFile } from '../collision.ts';
 import { type Receipt, Receipts } from './receipts.ts';
 import { CipherStaging, type Staged, stagedBody, writeStaged } from './staging.ts';
 
@@ -59,17 +59,16 @@ export class Sealing {
   constructor(options: SealingOptions) {
     this.#options = options;
     const { directory } = options;
-    this.#staging = directory === undefined ? undefined : new CipherStaging(directory);
+    this.#staging = directory === undefined ? undefined : new CipherStaging(directory, options.recipients);
     this.receipts = new Receipts(directory === undefined ? undefined : join(directory, 'receipts'));
   }
 
-  /** What is known of a file that was put, or is about to be. */
-  async known(name: string, content: Fingerprint): Promise<Receipt | undefined> {
+  /** What a file of ours with this content may look like there: as it was put, or as it was about to be, also for earlier recipients. */
+  async known(name: string, content: Fingerprint): Promise<readonly Fingerprint[]> {
     const receipt = await this.receipts.find(name);
-    if (receipt !== undefined) return receipt;
-    // An upload whose confirmation was lost with its process.
-    const staged = await this.#staging?.find(name, content);
-    return staged === undefined ? undefined : { content, stored: await endsOf(staged) };
+    const staged = (await this.#staging?.findAll(name, content)) ?? [];
+    const put = receipt !== undefined && isSameFile(receipt.content, content) ? [receipt.stored] : [];
+    return [...put, ...(await Promise.all(staged.map(endsOf)))];
   }
 
   /** The ciphertext of `body`: what was made of the same content before and not confirmed yet, or new. */

@@ -11,7 +11,8 @@ import type { Fingerprint } from '../collision.ts';
 
 /** Leftovers of uploads that were given up go after this, ms. */
 const ABANDONED_MS = 24 * 3600_000;
-const NAME = /^(.+)\.([0-9a-f]{32})\.([0-9a-f]{64})$/;
+/** Level and range, end of the content, hash of the ciphertext, and for whom it was made. */
+const NAME = /^(.+)\.([0-9a-f]{32})\.([0-9a-f]{64})\.([0-9a-f]{8})$/;
 const CHUNK_BYTES = 1024 * 1024;
 
 /** A file of ciphertext, by what tells it apart. */
@@ -26,11 +27,19 @@ export interface Staged {
 
 export class CipherStaging {
   readonly #directory: string;
+  readonly #recipients: string;
   #isReady = false;
 
-  /** @param directory absolute, for this replica alone; made when it is first needed. */
-  constructor(directory: string) {
+  /**
+   * @param directory absolute, for this replica alone; made when it is first needed.
+   * @param recipients what was made for others before a rotation is not sent any more.
+   */
+  constructor(directory: string, recipients: readonly string[]) {
     this.#directory = directory;
+    this.#recipients = createHash('sha256')
+      .update([...recipients].sort().join('\n'))
+      .digest('hex')
+      .slice(0, 8);
   }
 
   /** Where a file is written before it is `keep`t. */
@@ -41,17 +50,18 @@ export class CipherStaging {
 
   /** The ciphertext that was made of this content before, if it is still there. Whether its bytes are still those it had is told when they are read. */
   async find(name: string, content: Fingerprint): Promise<Staged | undefined> {
-    const found = (await this.#all(name)).find(({ trailer }) => trailer === hex(content.trailer));
-    if (found === undefined) return undefined;
-    const path = join(this.#directory, found.file);
-    const facts = await stat(path).catch(() => undefined);
-    return facts === undefined ? undefined : { path, sha256: found.sha256, size: facts.size };
+    return (await this.#matching(name, content)).find(({ recipients }) => recipients === this.#recipients);
+  }
+
+  /** The same for whomever it was made: an upload whose answer was lost may have been of that. */
+  async findAll(name: string, content: Fingerprint): Promise<readonly Staged[]> {
+    return this.#matching(name, content);
   }
 
   /** Keeps what was written to a scratch file, in the place of what was kept of this name. */
   async keep(name: string, content: Fingerprint, made: Staged): Promise<Staged> {
-    await this.drop(name);
-    const path = join(this.#directory, `${name}.${hex(content.trailer)}.${made.sha256}`);
+    await this.#dropOf(name, (recipients) => recipients === this.#recipients);
+    const path = join(this.#directory, `${name}.${hex(content.trailer)}.${made.sha256}.${this.#recipients}`);
     await rename(made.path, path).catch((error: unknown) => {
       throw diskError(error, `keeping ${path}`);
     });
@@ -70,17 +80,32 @@ export class CipherStaging {
 
   /** It is confirmed, or of no use. */
   async drop(name: string): Promise<void> {
-    for (const { file } of await this.#all(name)) await rm(join(this.#directory, file), { force: true });
+    await this.#dropOf(name, () => true);
   }
 
-  async #all(name: string): Promise<{ readonly file: string; readonly trailer: string; readonly sha256: string }[]> {
+  async #dropOf(name: string, isMeant: (recipients: string) => boolean): Promise<void> {
+    for (const { file, recipients } of await this.#all(name))
+      if (isMeant(recipients)) await rm(join(this.#directory, file), { force: true });
+  }
+
+  async #matching(name: string, content: Fingerprint): Promise<(Staged & { readonly recipients: string })[]> {
+    const found: (Staged & { readonly recipients: string })[] = [];
+    for (const { file, trailer, sha256, recipients } of await this.#all(name)) {
+      const path = join(this.#directory, file);
+      const facts = trailer === hex(content.trailer) ? await stat(path).catch(() => undefined) : undefined;
+      if (facts !== undefined) found.push({ path, sha256, size: facts.size, recipients });
+    }
+    return found;
+  }
+
+  async #all(name: string): Promise<Record<'file' | 'trailer' | 'sha256' | 'recipients', string>[]> {
     const files = await readdir(this.#directory).catch((error: unknown) => {
       if (systemCode(error) === 'ENOENT') return [];
       throw diskError(error, `looking into ${this.#directory}`);
     });
     return files.flatMap((file) => {
-      const [, of, trailer = '', sha256 = ''] = NAME.exec(file) ?? [];
-      return of === name ? [{ file, trailer, sha256 }] : [];
+      const [, of, trailer = '', sha256 = '', recipients = ''] = NAME.exec(file) ?? [];
+      return of === name ? [{ file, trailer, sha256, recipients }] : [];
     });
   }
 

@@ -125,6 +125,11 @@ export class Maintenance implements Companion {
     return () => void this.#holds.delete(hold);
   }
 
+  /** Runs `work` while nothing is merged or deleted at the replica. */
+  exclusively<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return this.#turn.run(work, signal);
+  }
+
   /**
    * Does everything that may be done now, whatever the schedule says; unforced: what the periods that run have not seen yet. Rejects with
    * the first failure, after everything was tried; NOT_REPLICATED while uploads do not work.

@@ -159,6 +159,13 @@ export const SAMPLES: { readonly [N in VerbName]: VerbOutput<N> } = {
       },
     ],
   },
+  rekey: {
+    as_of,
+    mode: 'done',
+    database: 'app',
+    dry_run: false,
+    replicas: [{ replica: 'file', outcome: 'rekeyed', recipients: 1, files: 3, bytes: 50_547_700, done_before: 0, gone: 0, left: [] }],
+  },
   check: {
     as_of,
     replicas: [

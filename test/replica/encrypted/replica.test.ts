@@ -323,6 +323,23 @@ describe('uploads', () => {
     expect(readdirSync(join(directory.path, 'sealed'))).toEqual(['receipts']);
   });
 
+  test('what was encrypted before a rotation is made anew for the new recipients, unless it is there already', async () => {
+    const { store, replica } = setup({ staging: 'sealed', identities: [] });
+    const [one, two] = [ltx(1, 1), ltx(2, 2)];
+    store.script({ on: 'put', fault: outage }, { on: 'put', fault: lost });
+    await expect(put(replica, 0, 1, 1, one)).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    await expect(put(replica, 0, 2, 2, two)).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    const rotated = setup({ store, staging: 'sealed', recipients: [laterRecipient], identities: [] }).replica;
+    await put(rotated, 0, 1, 1, one);
+    await put(rotated, 0, 2, 2, two);
+    const reader = setup({ store, identities: [later] }).replica;
+    const [first, second] = await listLevel(reader, 0);
+    if (first === undefined || second === undefined) throw new Error('two files');
+    expect(Buffer.compare(await reader.read(first), one)).toBe(0);
+    await expect(reader.read(second)).rejects.toMatchObject({ code: 'IDENTITY_REQUIRED' });
+    expect(readdirSync(join(directory.path, 'sealed'))).toEqual(['receipts']);
+  });
+
   test('other content under the same name is encrypted anew', async () => {
     const { store, replica } = setup({ staging: 'sealed' });
     store.script({ on: 'put', fault: outage });

@@ -105,9 +105,11 @@ function credentialsFrom(values: AzureValues, context: StoreContext): Credential
     if (key !== undefined) findings.warning(key.at, 'not used: LITESTREAM_AZURE_SAS_TOKEN is set too');
     return { sasToken: plainToken(token) };
   }
-  if (key !== undefined && name === undefined) findings.warning(key.at, halfOf('account-name'));
-  const secret = key?.value ?? (name === undefined ? undefined : variable(context, 'account-key', ['LITESTREAM_AZURE_ACCOUNT_KEY']));
-  if (secret !== undefined && name !== undefined) return { accountKey: secret };
+  // The endpoint has the account in it.
+  const isNamed = name !== undefined || (values.endpoint?.value ?? '') !== '';
+  if (key !== undefined && !isNamed) findings.warning(key.at, halfOf('account-name'));
+  const secret = key?.value ?? (isNamed ? variable(context, 'account-key', ['LITESTREAM_AZURE_ACCOUNT_KEY']) : undefined);
+  if (secret !== undefined && isNamed) return { accountKey: secret };
   const whole = variable(context, 'connection-string', ['LITESTREAM_AZURE_CONNECTION_STRING']);
   return whole === undefined ? {} : { connectionString: whole };
 }

@@ -54,7 +54,7 @@ export class UploadQueue {
       this.#bytes -= this.first.size;
       this.#head += 1;
     }
-    if (this.#head > 1024 && this.#head * 2 > this.#files.length) {
+    if (this.length === 0 || (this.#head > 1024 && this.#head * 2 > this.#files.length)) {
       this.#files = this.#files.slice(this.#head);
       this.#head = 0;
     }

@@ -15,6 +15,9 @@ export interface RetrySettings extends BackoffSettings {
 
 export const RETRY_DEFAULTS: RetrySettings = { attempts: 10, initialMs: 200, capMs: 20_000, jitter: 1, totalMs: 120_000 };
 
+/** For a directory of this machine, where what fails is rarely the way there. */
+export const LOCAL_RETRY: RetrySettings = { attempts: 4, initialMs: 100, capMs: 5_000, jitter: 0.5 };
+
 /** Bytes per second of a line that is slow and still of use. */
 const SLOW_LINE = 64 * 1024;
 
@@ -94,8 +97,7 @@ export class RetryStore extends WrappedStore {
   async #wait(operation: string, error: unknown, patience: Patience, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
     if (!(error instanceof LitestreamError) || error.disposition !== 'retry') throw error;
-    // What ends too early in a put is its source.
-    if (operation === 'put' && error.code === 'READ_TRUNCATED') throw error;
+    if (isForLater(operation, error)) throw error;
     const asked = error.details?.retryAfterMs;
     const delay = patience.next(typeof asked === 'number' ? asked : 0);
     if (delay === undefined) throw error;
@@ -103,6 +105,10 @@ export class RetryStore extends WrappedStore {
     await this.#clock.sleep(delay, signal === undefined ? {} : { signal });
   }
 }
+
+/** Errors that another try within seconds does not help: a put that ends too early has a source that does, and room is made by people. */
+const isForLater = (operation: string, { code }: LitestreamError): boolean =>
+  code === 'STORAGE_FULL' || (operation === 'put' && code === 'READ_TRUNCATED');
 
 /** What is left of the attempts and the time of one call. */
 class Patience {

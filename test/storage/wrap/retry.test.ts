@@ -67,14 +67,22 @@ describe('retry', () => {
     expect(faults.count(verb)).toBe(4);
   });
 
-  test.each(['ACCESS_DENIED', 'OBJECT_NOT_FOUND', 'PRECONDITION_FAILED', 'CONTAINER_NOT_FOUND', 'LTX_INVALID', 'SECOND_WRITER'] as const)(
-    'never repeats after %s',
-    async (code) => {
-      faults.script({ on: 'put', times: 100, fault: { type: 'error', error: error(code) } });
-      await expect(CALLS.put()).rejects.toMatchObject({ code });
-      expect(faults.count('put')).toBe(1);
-    },
-  );
+  test.each([
+    'ACCESS_DENIED',
+    'OBJECT_NOT_FOUND',
+    'STORAGE_FULL',
+    'READ_TRUNCATED',
+    'CREDENTIALS_INVALID',
+    'OBJECT_ARCHIVED',
+    'PRECONDITION_FAILED',
+    'CONTAINER_NOT_FOUND',
+    'LTX_INVALID',
+    'SECOND_WRITER',
+  ] as const)('never repeats after %s', async (code) => {
+    faults.script({ on: 'put', times: 100, fault: { type: 'error', error: error(code) } });
+    await expect(CALLS.put()).rejects.toMatchObject({ code });
+    expect(faults.count('put')).toBe(1);
+  });
 
   test('never repeats after an error that is not ours, such as one of the source', async () => {
     const source = new Error('source');

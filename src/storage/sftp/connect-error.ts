@@ -6,6 +6,9 @@ import type { Credentials, Hop } from './login.ts';
 
 const REFUSED_LOGIN = /authentication methods failed|too many authentication failures|password has expired|permission denied/i;
 
+/** Begins the text of what a jump host says about the server behind it. */
+export const BEHIND_JUMP = 'the jump host gets no connection';
+
 /** Turns an error of the SSH library or of the system into one of ours. */
 export function connectError(error: unknown, hop: Hop, credentials: Credentials): LitestreamError {
   if (error instanceof LitestreamError) return error;
@@ -25,6 +28,11 @@ export function connectError(error: unknown, hop: Hop, credentials: Credentials)
     return new LitestreamError('NOT_SUPPORTED', `cannot agree with ${server} on how to encrypt: ${text}`, {
       cause: error,
       hint: 'The server offers only algorithms that are out of use: update it.',
+    });
+  if (text.startsWith(BEHIND_JUMP))
+    return new LitestreamError('STORAGE_UNAVAILABLE', `cannot reach ${server}: ${text}`, {
+      cause: error,
+      hint: 'Can the jump host reach it, and does it forward connections (AllowTcpForwarding)?',
     });
   if (/subsystem|channel open failure|exec/i.test(text))
     return new LitestreamError('NOT_SUPPORTED', `${server} lets ${user} in, but not to SFTP: ${text}`, {

@@ -7,10 +7,10 @@ import SFTPClient from 'ssh2-sftp-client';
 import { orAbort } from '../../base/abortable.ts';
 import type { LitestreamError } from '../../base/errors.ts';
 import type { SFTPStoreSpec } from '../spec.ts';
-import { connectError } from './connect-error.ts';
+import { BEHIND_JUMP, connectError } from './connect-error.ts';
 import { hostKeyAlgorithms } from './host-keys.ts';
 import { hostVerifier } from './host-verifier.ts';
-import { credentialsOf, type Hop } from './login.ts';
+import { credentialsOf, type Hop, type KeyRing } from './login.ts';
 import { Session } from './session.ts';
 
 export interface ConnectionLimits {
@@ -24,6 +24,12 @@ export interface ConnectionLimits {
 
 export const CONNECTION_LIMITS: ConnectionLimits = { connectMs: 10_000, keepaliveMs: 10_000, answerMs: 120_000 };
 
+/** What a store has for all its connections. */
+export interface Means {
+  readonly limits: ConnectionLimits;
+  readonly keys: KeyRing;
+}
+
 const KEEPALIVES = 3;
 
 const noop = (): void => {};
@@ -32,7 +38,7 @@ const noop = (): void => {};
  * A new session, verified and logged in. Rejects with STORAGE_UNAVAILABLE, ENDPOINT_UNTRUSTED (before any secret is sent), CREDENTIALS_INVALID
  * or NOT_SUPPORTED, and with `signal.reason`; then nothing is left open.
  */
-export async function connect(spec: SFTPStoreSpec, limits: ConnectionLimits, signal: AbortSignal): Promise<Session> {
+export async function connect(spec: SFTPStoreSpec, { limits, keys }: Means, signal: AbortSignal): Promise<Session> {
   const { password, passphrase, jumpPassword, jumpPassphrase } = spec.credentials ?? {};
   const target: Hop = { ...spec, ...defined({ password, passphrase }) };
   const opened: Client[] = [];
@@ -45,13 +51,13 @@ export async function connect(spec: SFTPStoreSpec, limits: ConnectionLimits, sig
       const jump: Hop = { ...spec.jump, ...defined({ password: jumpPassword, passphrase: jumpPassphrase }) };
       through = new ssh2.Client();
       opened.push(through);
-      await logIn(through, jump, { through: undefined, limits, signal, start: ready(through) });
+      await logIn(through, jump, { through: undefined, limits, keys, signal, start: ready(through) });
     }
     const wrapper = new SFTPClient('litestream', { error: noop, end: noop, close: noop });
     // The wrapper keeps the connection it is about to itself, but only there its events and its end can be had.
     const client = (wrapper as unknown as { readonly client: Client }).client;
     opened.push(client);
-    const raw = await logIn(client, target, { through, limits, signal, start: (config) => wrapper.connect(config) });
+    const raw = await logIn(client, target, { through, limits, keys, signal, start: (config) => wrapper.connect(config) });
     const session = new Session(raw, tearDown, limits.answerMs);
     endWith(session, opened);
     return session;
@@ -70,24 +76,24 @@ function endWith(session: Session, clients: readonly Client[]): void {
   }
 }
 
-interface LogIn<T> {
+interface LogIn<T> extends Means {
   readonly through: Client | undefined;
-  readonly limits: ConnectionLimits;
   readonly signal: AbortSignal;
   readonly start: (config: ConnectConfig) => Promise<T>;
 }
 
-async function logIn<T>(client: Client, hop: Hop, { through, limits, signal, start }: LogIn<T>): Promise<T> {
+async function logIn<T>(client: Client, hop: Hop, { through, limits, keys, signal, start }: LogIn<T>): Promise<T> {
   // The library reports after its end, too, and an event without a listener ends the process.
   let failure: unknown;
   client.on('error', (error: Error) => {
     failure ??= error;
   });
   const verifier = await hostVerifier(hop);
-  const credentials = await credentialsOf(hop);
+  const credentials = await credentialsOf(hop, keys);
   let refusal: LitestreamError | undefined;
   const config: ConnectConfig = {
-    ...credentials.config,
+    username: hop.user,
+    authHandler: credentials.methods,
     algorithms: { serverHostKey: hostKeyAlgorithms(verifier.known) as never },
     hostVerifier: (key: Buffer) => {
       refusal = verifier.check(key);
@@ -97,7 +103,6 @@ async function logIn<T>(client: Client, hop: Hop, { through, limits, signal, sta
     keepaliveInterval: limits.keepaliveMs,
     keepaliveCountMax: KEEPALIVES,
   };
-  credentials.answer(client);
   let sock: Duplex | undefined;
   const work = async (): Promise<T> => {
     if (through === undefined) {
@@ -136,7 +141,7 @@ function connected(socket: Socket): Promise<void> {
 function forward(through: Client, { host, port = 22 }: Hop): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     through.forwardOut('127.0.0.1', 0, host, port, (error, channel) => {
-      if (error) return reject(new Error(`the jump host cannot reach it (${error.message})`));
+      if (error) return reject(new Error(`${BEHIND_JUMP} (${error.message})`));
       channel.on('error', noop);
       resolve(channel);
     });

@@ -2,10 +2,9 @@
 
 import { readFile } from 'node:fs/promises';
 import ssh2, {
-  type AuthenticationType,
-  type Client,
-  type ConnectConfig,
+  type AnyAuthMethod,
   type IdentityCallback,
+  type KeyboardInteractiveAuthMethod,
   type ParsedKey,
   type SignCallback,
   type SigningRequestOptions,
@@ -21,69 +20,71 @@ export interface Hop extends SSHLogin {
 }
 
 export interface Credentials {
-  readonly config: Pick<ConnectConfig, 'username' | 'password' | 'privateKey' | 'passphrase' | 'agent' | 'tryKeyboard' | 'authHandler'>;
+  /** In the order of trying. */
+  readonly methods: AnyAuthMethod[];
   /** For people. */
   readonly offered: readonly string[];
   /** Why the agent gave no keys, once it was asked. */
   agentFailure(): string | undefined;
-  /** Answers what a server asks by keyboard-interactive. */
-  answer(client: Client): void;
+}
+
+/** Private keys that were read, so that a passphrase is worked through (most of a second of computing) once and not for each connection. */
+export class KeyRing {
+  readonly #keys = new Map<string, { readonly text: string; readonly key: ParsedKey }>();
+
+  /** The key in a file, which is read anew each time. CREDENTIALS_INVALID for one that cannot be used. */
+  async read(path: string, passphrase: string | undefined): Promise<ParsedKey> {
+    const text = await readKeyFile(path);
+    const known = this.#keys.get(path);
+    if (known?.text === text) return known.key;
+    const key = parseKey(text, path, passphrase);
+    this.#keys.set(path, { text, key });
+    return key;
+  }
 }
 
 /**
- * What is offered: the key, then the agent, then the password, so that the secret that could be misused is sent last. Key files are read anew
- * each time. CREDENTIALS_INVALID for a key that cannot be used, and when there is nothing to offer.
+ * What is offered: the key, then the agent, then the password, so that the secret that could be misused is sent last. CREDENTIALS_INVALID for a
+ * key that cannot be used, and when there is nothing to offer.
  */
-export async function credentialsOf(hop: Hop): Promise<Credentials> {
-  const key = hop.keyPath === undefined ? undefined : await readKey(hop.keyPath, hop.passphrase);
-  const agent = hop.agent === undefined ? undefined : new PatientAgent(hop.agent);
-  const { password } = hop;
-  const methods: AuthenticationType[] = [];
+export async function credentialsOf(hop: Hop, keys: KeyRing): Promise<Credentials> {
+  const { user: username, keyPath, agent: socket, password } = hop;
+  const methods: AnyAuthMethod[] = [];
   const offered: string[] = [];
-  if (key !== undefined) {
-    methods.push('publickey');
-    offered.push(`the key ${hop.keyPath}`);
+  if (keyPath !== undefined) {
+    methods.push({ type: 'publickey', username, key: await keys.read(keyPath, hop.passphrase) });
+    offered.push(`the key ${keyPath}`);
   }
+  const agent = socket === undefined ? undefined : new PatientAgent(socket);
   if (agent !== undefined) {
-    methods.push('agent');
-    offered.push(`the keys of the agent at ${hop.agent}`);
+    methods.push({ type: 'agent', username, agent });
+    offered.push(`the keys of the agent at ${socket}`);
   }
   if (password !== undefined) {
-    methods.push('password', 'keyboard-interactive');
+    methods.push({ type: 'password', username, password }, { type: 'keyboard-interactive', username, prompt: answerWith(password) });
     offered.push('a password');
   }
   if (methods.length === 0)
-    throw new LitestreamError('CREDENTIALS_INVALID', `there is nothing to log in with to ${hop.user}@${hop.host}`, {
+    throw new LitestreamError('CREDENTIALS_INVALID', `there is nothing to log in with to ${username}@${hop.host}`, {
       hint: 'Set a password, key-path, or the socket of an agent.',
     });
-  return {
-    config: {
-      username: hop.user,
-      authHandler: methods,
-      tryKeyboard: password !== undefined,
-      ...(key === undefined ? {} : { privateKey: key }),
-      ...(key === undefined || hop.passphrase === undefined ? {} : { passphrase: hop.passphrase }),
-      ...(agent === undefined ? {} : { agent }),
-      ...(password === undefined ? {} : { password }),
-    },
-    offered,
-    agentFailure: () => agent?.failure,
-    answer: (client) => answerPrompts(client, password),
-  };
+  return { methods, offered, agentFailure: () => agent?.failure };
 }
 
-async function readKey(path: string, passphrase: string | undefined): Promise<string> {
-  let text: string;
+async function readKeyFile(path: string): Promise<string> {
   try {
-    text = await readFile(path, 'utf8');
+    return await readFile(path, 'utf8');
   } catch (error) {
     throw new LitestreamError('CREDENTIALS_INVALID', `cannot read the private key ${path} (${systemCode(error) ?? 'error'})`, {
       cause: error,
       hint: 'Check key-path, and that this process may read the file.',
     });
   }
+}
+
+function parseKey(text: string, path: string, passphrase: string | undefined): ParsedKey {
   const parsed = ssh2.utils.parseKey(text, passphrase);
-  if (!(parsed instanceof Error) && parsed.isPrivateKey()) return text;
+  if (!(parsed instanceof Error) && parsed.isPrivateKey()) return parsed;
   const reason = parsed instanceof Error ? parsed.message : 'it is a public key';
   const hint = /passphrase|encrypted|integrity/i.test(reason)
     ? `${passphrase === undefined ? 'Set' : 'Check'} the passphrase of the key.`
@@ -91,18 +92,18 @@ async function readKey(path: string, passphrase: string | undefined): Promise<st
   throw new LitestreamError('CREDENTIALS_INVALID', `cannot use the private key ${path}: ${reason}`, { hint });
 }
 
-/** The password for the one hidden question of a server; questions after it (a second factor) are answered with nothing. */
-function answerPrompts(client: Client, password: string | undefined): void {
+/** The password for the first hidden question of a server; questions after it (a second factor) are answered with nothing. */
+function answerWith(password: string): KeyboardInteractiveAuthMethod['prompt'] {
   let isUsed = false;
-  client.on('keyboard-interactive', (_name, _instructions, _language, prompts, finish) => {
+  return (_name, _instructions, _language, prompts, finish) => {
     finish(
       prompts.map(({ echo = false }) => {
         if (echo || isUsed) return '';
         isUsed = true;
-        return password ?? '';
+        return password;
       }),
     );
-  });
+  };
 }
 
 /** An agent that is not there has no keys: the methods after it are still tried. */

@@ -25,6 +25,7 @@ import { CONNECTION_LIMITS, type ConnectionLimits, connect } from './connection.
 import { deleteFiles } from './delete.ts';
 import { SessionLost, STATUS, statusOf } from './errors.ts';
 import { readListing } from './listing.ts';
+import { KeyRing } from './login.ts';
 import { guarded, notAFile, openObject, tagOf } from './open.ts';
 import { claim, explained, replace } from './publish.ts';
 import { RemoteRoot } from './root.ts';
@@ -73,7 +74,8 @@ export class SFTPStore implements ObjectStore {
     this.#concurrentWrites = spec.concurrentWrites ?? true;
     this.#clock = clock;
     this.#limits = { ...CONNECTION_LIMITS, ...limits };
-    this.#sessions = new SharedSession((signal) => connect(spec, this.#limits, signal));
+    const means = { limits: this.#limits, keys: new KeyRing() };
+    this.#sessions = new SharedSession((signal) => connect(spec, means, signal));
   }
 
   async *list(prefix: string, { after, signal }: CallOptions & { readonly after?: string } = {}): AsyncGenerator<ObjectInfo> {

@@ -38,7 +38,9 @@ export class Link {
   #connecting: Promise<NatsConnection> | undefined;
   #connection: NatsConnection | undefined;
   #up = false;
-  #closed = false;
+  readonly #closing = new AbortController();
+  /** How often the connection was lost: what was asked for before does not come any more. */
+  losses = 0;
 
   constructor(spec: NATSStoreSpec) {
     this.#spec = spec;
@@ -47,7 +49,7 @@ export class Link {
   /** The live connection. Errors are those of the library, or ours when it was not asked. */
   async use(signal: AbortSignal | undefined): Promise<NatsConnection> {
     signal?.throwIfAborted();
-    if (this.#closed) throw closedError();
+    if (this.#closing.signal.aborted) throw closedError();
     const connection = this.#connection;
     if (connection === undefined || connection.isClosed()) return orAbort(this.#connect(), signal);
     if (!this.#up) await this.#arrival(signal);
@@ -95,8 +97,8 @@ export class Link {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
     const connection = this.#connection ?? (await this.#connecting?.catch(() => undefined));
     if (connection === undefined || connection.isClosed()) return;
     // A drain waits for the server, which may be away.
@@ -113,7 +115,7 @@ export class Link {
 
   async #open(): Promise<NatsConnection> {
     const options = await connectionOptions(this.#spec);
-    const connection = await connectNATS(options).catch((cause: unknown) => {
+    const connection = await connectNATS(options, this.#closing.signal).catch((cause: unknown) => {
       throw new LinkError(systemCode(cause) ?? 'CONNECTION_REFUSED', 'cannot connect', { cause });
     });
     this.#connection = connection;
@@ -141,6 +143,7 @@ export class Link {
 
   #lost(error: LinkError): void {
     this.#up = false;
+    this.losses += 1;
     for (const waiter of this.#waiters) waiter.fail(error);
     if (this.#connection?.isClosed() === true) for (const arrive of this.#arrivals) arrive();
   }
@@ -165,7 +168,7 @@ export class Link {
     } finally {
       this.#arrivals.delete(arrived);
     }
-    if (this.#closed) throw closedError();
+    if (this.#closing.signal.aborted) throw closedError();
     if (!this.#up) throw new LinkError('DISCONNECT', `not connected for ${limitMs / 1000} s`);
   }
 

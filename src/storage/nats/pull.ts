@@ -41,6 +41,8 @@ export class Pull {
   /** Messages asked for that have not been handed out. */
   #due = 0;
   #delivered = 0;
+  /** Losses of the connection before the first batch was asked for. */
+  #losses = 0;
 
   constructor(jetStream: JetStream, settings: PullSettings, signal: AbortSignal | undefined) {
     this.#jetStream = jetStream;
@@ -78,7 +80,10 @@ export class Pull {
 
   async #ask(): Promise<void> {
     const { link, stream } = this.#jetStream;
-    this.#subscription ??= await link.subscribe(createInbox(), (message) => this.#receive(message), this.#signal);
+    if (this.#subscription === undefined) {
+      this.#subscription = await link.subscribe(createInbox(), (message) => this.#receive(message), this.#signal);
+      this.#losses = link.losses;
+    }
     // One message is asked for even where none is known: the server's word that there is none is the proof.
     const batch = Math.max(1, Math.min(this.#batch, this.#left));
     this.#left = Math.max(0, this.#left - batch);
@@ -99,6 +104,7 @@ export class Pull {
 
   async #await(): Promise<Msg> {
     const { link, stream } = this.#jetStream;
+    if (link.losses !== this.#losses) throw new LinkError('DISCONNECT', 'the connection was lost');
     let timer: NodeJS.Timeout | undefined;
     const arrival = new Promise<void>((resolve, reject) => {
       this.#arrived = resolve;

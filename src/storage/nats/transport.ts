@@ -12,18 +12,27 @@ import { NodeTransport } from 'nats/lib/src/node_transport.js';
 /** Silence after which the system asks whether the other side is there, ms. */
 const KEEP_ALIVE_MS = 30_000;
 
-/** As `connect` of the library, over this transport. */
-export async function connectNATS(options: ConnectionOptions): Promise<NatsConnection> {
+/** As `connect` of the library, over this transport. `signal` ends an attempt that is under way, and nothing later. */
+export async function connectNATS(options: ConnectionOptions, signal: AbortSignal): Promise<NatsConnection> {
   let broken: Error | undefined;
+  let current: Transport | undefined;
   const onBroken = (error: Error) => {
     broken = error;
   };
-  setTransportFactory({ factory: () => new Transport(onBroken) });
+  const factory = () => {
+    current = new Transport(onBroken);
+    return current;
+  };
+  const onAbort = () => current?.disconnect();
+  signal.addEventListener('abort', onAbort, { once: true });
+  setTransportFactory({ factory });
   try {
     return await NatsConnectionImpl.connect(options);
   } catch (error) {
     // A server that refuses our certificate does so after the handshake; the library only waits for its answer then.
     throw (error as { code?: unknown }).code === 'TIMEOUT' && broken !== undefined ? broken : error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

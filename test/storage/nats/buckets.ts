@@ -32,7 +32,14 @@ export async function testBucket(options: ConnectionOptions, settings: Partial<S
     name,
     connection,
     objects: await connection.jetstream().views.os(name),
-    subjects: async () => (await manager.streams.info(`OBJ_${name}`, { subjects_filter: '>' })).state.subjects ?? {},
+    async subjects() {
+      // A connection of its own: the other one may have been lost meanwhile.
+      const fresh = await connect(options);
+      const { streams } = await fresh.jetstreamManager();
+      const { state } = await streams.info(`OBJ_${name}`, { subjects_filter: '>' });
+      await fresh.close();
+      return state.subjects ?? {};
+    },
     async remove() {
       await manager.streams.delete(`OBJ_${name}`).catch(() => {});
       await connection.close();

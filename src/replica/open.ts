@@ -6,7 +6,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { openStore } from '../storage/registry.ts';
 import { prefixInStore, type StoreSpec } from '../storage/spec.ts';
 import { BandwidthStore } from '../storage/wrap/bandwidth.ts';
-import { type LimitSettings, LimitStore } from '../storage/wrap/limit.ts';
+import { LIMIT_DEFAULTS, type LimitSettings, LimitStore } from '../storage/wrap/limit.ts';
 import { type MeterOptions, MeterStore, type StoreListener } from '../storage/wrap/meter.ts';
 import { ResumableReadStore } from '../storage/wrap/resumable-read.ts';
 import { LOCAL_RETRY, RETRY_DEFAULTS, type RetryOptions, RetryStore } from '../storage/wrap/retry.ts';
@@ -52,7 +52,7 @@ export function wrapStore(bare: ObjectStore, spec: StoreSpec, options: OpenRepli
   const traffic = trafficOf(spec, { clock, log });
   const watched = new StallStore(metered, { clock });
   // Waiting for a place is outside of meter and watch, and a repetition queues again instead of holding its place while it waits.
-  const limited = new LimitStore(new ThrottleStore(watched, traffic.governor), limits);
+  const limited = new LimitStore(new ThrottleStore(watched, traffic.governor), limits ?? limitsOf(spec));
   const onRetry: RetryOptions['onRetry'] = (operation, error, delayMs) => {
     logRetry(log, operation, error, delayMs);
     retry?.onRetry?.(operation, error, delayMs);
@@ -67,6 +67,10 @@ function encryptionOf(store: ObjectStore, { encryption }: StoreSpec, { sealing }
   if (encryption === undefined || encryption.recipients.length + (encryption.identities?.length ?? 0) === 0) return undefined;
   return new Encryption(store, encryption, sealing);
 }
+
+/** Who sets the number of requests at once means it, for one replica as for all there. */
+const limitsOf = ({ transport }: StoreSpec): LimitSettings =>
+  transport?.operations === undefined ? LIMIT_DEFAULTS : { ...LIMIT_DEFAULTS, operations: transport.operations };
 
 const partSizeOf = (spec: StoreSpec): { readonly partSize?: number } =>
   'partSize' in spec && spec.partSize !== undefined ? { partSize: spec.partSize } : {};

@@ -101,7 +101,7 @@ function directoryTroubles({ problems = [] }: Directory): readonly string[] {
 
 /** One line for each replica. */
 function replicas(row: Row): readonly string[] {
-  return row.replicas.map(({ name, type, state, role, txid, proof, lease, mirror, write_only: writeOnly, maintenance }) => {
+  return row.replicas.map(({ name, type, state, role, txid, proof, lease, mirror, write_only: writeOnly, maintenance, requests }) => {
     const parts = [
       `${state}${txid === undefined ? '' : ` at ${txid}`}`,
       ...(row.cold === true ? ['closed while idle'] : []),
@@ -113,10 +113,13 @@ function replicas(row: Row): readonly string[] {
       ...(maintenance?.compacted_at === undefined ? [] : [`levels kept up ${maintenance.compacted_at}`]),
       ...(maintenance?.snapshot_at === undefined ? [] : [`newest snapshot ${maintenance.snapshot_at}`]),
       ...(maintenance?.retention_at === undefined ? [] : [`retention kept up ${maintenance.retention_at}`]),
+      ...(requests === undefined ? [] : [`${totalOf(requests.last_hour)} requests in the last hour`]),
     ];
     return `${printable(row.path)} ${printable(name)} (${type}): ${parts.join(', ')}`;
   });
 }
+
+const totalOf = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((sum, count) => sum + count, 0);
 
 function proofInWords({ outcome, at, txid, last_passed: passed }: NonNullable<Row['replicas'][number]['proof']>): string {
   if (outcome === 'passed') return `proven${txid === undefined ? '' : ` at ${txid}`} ${at}`;

@@ -12,7 +12,7 @@ export interface LimitSettings {
   readonly streams: number;
 }
 
-const LIMIT_DEFAULTS: LimitSettings = { operations: 16, streams: 32 };
+export const LIMIT_DEFAULTS: LimitSettings = { operations: 16, streams: 32 };
 
 /**
  * Waiters are served in the order of their coming and leave the queue when their signal fires. Who holds `streams` bodies and asks for one

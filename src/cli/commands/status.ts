@@ -21,7 +21,7 @@ outcome of the newest verification.
 
 Flags:
 ${CONFIG_USAGE}
-  -replicas         below the table a line for each replica: proof, lease, mirror, merges
+  -replicas         below the table a line for each replica: proof, lease, mirror, merges, requests
   -json             print JSON, with replicas, lag and errors
 
 Examples:

@@ -3,6 +3,7 @@
 import { Storage, type StorageOptions } from '@google-cloud/storage';
 import { orAbort } from '../../base/abortable.ts';
 import { LitestreamError } from '../../base/errors.ts';
+import { systemCode } from '../../base/system-error.ts';
 import type { GCSStoreSpec } from '../spec.ts';
 
 /** For tests: where tokens are fetched. */
@@ -10,10 +11,12 @@ export type TokenClientOptions = NonNullable<StorageOptions['clientOptions']>;
 
 export class Credentials {
   readonly #options: StorageOptions;
+  readonly #keyFile: string | undefined;
   readonly #isAnonymous: boolean;
   /** Of the service, with scheme and without a slash at the end; STORAGE_EMULATOR_HOST is honoured where the spec names none. */
   readonly endpoint: string;
   #client: Storage;
+  #loaded: Promise<unknown> | undefined;
 
   constructor({ endpoint, projectID, keyFile }: GCSStoreSpec, clientOptions?: TokenClientOptions) {
     this.#options = {
@@ -21,9 +24,9 @@ export class Credentials {
       userAgent: 'litestream',
       ...(endpoint === undefined ? {} : { apiEndpoint: endpoint }),
       ...(projectID === undefined ? {} : { projectId: projectID }),
-      ...(keyFile === undefined ? {} : { keyFilename: keyFile }),
       ...(clientOptions === undefined ? {} : { clientOptions }),
     };
+    this.#keyFile = keyFile;
     this.#client = new Storage(this.#options);
     this.endpoint = this.#client.apiEndpoint;
     // An emulator knows no tokens, and a token of the environment is not for every host that speaks the protocol.
@@ -38,15 +41,34 @@ export class Credentials {
   /** Headers that say who we are, for one request; a token is fetched when there is none that is still good. */
   async headers(url: string, signal: AbortSignal | undefined): Promise<Readonly<Record<string, string>>> {
     if (this.#isAnonymous) return {};
-    return Object.fromEntries(await orAbort(this.#client.authClient.getRequestHeaders(url), signal));
+    const { authClient } = this.#client;
+    if (this.#keyFile !== undefined) {
+      // As a file of the environment would be loaded: the library's option for it writes a warning to the console.
+      this.#loaded ??= authClient._getApplicationCredentialsFromFilePath(this.#keyFile, this.#options.clientOptions);
+      await orAbort(this.#loaded, signal).catch((error: unknown) => {
+        signal?.throwIfAborted();
+        this.#loaded = undefined;
+        throw unreadable(this.#keyFile ?? '', error);
+      });
+    }
+    return Object.fromEntries(await orAbort(authClient.getRequestHeaders(url), signal));
   }
 
   /** The service did not take them: next time files are read and tokens are fetched anew. False when there is nothing to renew. */
   renew(): boolean {
     if (this.#isAnonymous) return false;
     this.#client = new Storage(this.#options);
+    this.#loaded = undefined;
     return true;
   }
+}
+
+/** Without the cause: a parser quotes what it could not read. */
+function unreadable(path: string, error: unknown): LitestreamError {
+  const why = systemCode(error) ?? 'not the JSON of credentials';
+  return new LitestreamError('CREDENTIALS_INVALID', `cannot use the key file ${path} (${why})`, {
+    hint: 'It has to be the JSON file of a service account, or of a workload identity, that this process may read.',
+  });
 }
 
 const isGoogle = (endpoint: string): boolean => /^https:\/\/(?:[\w.-]+\.)?(?:googleapis\.com|goog)(?::\d+)?$/i.test(endpoint);

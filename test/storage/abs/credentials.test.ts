@@ -230,4 +230,13 @@ describe('identities of the environment', () => {
     expect(named('AuthenticationError', { statusCode: 401 })).toMatchObject({ code: 'CREDENTIALS_INVALID' });
     expect(named('AuthenticationError', { statusCode: 503 })).toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
   });
+
+  test('proxies of the environment are used', async () => {
+    const proxy = await ScriptedHTTP.start((_, response) => list(response, listing([{ name: 'db/a' }])));
+    servers.push(proxy);
+    const spec: AzureStoreSpec = { type: 'abs', bucket: 'box', path: '', endpoint: 'http://account.invalid', accountName: 'account' };
+    const answer = await listInProcess({ ...spec, credentials: { accountKey: 'c2VjcmV0' } }, { HTTP_PROXY: proxy.url });
+    expect(answer).toMatchObject({ keys: ['db/a'], stderr: '' });
+    expect(proxy.asked[0]?.headers.host).toBe('account.invalid');
+  });
 });

@@ -1,5 +1,6 @@
 /** What a `restore` command line means: which databases, from which replica, to which files. */
 
+import { DateTemplate } from '../base/date-template.ts';
 import { hasCode, LitestreamError } from '../base/errors.ts';
 import type { Destination } from '../config/destination.ts';
 import { absolutePath } from '../config/paths.ts';
@@ -99,7 +100,8 @@ async function replicasAt({ replicas }: DatabaseEntry, { store: asked, dated }: 
       if (dated !== undefined) return own?.template === dated.template && isAt(store, asked.path) ? [replica.name] : [];
       if (isPlaceOf(store, asked)) return [replica.name];
       // Only those that could have been there at another date are asked.
-      if (own === undefined || !isAt(store, asked.path)) return [];
+      if (own === undefined || !isAt(store, asked.path) || new DateTemplate(own.template, own.zone).orderOf(asked.path) === undefined)
+        return [];
       return (await destinationsOf(replica)).flatMap(({ store: place, name }) => (isPlaceOf(place, asked) ? [name] : []));
     }),
   );

@@ -90,9 +90,10 @@ function accountNameOf({ accountName }: AzureStoreSpec, endpoint: string): strin
 }
 
 function pipelineOptions(endpoint: string): { readonly options: StoragePipelineOptions; close(): void } {
-  const settings = { keepAlive: true };
+  // The library's own handling of proxies gives way to an agent that is set.
+  const settings = { keepAlive: true, proxyEnv: process.env };
   const agent = endpoint.startsWith('http:') ? new HTTPAgent(settings) : new HTTPSAgent(settings);
-  // One try: whoever wraps the store repeats calls, also those this library would not repeat. Proxies of the environment win over the agent.
+  // One try: whoever wraps the store repeats calls, also those this library would not repeat.
   const options: StoragePipelineOptions & { readonly agent: HTTPAgent } = {
     agent,
     retryOptions: { maxTries: 1 },

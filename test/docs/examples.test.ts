@@ -54,6 +54,7 @@ describe('JSON examples of docs/cli.md', () => {
     snapshots: 'snapshots -config litestream.yml -json',
     check: 'check -config litestream.yml -json',
     verify: 'verify -config litestream.yml -json',
+    rekey: 'rekey -config litestream.yml -json',
     restore: 'restore -config litestream.yml -o json.db -json',
     'restore-dry-run': 'restore -config litestream.yml -o dry.db -dry-run -json',
   };

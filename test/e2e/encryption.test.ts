@@ -229,6 +229,42 @@ test('two replicas of one database, one plain and one encrypted, help each other
   expect(await scene.restored('-replica', 'secret')).toHaveLength(5);
 });
 
+test('rekey encrypts everything for the new recipients, through the daemon and without it', async () => {
+  config(OURS, { top: LIFE });
+  scene.insert('one');
+  await once();
+  scene.insert('x'.repeat(3_000_000));
+  await once();
+  const keys = { recipients: [laterRecipient], identities: [later, identity] };
+  config(keys, { top: LIFE });
+  expect(await scene.ok('rekey', '-dry-run', 'app.db')).toMatch(/planned: app on file: \d+ files/);
+  const before = filesOf('replica').map((path) => readFileSync(scene.at('replica', path)).toString('hex').slice(0, 600));
+  expect(await scene.ok('rekey', 'app.db')).toMatch(/rekeyed: app on file: \d+ files \(\d+ bytes\) encrypted for 1 recipient/);
+  const afterwards = filesOf('replica').map((path) => readFileSync(scene.at('replica', path)).toString('hex').slice(0, 600));
+  expect(afterwards.filter((text) => before.includes(text))).toEqual([]);
+  config({ recipients: [laterRecipient], identities: [later] }, { top: LIFE });
+  expect(await scene.restored()).toEqual(['one', 'x'.repeat(3_000_000)]);
+  // Back again, by a daemon whose merges and retention go on.
+  config({ recipients: [recipient], identities: [later, identity] }, { top: LIFE });
+  const daemon = await scene.daemon();
+  await scene.replicates();
+  for (let i = 0; i < 5; i++) {
+    scene.insert(`row ${i}`);
+    await scene.ok('sync', '-wait', 'app.db');
+  }
+  expect(await scene.ok('rekey', 'app.db')).toMatch(/rekeyed/);
+  scene.insert('last');
+  await scene.ok('sync', '-wait', 'app.db');
+  daemon.child.kill('SIGTERM');
+  await ended(daemon.child);
+  config(OURS, { top: LIFE });
+  expect(await scene.restored()).toHaveLength(8);
+  config({ recipients: [recipient] });
+  const blind = await scene.with('rekey', 'app.db');
+  expect(blind.status).toBe(1);
+  expect(blind.stderr).toMatch(/no age identity is configured/);
+});
+
 test('followers and listings work with an identity', async () => {
   config(OURS, { more: '      mirror: copy.db\n' });
   scene.insert('one');

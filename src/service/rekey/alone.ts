@@ -60,12 +60,12 @@ async function underLease<T>({ settings, replica, clock, signal }: OfflineOption
   }
 }
 
-/** Renews until the signal fires; what fails shows at the next write. */
+/** Renews until the signal fires or it was lost, and then it is not taken again; that shows at the next write. */
 async function keep(
   lease: Lease,
   { ttlMs, clock, signal }: { readonly ttlMs: number; readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<void> {
-  while (!signal.aborted) {
+  while (!signal.aborted && lease.isOurs) {
     await clock.sleep(ttlMs / 3, { signal, unref: true }).catch(() => {});
     if (!signal.aborted) await lease.step({ signal }).catch(() => {});
   }

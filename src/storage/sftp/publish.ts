@@ -5,10 +5,14 @@ import { ExtensionMissing, STATUS, sftpError, statusOf } from './errors.ts';
 import { kindOf } from './root.ts';
 import type { Session } from './session.ts';
 
-/** Gives a file its name only if the name is free: PRECONDITION_FAILED when it is taken, NOT_SUPPORTED when the server cannot tell. */
-export async function claim(session: Session, temp: string, target: string): Promise<void> {
+/**
+ * Gives a file its name only if the name is free: PRECONDITION_FAILED when it is taken, NOT_SUPPORTED when the server cannot tell. Returns the
+ * other name it still has.
+ */
+export async function claim(session: Session, temp: string, target: string): Promise<string> {
   try {
     await session.hardlink(temp, target);
+    return temp;
   } catch (error) {
     if (error instanceof ExtensionMissing) throw cannotCreate(target, 'its server has no hard links', error);
     if (statusOf(error) === undefined) throw error;
@@ -27,23 +31,31 @@ const cannotCreate = (target: string, reason: string, cause: unknown): Litestrea
   new LitestreamError('NOT_SUPPORTED', `cannot create ${target} only if absent: ${reason}`, { cause });
 
 /**
- * Gives a file its name, replacing what is there: atomically where the server has posix-rename@openssh.com. Elsewhere the old file is removed
- * first, because the rename of the protocol refuses an existing name: for a moment there is none.
+ * Gives a file its name, replacing what is there: atomically where the server has posix-rename@openssh.com. Elsewhere the old file is put aside
+ * first, because the rename of the protocol refuses an existing name: for a moment there is none. Returns where the old file is, if it is
+ * still somewhere.
  */
-export async function replace(session: Session, temp: string, target: string): Promise<void> {
+export async function replace(session: Session, temp: string, target: string, aside: string): Promise<string | undefined> {
   try {
     await session.posixRename(temp, target);
-    return;
+    return undefined;
   } catch (error) {
     if (!(error instanceof ExtensionMissing) && statusOf(error) !== STATUS.unsupported) throw await orDirectory(session, target, error);
   }
   try {
     await session.rename(temp, target);
+    return undefined;
   } catch (error) {
     if (statusOf(error) === undefined || (await kindOf(session, target)) !== 'other') throw await orDirectory(session, target, error);
-    await session.unlink(target);
-    await session.rename(temp, target);
   }
+  await session.rename(target, aside);
+  try {
+    await session.rename(temp, target);
+  } catch (error) {
+    await session.rename(aside, target);
+    throw error;
+  }
+  return aside;
 }
 
 async function orDirectory(session: Session, target: string, error: unknown): Promise<unknown> {

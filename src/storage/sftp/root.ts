@@ -3,6 +3,7 @@
 import { posix } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
 import { STATUS, sftpError, statusOf } from './errors.ts';
+import { readNames } from './listing.ts';
 import type { Session } from './session.ts';
 
 const DIRECTORY_MODE = 0o700;
@@ -105,9 +106,7 @@ export async function kindOf(session: Session, path: string): Promise<'directory
 }
 
 async function isEmpty(session: Session, path: string): Promise<boolean> {
-  const names = await session.readDirectory(path).catch((error: unknown) => {
-    throw sftpError(error, `cannot list directory ${path}`);
-  });
+  const names = (await readNames(session, path)) ?? [];
   return names.every(({ filename }) => filename === '.' || filename === '..');
 }
 

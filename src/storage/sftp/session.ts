@@ -1,7 +1,7 @@
 /** One SFTP session: the library's calls as promises, each of which ends at the latest with the session. */
 
 import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2';
-import { ExtensionMissing, SessionLost, StatusError } from './errors.ts';
+import { ExtensionMissing, SessionLost, STATUS, StatusError, statusOf } from './errors.ts';
 
 /** What an open file is called on the wire. */
 export type RemoteHandle = Buffer;
@@ -145,8 +145,20 @@ export class Session {
     return this.#ask<void>((answer) => this.#raw.futimes(handle, seconds, seconds, answer));
   }
 
-  readDirectory(path: string): Promise<FileEntryWithStats[]> {
-    return this.#ask((answer) => this.#raw.readdir(path, answer));
+  async openDirectory(path: string): Promise<RemoteHandle> {
+    const handle = await this.#ask<RemoteHandle>((answer) => this.#raw.opendir(path, answer));
+    this.#openFiles += 1;
+    return handle;
+  }
+
+  /** The next names of an open directory; undefined after the last. */
+  async readDirectory(handle: RemoteHandle): Promise<FileEntryWithStats[] | undefined> {
+    try {
+      return await this.#ask<FileEntryWithStats[]>((answer) => this.#raw.readdir(handle, answer));
+    } catch (error) {
+      if (statusOf(error) === STATUS.end) return undefined;
+      throw error;
+    }
   }
 
   makeDirectory(path: string, mode: number): Promise<void> {

@@ -1,6 +1,7 @@
 /** Objects as files below a directory of an SFTP server. */
 
 import { posix } from 'node:path';
+import type { Stats } from 'ssh2';
 import { orAbort } from '../../base/abortable.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { LitestreamError } from '../../base/errors.ts';
@@ -98,7 +99,8 @@ export class SFTPStore implements ObjectStore {
     checkFinalKey(key);
     if (ifMatch !== undefined)
       throw new LitestreamError('NOT_SUPPORTED', `cannot replace one version of ${path}: SFTP has no such operation`);
-    const size = await this.#with(signal, (session) => this.#put(session, path, chunksOf(body, key, signal), options));
+    const { size, facts } = await this.#with(signal, (session) => this.#put(session, path, chunksOf(body, key, signal), options));
+    if (facts !== undefined) return { key, size, createdAt: facts.mtime * 1000, tag: tagOf(facts) };
     return { key, size, createdAt: Math.floor((createdAt ?? this.#clock.now()) / 1000) * 1000 };
   }
 
@@ -163,27 +165,24 @@ export class SFTPStore implements ObjectStore {
     return listing.entries;
   }
 
-  /** Writes beside the place and then names it. Returns the size. */
-  async #put(
-    session: Session,
-    path: string,
-    chunks: AsyncIterable<Uint8Array>,
-    { signal, createdAt, ifAbsent = false }: PutOptions,
-  ): Promise<number> {
-    const directory = posix.dirname(path);
-    const temp = posix.join(directory, tempName(posix.basename(path), this.#clock.now()));
+  /** Writes beside the place and then names it. */
+  async #put(session: Session, path: string, chunks: AsyncIterable<Uint8Array>, options: PutOptions): Promise<Written> {
+    const { signal, createdAt, ifAbsent = false } = options;
+    const beside = () => posix.join(posix.dirname(path), tempName(posix.basename(path), this.#clock.now()));
+    const [temp, aside] = [beside(), beside()];
     const upload = await this.#begin(session, temp, signal);
     try {
       for await (const chunk of chunks) await upload.write(chunk).catch(this.#explain(session, path));
-      await upload.finish(createdAt).catch(this.#explain(session, path));
+      const facts = await upload.finish(createdAt).catch(this.#explain(session, path));
       signal?.throwIfAborted();
-      await orAbort(ifAbsent ? claim(session, temp, path) : replace(session, temp, path), signal).catch(this.#explain(session, path));
+      const publish = ifAbsent ? claim(session, temp, path) : replace(session, temp, path, aside);
+      const left = await orAbort(publish, signal).catch(this.#explain(session, path));
+      if (left !== undefined) this.#leftovers.add(left, removeFrom(session));
+      return { size: upload.size, facts };
     } catch (error) {
       this.#leftovers.add(temp, removeFrom(session), upload.close());
       throw error;
     }
-    if (ifAbsent) this.#leftovers.add(temp, removeFrom(session));
-    return upload.size;
   }
 
   /** A new file, in directories that are made if need be. */
@@ -214,6 +213,12 @@ export class SFTPStore implements ObjectStore {
       throw await explained(session, error, `cannot write ${path}`, posix.dirname(path));
     };
   }
+}
+
+interface Written {
+  readonly size: number;
+  /** What the server says of the file, if it does. */
+  readonly facts: Stats | undefined;
 }
 
 function destinationOf({ user, host, port = 22, path }: SFTPStoreSpec): string {

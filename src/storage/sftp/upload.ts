@@ -1,6 +1,8 @@
 /** Sending the bytes of one file with many writes under way, so that the distance to the server does not bound the speed. */
 
+import type { Stats } from 'ssh2';
 import { orAbort } from '../../base/abortable.ts';
+import { LitestreamError } from '../../base/errors.ts';
 import { ExtensionMissing, statusOf } from './errors.ts';
 import type { RemoteHandle, Session } from './session.ts';
 
@@ -51,16 +53,22 @@ export class Upload {
   }
 
   /**
-   * Waits for everything, makes it durable where the server can, sets the time, closes.
+   * Waits for everything, makes it durable where the server can, sets the time, closes. Returns what the server says of the file, undefined when
+   * it says nothing. STORAGE_UNAVAILABLE when it has not kept all bytes.
    *
    * @param createdAt ms since the epoch, kept to the second; undefined leaves the time of writing.
    */
-  async finish(createdAt: number | undefined): Promise<void> {
+  async finish(createdAt: number | undefined): Promise<Stats | undefined> {
     while (this.#pending.length > 0) await this.#oldest();
     const time = createdAt === undefined ? undefined : Math.min(LATEST_SECOND, Math.max(0, Math.floor(createdAt / 1000)));
     const timed = time === undefined ? Promise.resolve() : this.#session.setTime(this.#handle, time);
     await this.#wait(Promise.all([this.#session.fsync(this.#handle).catch(unlessMissing), timed.catch(unlessRefused)]));
-    await this.#wait(this.close());
+    const looking = this.#session.fstat(this.#handle).catch(unlessRefused);
+    const [facts] = await this.#wait(Promise.all([looking, this.close()]));
+    if (facts === undefined || facts.size === this.#size) return facts;
+    throw new LitestreamError('STORAGE_UNAVAILABLE', `the server kept ${facts.size} of ${this.#size} bytes`, {
+      hint: 'It is tried again.',
+    });
   }
 
   /** Closes the file, once. Never fails. */
@@ -81,11 +89,13 @@ export class Upload {
   }
 }
 
-function unlessMissing(error: unknown): void {
+function unlessMissing(error: unknown): undefined {
   if (!(error instanceof ExtensionMissing)) throw error;
+  return undefined;
 }
 
-/** A server that sets no times is good enough: exact ones stand in the files. */
-function unlessRefused(error: unknown): void {
+/** A server that sets or tells no times is good enough: exact ones stand in the files. */
+function unlessRefused(error: unknown): undefined {
   if (statusOf(error) === undefined) throw error;
+  return undefined;
 }

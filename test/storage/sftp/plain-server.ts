@@ -139,11 +139,11 @@ export class PlainServer {
     on('READDIR', (id, handle: Buffer) => {
       const listing = open.get(handle.readUInt32BE(0)) as { names: string[]; path: string };
       if (listing.names.length === 0) return sftp.status(id, STATUS_CODE.EOF);
-      const names = listing.names.splice(0, 50);
-      sftp.name(
-        id,
-        names.map((filename) => ({ filename, longname: filename, attrs: attributes(statSync(join(listing.path, filename))) })),
-      );
+      const names = listing.names.splice(0, 50).flatMap((filename) => {
+        const facts = statSync(join(listing.path, filename), { throwIfNoEntry: false });
+        return facts === undefined ? [] : [{ filename, longname: filename, attrs: attributes(facts) }];
+      });
+      sftp.name(id, names);
     });
     on('STAT', (id, path: string) => sftp.attrs(id, attributes(statSync(at(path)))));
     on('LSTAT', (id, path: string) => sftp.attrs(id, attributes(statSync(at(path)))));

@@ -116,6 +116,31 @@ describe('a member', () => {
     expect(member?.settings).toMatchObject({ path: '/srv/tenants/acme inc/100%25.db', name: 'acme-inc-100-25' });
   });
 
+  test.each([
+    ['type: s3, bucket: b', 'acme inc/100%25 ü.db'],
+    ['type: s3, bucket: b, path: t', 't/acme inc/100%25 ü.db'],
+    ['url: "s3://b"', 'acme inc/100%25 ü.db'],
+    ['url: "s3://b/t%20x/?region=r"', 't x/acme inc/100%25 ü.db'],
+    ['type: gs, bucket: b, path: t/', 't/acme inc/100%25 ü.db'],
+    ['url: "abs://acc@c/t"', 't/acme inc/100%25 ü.db'],
+    ['url: "sftp://u@h/t", verify-host-key: no', '/t/acme inc/100%25 ü.db'],
+    ['url: "sftp://u@h/~", verify-host-key: no', 'acme inc/100%25 ü.db'],
+    ['url: "webdavs://h/t"', 't/acme inc/100%25 ü.db'],
+    // The original appends to the name of the bucket.
+    ['url: "nats://h/b"', 'acme inc/100%25 ü.db'],
+    ['type: nats, bucket: b, path: t', 't/acme inc/100%25 ü.db'],
+    ['url: "oss://b/t"', 't/acme inc/100%25 ü.db'],
+  ])('has the path below the directory behind that of %s', (replica, wanted) => {
+    const member = at('pattern: "*.db"\nrecursive: true', '/srv/tenants/acme inc/100%25 ü.db', replica);
+    expect(member?.replicas[0]?.store.path).toBe(wanted);
+  });
+
+  test('of a dated destination changes it with the date, parameters of the URL apart', () => {
+    const member = at('pattern: "*"', '/srv/tenants/a.db', 'url: "s3://b/t/$(date +%Y)?region=r"');
+    expect(member?.replicas[0]?.dated?.template).toBe('t/$(date +%Y)/a.db');
+    expect(member?.replicas[0]?.store).toMatchObject({ bucket: 'b', region: 'r', path: `t/${new Date().getUTCFullYear()}/a.db` });
+  });
+
   test('has a mirror of its own', () => {
     expect(at('pattern: "*"', '/srv/tenants/a.db', 'path: /b, mirror: /m')?.replicas[0]?.mirror).toBe('/m/a.db');
   });

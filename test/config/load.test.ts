@@ -287,6 +287,11 @@ describe('findings', () => {
       `dbs:\n  - path: /a.db\n    replica: {type: s3, url: "file:///b"}\n`,
       'c.yml:3:21: dbs[0].replica.type: type "s3" is ignored; the url says file',
     ],
+    [
+      'a replica inside another one',
+      'dbs:\n  - {path: /a.db, replica: {url: "gs://b/p"}}\n  - {path: /b.db, replica: {url: "gs://b/p/q"}}\n',
+      'c.yml:3:28: dbs[1].replica: gs://b/p/q lies inside gs://b/p, the replica of /a.db',
+    ],
     ['a short token', `mcp: {token: "\${T}"}\n${DB}`, 'c.yml:1:14: mcp.token: the token has fewer than 16 characters and can be guessed'],
     [
       'a lag budget below the cadence',
@@ -443,6 +448,11 @@ describe('errors', () => {
       'one destination twice',
       `${DB}  - path: /srv/b.db\n    replica: {path: /backups/../backups/app}\n`,
       /^c\.yml:6:14: dbs\[1\]\.replica: \/backups\/app is already a replica of \/srv\/app\.db/,
+    ],
+    [
+      'one prefix of a bucket twice, however it is written',
+      'dbs:\n  - {path: /a.db, replica: {url: "s3://b/p"}}\n  - {path: /b.db, replica: {type: s3, bucket: b, path: p}}\n',
+      /^c\.yml:3:\d+: dbs\[1\]\.replica: s3:\/\/b\/p is already a replica of \/a\.db/,
     ],
     [
       'a database inside a replica',

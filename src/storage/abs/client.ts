@@ -40,6 +40,11 @@ export async function connect(spec: AzureStoreSpec): Promise<AzureConnection> {
 
 /** With scheme and without a slash at the end. */
 export function endpointOf({ endpoint, accountName }: AzureStoreSpec): string {
+  if (endpoint !== undefined && (!/^https?:\/\//.test(endpoint) || !URL.canParse(endpoint))) {
+    throw new LitestreamError('CONFIG_INVALID', `the endpoint ${endpoint} of an Azure replica is no URL`, {
+      hint: 'Write it with https://.',
+    });
+  }
   if (endpoint !== undefined) return endpoint.replace(/\/+$/, '');
   if (accountName !== undefined) return `https://${accountName}.blob.core.windows.net`;
   throw new LitestreamError('CONFIG_INVALID', 'an Azure replica has neither account-name nor endpoint', {

@@ -62,6 +62,8 @@ export const AZURE_CODES: Readonly<Record<string, Meaning>> = {
   BlobImmutableDueToPolicy: KEPT,
   BlobImmutableDueToLegalHold: KEPT,
   ContainerImmutabilityPolicy: KEPT,
+  SnapshotsPresent: ['NOT_SUPPORTED', 'Somebody has taken snapshots of the blob: delete them, or turn off retention in litestream.'],
+  InvalidBlobType: ['NOT_SUPPORTED', 'A page or append blob stands in the place of the object: move it away.'],
   LeaseIdMissing: LEASED,
   LeaseIdMismatchWithBlobOperation: LEASED,
   LeaseIdMismatchWithContainerOperation: LEASED,
@@ -87,7 +89,7 @@ export function meaningOfStatus(status: number, isAzure: boolean): Meaning {
   if (status === 507) return FULL;
   if (status === 401) return CREDENTIALS;
   if (status === 403) return DENIED;
-  if (status === 412 || status === 409) return isAzure ? CONDITION : FOREIGN;
+  if (status === 412 && isAzure) return CONDITION;
   if (status === 404 && isAzure) return MISSING;
   if (status >= 500 && status !== 501) return PASSING;
   return isAzure

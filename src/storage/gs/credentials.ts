@@ -29,6 +29,11 @@ export class Credentials {
     this.#keyFile = keyFile;
     this.#client = new Storage(this.#options);
     this.endpoint = this.#client.apiEndpoint;
+    if (!/^https?:\/\//.test(this.endpoint) || !URL.canParse(this.endpoint)) {
+      throw new LitestreamError('CONFIG_INVALID', `the endpoint ${this.endpoint} of a GCS replica is no URL`, {
+        hint: 'Write it with https://.',
+      });
+    }
     // An emulator knows no tokens, and a token of the environment is not for every host that speaks the protocol.
     this.#isAnonymous = this.#client.customEndpoint && keyFile === undefined && !isGoogle(this.endpoint);
     if (!this.#isAnonymous && this.endpoint.startsWith('http:') && !isLoopback(this.endpoint)) {

@@ -101,6 +101,9 @@ describe('a refusal', () => {
     [409, 'BlobArchived', 'OBJECT_ARCHIVED'],
     [409, 'BlobBeingRehydrated', 'OBJECT_ARCHIVED'],
     [400, 'InvalidResourceName', 'NOT_SUPPORTED'],
+    [409, 'SnapshotsPresent', 'NOT_SUPPORTED'],
+    [409, 'InvalidBlobType', 'NOT_SUPPORTED'],
+    [409, 'SomethingNew', 'NOT_SUPPORTED'],
   ];
   for (const [status, code, ours] of table) {
     test(`${status} ${code} is ${ours} for every operation, asked once, with what a person needs`, async () => {

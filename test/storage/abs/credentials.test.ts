@@ -129,6 +129,7 @@ describe('settings that cannot be used', () => {
     const base: AzureStoreSpec = { type: 'abs', bucket: 'box', path: '' };
     const specs: readonly AzureStoreSpec[] = [
       base,
+      { ...base, endpoint: 'no url', credentials: { accountKey: 'c2VjcmV0' } },
       { ...base, endpoint: 'http://127.0.0.1:1', credentials: { accountKey: 'c2VjcmV0' } },
       { ...base, accountName: 'a', credentials: { sasToken: 'sv=2024&very-secret' } },
       { ...base, credentials: { connectionString: 'very-secret nonsense' } },

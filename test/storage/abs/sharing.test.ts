@@ -3,7 +3,7 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { AzureStore } from '../../../src/storage/abs/abs.ts';
 import { describeWith, SERVICE_START_MS, service } from '../../support/services.ts';
-import { largeObjectPasses } from '../large-object.ts';
+import { conditionsHoldForParts, largeObjectPasses } from '../large-object.ts';
 import { neighboursStayApart } from '../neighbours.ts';
 import { makeContainer, type TestContainer } from './container.ts';
 
@@ -25,6 +25,12 @@ describeWith('azure', 'in a container', () => {
   test('64 MiB pass with a few blocks in memory', { timeout: 60_000 }, async () => {
     const store = new AzureStore(container.spec);
     await largeObjectPasses(store, 40 * 1024 * 1024);
+    await store.close();
+  });
+
+  test('objects in parts are written under their condition or not at all', async () => {
+    const store = new AzureStore(container.spec);
+    await conditionsHoldForParts(store);
     await store.close();
   });
 });

@@ -259,7 +259,9 @@ describe('default credentials', () => {
 });
 
 test('settings that cannot be used are refused', () => {
-  expect(() => open({ bucket: '' })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+  for (const spec of [{ bucket: '' }, { endpoint: 'ftp://host' }, { endpoint: 'no url' }]) {
+    expect(() => open(spec), JSON.stringify(spec)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+  }
 });
 
 test('an endpoint whose certificate nobody vouches for is ENDPOINT_UNTRUSTED, and is sent nothing', async () => {

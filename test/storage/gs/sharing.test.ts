@@ -3,7 +3,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { GCSStore } from '../../../src/storage/gs/gs.ts';
 import { describeWith, SERVICE_START_MS, service } from '../../support/services.ts';
-import { largeObjectPasses } from '../large-object.ts';
+import { conditionsHoldForParts, largeObjectPasses } from '../large-object.ts';
 import { neighboursStayApart } from '../neighbours.ts';
 import { makeBucket } from './bucket.ts';
 
@@ -21,6 +21,12 @@ describeWith('gcs', 'in a bucket', () => {
   test('64 MiB pass with two chunks in memory', { timeout: 60_000 }, async () => {
     const store = new GCSStore(await makeBucket());
     await largeObjectPasses(store, 40 * 1024 * 1024);
+    await store.close();
+  });
+
+  test('objects in parts are written under their condition or not at all', async () => {
+    const store = new GCSStore(await makeBucket());
+    await conditionsHoldForParts(store);
     await store.close();
   });
 });

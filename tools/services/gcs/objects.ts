@@ -10,7 +10,8 @@ export interface StoredObject {
   readonly contentType: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly md5: string;
-  readonly crc32c: string;
+  /** Not told of large objects: in plain code it would take longer than everything else. */
+  readonly crc32c: string | undefined;
 }
 
 /** What the client says of an object beside its bytes: the JSON resource of the request. */
@@ -67,7 +68,7 @@ export class Bucket {
 
   put(name: string, bytes: Buffer, resource: ObjectResource): StoredObject {
     const md5 = createHash('md5').update(bytes).digest('base64');
-    const crc32c = crc32cOf(bytes);
+    const crc32c = bytes.length > CRC_BYTES && resource.crc32c === undefined ? undefined : crc32cOf(bytes);
     for (const [given, real] of [[resource.md5Hash, md5] as const, [resource.crc32c, crc32c] as const]) {
       if (given !== undefined && given !== real) {
         throw new ProtocolError(400, 'invalid', `Provided hash "${given}" doesn't match calculated hash "${real}".`);
@@ -123,6 +124,9 @@ export class Bucket {
 
 /** By the bytes of the UTF-8 form. */
 const compare = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+
+/** Objects up to this size have a CRC. */
+const CRC_BYTES = 1024 * 1024;
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;

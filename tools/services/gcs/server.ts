@@ -82,7 +82,7 @@ function sendMedia({ request, response }: Call, object: StoredObject): void {
   const headers = {
     'content-type': object.contentType,
     'x-goog-generation': String(object.generation),
-    'x-goog-hash': `crc32c=${object.crc32c},md5=${object.md5}`,
+    'x-goog-hash': `${object.crc32c === undefined ? '' : `crc32c=${object.crc32c},`}md5=${object.md5}`,
     'x-goog-stored-content-length': String(size),
   };
   const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');

@@ -58,7 +58,7 @@ export function wrapStore(bare: ObjectStore, spec: StoreSpec, options: OpenRepli
     retry?.onRetry?.(operation, error, delayMs);
   };
   const { settings = spec.type === 'file' ? LOCAL_RETRY : RETRY_DEFAULTS } = retry ?? {};
-  const resumed = new ResumableReadStore(new RetryStore(limited, { clock, settings, onRetry }), { clock });
+  const resumed = new ResumableReadStore(new RetryStore(limited, { clock, settings, outage: traffic.outage, onRetry }), { clock });
   return new SharingStore(new BandwidthStore(resumed, traffic.rates), traffic);
 }
 

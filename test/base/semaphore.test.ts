@@ -65,3 +65,35 @@ test('run gives its permit back after success and failure', async () => {
   await expect(semaphore.run(async () => Promise.reject(new Error('x')))).rejects.toThrow('x');
   expect(await semaphore.run(async () => 7)).toBe(7);
 });
+
+test('has as many permits as it is resized to, and takes none from who holds one', async () => {
+  const semaphore = new Semaphore(4);
+  let inside = 0;
+  const releases: (() => void)[] = [];
+  const enter = async () => {
+    releases.push(await semaphore.acquire());
+    inside += 1;
+  };
+  const leave = async () => {
+    inside -= 1;
+    releases.shift()?.();
+    await settle();
+  };
+  for (let i = 0; i < 10; i++) void enter();
+  await settle();
+  expect(inside).toBe(4);
+  semaphore.resize(2);
+  await leave();
+  await leave();
+  expect(inside).toBe(2);
+  await leave();
+  expect(inside).toBe(2);
+  semaphore.resize(4);
+  await settle();
+  expect(inside).toBe(4);
+  for (let i = 0; i < 7; i++) await leave();
+  expect(inside).toBe(0);
+  for (let i = 0; i < 5; i++) void enter();
+  await settle();
+  expect(inside).toBe(4);
+});

@@ -1,6 +1,7 @@
 /** How many requests a destination is asked at once: fewer while it throttles, slowly more afterwards. */
 
 import type { Clock } from '../../base/clock.ts';
+import { LitestreamError } from '../../base/errors.ts';
 import { Semaphore } from '../../base/semaphore.ts';
 
 /** Least time between two reductions, ms: the requests in flight at the first refusal are refused together. */
@@ -11,6 +12,15 @@ const UP_MS = 2_000;
 const RECOVERED_MS = 5 * 60_000;
 /** An episode has not ended before this, ms: what is refused once a minute is one episode, not many. */
 const QUIET_MS = 60_000;
+
+/** Longest wait of one request for the moment the destination has named, ms; who would have to wait longer fails at once. */
+const PATIENCE_MS = 60_000;
+
+/** The destination asks for fewer requests. */
+export interface Refusal {
+  /** And for none before this has passed, ms. */
+  readonly retryAfterMs: number;
+}
 
 export interface GovernorListener {
   /** The first refusal of an episode; the number of requests at once from now on. */
@@ -30,6 +40,8 @@ export class Governor {
   #isThrottled = false;
   #changedAt = Number.NEGATIVE_INFINITY;
   #refusedAt = Number.NEGATIVE_INFINITY;
+  /** Nothing is asked before. */
+  #notBefore = Number.NEGATIVE_INFINITY;
 
   /** @param max requests at once when nothing stands in the way, ≥ 1 */
   constructor(max: number, clock: Clock, listener?: GovernorListener) {
@@ -50,16 +62,21 @@ export class Governor {
     return this.#isThrottled;
   }
 
-  /** Runs a request when there is a place for it. `isRefusal` tells by its error whether the service asks for less. */
-  async run<T>(work: () => Promise<T>, isRefusal: (error: unknown) => boolean, signal?: AbortSignal): Promise<T> {
+  /**
+   * Runs a request when there is a place for it, and not before the moment that the destination has named in a refusal: STORAGE_THROTTLED
+   * when that is far off. `refusalOf` tells by a request's error whether the destination asks for less.
+   */
+  async run<T>(work: () => Promise<T>, refusalOf: (error: unknown) => Refusal | undefined, signal?: AbortSignal): Promise<T> {
     const release = await this.#semaphore.acquire(signal);
     this.#inFlight += 1;
     try {
+      await this.#wait(signal);
       const result = await work();
       this.#succeeded();
       return result;
     } catch (error) {
-      if (isRefusal(error)) this.#refused();
+      const refusal = refusalOf(error);
+      if (refusal !== undefined && !(error instanceof HeldBack)) this.#refused(refusal);
       throw error;
     } finally {
       this.#inFlight -= 1;
@@ -67,8 +84,18 @@ export class Governor {
     }
   }
 
-  #refused(): void {
+  async #wait(signal: AbortSignal | undefined): Promise<void> {
+    for (;;) {
+      const left = this.#notBefore - this.#clock.monotonic();
+      if (left <= 0) return;
+      if (left > PATIENCE_MS) throw new HeldBack(left);
+      await this.#clock.sleep(Math.ceil(left), signal === undefined ? {} : { signal });
+    }
+  }
+
+  #refused({ retryAfterMs }: Refusal): void {
     const now = this.#clock.monotonic();
+    this.#notBefore = Math.max(this.#notBefore, now + retryAfterMs);
     this.#refusedAt = now;
     if (now - this.#changedAt >= DOWN_MS || !this.#isThrottled) {
       this.#changedAt = now;
@@ -96,5 +123,14 @@ export class Governor {
   #setLimit(limit: number): void {
     this.#limit = limit;
     this.#semaphore.resize(limit);
+  }
+}
+
+/** A request that was not made, because the destination has asked for none for a while. */
+class HeldBack extends LitestreamError {
+  constructor(leftMs: number) {
+    super('STORAGE_THROTTLED', `the destination has asked for no requests for another ${Math.ceil(leftMs / 1000)} s`, {
+      details: { retryAfterMs: Math.ceil(leftMs) },
+    });
   }
 }

@@ -4,6 +4,7 @@ import { Backoff, type BackoffSettings } from '../../base/backoff.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { LitestreamError } from '../../base/errors.ts';
 import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody, PutOptions } from '../object-store.ts';
+import type { Outage } from './outage.ts';
 import { type ListOptions, WrappedStore } from './wrapped-store.ts';
 
 export interface RetrySettings extends BackoffSettings {
@@ -24,6 +25,8 @@ const SLOW_LINE = 64 * 1024;
 export interface RetryOptions {
   readonly settings?: RetrySettings;
   readonly clock?: Clock;
+  /** Of the destination, with all its other clients: while it lasts nothing is repeated. */
+  readonly outage?: Outage;
   /** Told before each repetition. */
   readonly onRetry?: (operation: string, error: LitestreamError, delayMs: number) => void;
 }
@@ -32,17 +35,19 @@ export interface RetryOptions {
  * Only the disposition of an error decides. A delay asked for by the service (`details.retryAfterMs`) is kept if it is longer. A put opens its
  * body anew each time; a listing goes on after the last key it has given, with all its attempts and time again. Nothing is kept from one call
  * to the next: an outage uses up no quota that later calls would lack (upstream issue 912). Bodies of opened objects are not repeated here
- * (resumable-read.ts). A call whose signal is aborted never reaches the store.
+ * (resumable-read.ts). Where the destination has answered nobody for minutes a call has its first attempt only. A call whose signal is aborted never reaches the store.
  */
 export class RetryStore extends WrappedStore {
   readonly #settings: RetrySettings;
   readonly #clock: Clock;
+  readonly #outage: Outage | undefined;
   readonly #onRetry: RetryOptions['onRetry'];
 
-  constructor(inner: ObjectStore, { settings = RETRY_DEFAULTS, clock = systemClock, onRetry }: RetryOptions = {}) {
+  constructor(inner: ObjectStore, { settings = RETRY_DEFAULTS, clock = systemClock, outage, onRetry }: RetryOptions = {}) {
     super(inner);
     this.#settings = settings;
     this.#clock = clock;
+    this.#outage = outage;
     this.#onRetry = onRetry;
   }
 
@@ -55,6 +60,7 @@ export class RetryStore extends WrappedStore {
         for await (const object of this.inner.list(prefix, { ...options, ...(after === undefined ? {} : { after }) })) {
           after = object.key;
           patience.renew();
+          this.#outage?.ended();
           yield object;
         }
         return;
@@ -86,7 +92,9 @@ export class RetryStore extends WrappedStore {
     for (;;) {
       signal?.throwIfAborted();
       try {
-        return await call();
+        const result = await call();
+        this.#outage?.ended();
+        return result;
       } catch (error) {
         await this.#wait(operation, error, patience, signal);
       }
@@ -96,11 +104,17 @@ export class RetryStore extends WrappedStore {
   /** Returns when the next attempt may start; throws `error` when there is none. */
   async #wait(operation: string, error: unknown, patience: Patience, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
-    if (!(error instanceof LitestreamError) || error.disposition !== 'retry') throw error;
+    if (!(error instanceof LitestreamError)) throw error;
+    if (error.disposition !== 'retry') {
+      // It was answered, if not as wished.
+      this.#outage?.ended();
+      throw error;
+    }
     if (isForLater(operation, error)) throw error;
     const asked = error.details?.retryAfterMs;
     const delay = patience.next(typeof asked === 'number' ? asked : 0);
-    if (delay === undefined) throw error;
+    this.#outage?.failed();
+    if (delay === undefined || this.#outage?.isLasting === true) throw error;
     this.#onRetry?.(operation, error, delay);
     await this.#clock.sleep(delay, signal === undefined ? {} : { signal });
   }

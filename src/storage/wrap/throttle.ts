@@ -2,10 +2,14 @@
 
 import { hasCode } from '../../base/errors.ts';
 import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody, PutOptions } from '../object-store.ts';
-import type { Governor } from './governor.ts';
+import type { Governor, Refusal } from './governor.ts';
 import { type ListOptions, WrappedStore } from './wrapped-store.ts';
 
-const isThrottled = (error: unknown): boolean => hasCode(error, 'STORAGE_THROTTLED');
+function refusalOf(error: unknown): Refusal | undefined {
+  if (!hasCode(error, 'STORAGE_THROTTLED')) return undefined;
+  const asked = error.details?.retryAfterMs;
+  return { retryAfterMs: typeof asked === 'number' ? asked : 0 };
+}
 
 /**
  * A listing counts only while its next object is awaited, an open only until its body begins. What is put must come from elsewhere than the
@@ -49,6 +53,6 @@ export class ThrottleStore extends WrappedStore {
   }
 
   #run<T>(work: () => Promise<T>, { signal }: CallOptions): Promise<T> {
-    return this.#governor.run(work, isThrottled, signal);
+    return this.#governor.run(work, refusalOf, signal);
   }
 }

@@ -1,10 +1,11 @@
-/** What all replicas at one destination share in this thread: the requests at once and the rates. */
+/** What all replicas at one destination share in this thread: the requests at once, the rates, and whether it answers. */
 
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { type Logger, silentLogger } from '../../base/log.ts';
 import { containerKey, type StoreSpec } from '../spec.ts';
 import type { Rates } from './bandwidth.ts';
 import { Governor } from './governor.ts';
+import { Outage } from './outage.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** Requests at once at one destination unless its settings say otherwise. */
@@ -12,6 +13,7 @@ const OPERATIONS = 64;
 
 export interface Traffic {
   readonly governor: Governor;
+  readonly outage: Outage;
   readonly rates: Rates;
 }
 
@@ -58,6 +60,7 @@ function makeTraffic(spec: StoreSpec, clock: Clock, log: Logger): Traffic {
       throttled: (limit) => log.log('warn', 'the destination throttles: fewer requests at once until it recovers', { ...place, limit }),
       recovered: () => log.log('info', 'the destination no longer throttles', place),
     }),
+    outage: new Outage(clock),
     rates: {
       ...(up === undefined ? {} : { upload: new TokenBucket(up, clock) }),
       ...(down === undefined ? {} : { download: new TokenBucket(down, clock) }),

@@ -109,4 +109,42 @@ describe('a destination that throttles', () => {
     expect(governor.limit).toBeLessThan(16);
     expect(episodes).toHaveLength(1);
   });
+
+  test('is not asked again by anybody before the moment it has named', async () => {
+    const error = new LitestreamError('STORAGE_THROTTLED', 'SlowDown', { details: { retryAfterMs: 20_000 } });
+    faults.script({ on: 'stat', fault: { type: 'error', error } });
+    await expect(store.stat('there')).rejects.toBe(error);
+    faults.calls.length = 0;
+    const others = [store.stat('there'), store.delete(['x'])];
+    await clock.advance(19_999);
+    expect(faults.calls).toEqual([]);
+    await clock.advance(1);
+    await Promise.all(others);
+    expect(clock.sleeping).toBe(0);
+  });
+
+  test('that has named a moment far off is not asked, and calls fail at once with what is left', async () => {
+    const error = new LitestreamError('STORAGE_THROTTLED', 'SlowDown', { details: { retryAfterMs: 600_000 } });
+    faults.script({ on: 'stat', fault: { type: 'error', error } });
+    await expect(store.stat('there')).rejects.toBe(error);
+    await clock.advance(100_000);
+    await expect(store.stat('there')).rejects.toMatchObject({ code: 'STORAGE_THROTTLED', details: { retryAfterMs: 500_000 } });
+    expect(faults.count('stat')).toBe(1);
+    await clock.advance(500_000);
+    expect((await store.stat('there')).size).toBe(10);
+  });
+
+  test('does not hold up who gives up', async () => {
+    faults.script({
+      on: 'stat',
+      fault: { type: 'error', error: new LitestreamError('STORAGE_THROTTLED', 'SlowDown', { details: { retryAfterMs: 20_000 } }) },
+    });
+    await store.stat('there').catch(() => {});
+    const controller = new AbortController();
+    const waiting = expect(store.stat('there', { signal: controller.signal })).rejects.toBe('enough');
+    await settle();
+    controller.abort('enough');
+    await waiting;
+    expect(clock.sleeping).toBe(0);
+  });
 });

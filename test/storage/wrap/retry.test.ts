@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type ErrorCode, LitestreamError } from '../../../src/base/errors.ts';
 import { MemoryStore } from '../../../src/storage/memory/memory.ts';
+import { Outage } from '../../../src/storage/wrap/outage.ts';
 import { RETRY_DEFAULTS, RetryStore } from '../../../src/storage/wrap/retry.ts';
 import { FakeClock, settle } from '../../support/fake-clock.ts';
 import { FaultStore } from '../../support/fault-store.ts';
@@ -199,5 +200,27 @@ describe('retry', () => {
       for (const after of [1, 0, 0]) faults.script({ on: 'list', fault: { type: 'broken', after, ending } });
     }
     expect(await passing(listKeys(store, 'l/'))).toHaveLength(8);
+  });
+
+  test('while a destination answers nobody calls are tried once after two minutes; the first answer gives all of them everything again', async () => {
+    const outage = new Outage(clock);
+    store = new RetryStore(faults, { settings: { ...SETTINGS, totalMs: 60_000 }, clock, outage });
+    const other = new RetryStore(faults, { settings: SETTINGS, clock, outage });
+    faults.script({ on: 'stat', times: 1000, fault: { type: 'error', error: error('STORAGE_UNAVAILABLE') } });
+    const attempts = async (by: RetryStore): Promise<number> => {
+      faults.calls.length = 0;
+      await expect(passing(by.stat('there'))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+      return faults.count('stat');
+    };
+    expect(await attempts(store)).toBe(4);
+    await clock.advance(60_000);
+    expect(await attempts(other)).toBe(4);
+    await clock.advance(60_000);
+    expect(await attempts(store)).toBe(1);
+    await expect(other.open('missing')).rejects.toMatchObject({ code: 'OBJECT_NOT_FOUND' });
+    expect(await attempts(store)).toBe(4);
+    // A failure of long ago says nothing about now.
+    await clock.advance(3_600_000);
+    expect(await attempts(store)).toBe(4);
   });
 });

@@ -7,7 +7,9 @@ import { content, fault, keys, put } from './rig.ts';
 
 const BYTES = content(100);
 const NAMES = ['a', 'b', 'c', 'd'];
-const s3Like = HTTP_BACKENDS.filter(({ name }) => name === 's3' || name === 'oss');
+const WITH_BATCHES = HTTP_BACKENDS.filter(({ name }) => name === 's3' || name === 'oss');
+/** OSS leaves a key it has not deleted out of its answer, without a word. */
+const WITH_REASONS = HTTP_BACKENDS.filter(({ name }) => name === 's3');
 
 /** The answer of a server that did not delete one of them. */
 const failing =
@@ -23,7 +25,7 @@ const failing =
     };
   };
 
-fault('Partial multi-delete', s3Like, (rig, { deletes }) => {
+fault('Partial multi-delete', WITH_REASONS, (rig, { deletes }) => {
   it('a key that is refused is told, the others are gone', async () => {
     const { proxy } = rig();
     const store = await rig().open();
@@ -36,7 +38,9 @@ fault('Partial multi-delete', s3Like, (rig, { deletes }) => {
     });
     expect(proxy.outstanding).toBe(0);
   });
+});
 
+fault('Partial multi-delete', WITH_BATCHES, (rig, { deletes }) => {
   it('a key that failed for the moment is deleted after all', async () => {
     const { proxy } = rig();
     const store = await rig().open();
@@ -62,7 +66,7 @@ fault('Partial multi-delete', s3Like, (rig, { deletes }) => {
   });
 });
 
-fault('Batch delete unsupported', s3Like, (rig, { deletes }) => {
+fault('Batch delete unsupported', WITH_REASONS, (rig, { deletes }) => {
   it('the keys are deleted one by one, and the batch is not tried again', async () => {
     const { proxy } = rig();
     const store = await rig().open();

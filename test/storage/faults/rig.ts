@@ -37,10 +37,15 @@ export class Rig<B extends Backend> {
   }
 
   /** Another one for each test. */
-  readonly #path = unique('replica');
+  readonly path = unique('replica');
 
   get spec(): StoreSpec {
-    return this.place.through(this.proxy.port, this.#path);
+    return this.place.through(this.proxy.port, this.path);
+  }
+
+  /** Requests or connections so far. */
+  get asked(): number {
+    return this.proxy instanceof FaultProxy ? this.proxy.seen.length : this.proxy.accepted;
   }
 
   /** A key of this destination. */
@@ -62,7 +67,7 @@ export class Rig<B extends Backend> {
 
   /** The same destination without the proxy. */
   direct(): Promise<ObjectStore> {
-    return this.open(this.place.through(this.place.target.port, this.#path));
+    return this.open(this.place.through(this.place.target.port, this.path));
   }
 
   readonly log: Logger = {

@@ -39,29 +39,31 @@ export async function* unseal(bytes: AsyncIterable<Uint8Array>, options: UnsealO
   throw cut(name, index);
 }
 
-/** Whole blocks of `size` bytes, and a shorter one at the end of `left`. */
+/** Whole blocks of `size` bytes, and a shorter one at the end of `left`; one that comes in parts is put together in memory that the next one uses again. */
 async function* blocks(
   bytes: AsyncIterable<Uint8Array>,
   { size, left, name }: { readonly size: number; readonly left: number; readonly name: string },
 ): AsyncGenerator<Uint8Array, void, void> {
+  const carried = Buffer.allocUnsafeSlow(Math.min(size, left));
   let rest = left;
-  let held: Uint8Array[] = [];
-  let length = 0;
+  let filled = 0;
   for await (const piece of bytes) {
-    held.push(piece);
-    length += piece.length;
-    let wanted = Math.min(size, rest);
-    if (length < wanted) continue;
-    const joined = held.length === 1 ? piece : Buffer.concat(held);
     let at = 0;
-    for (; wanted > 0 && joined.length - at >= wanted; wanted = Math.min(size, rest)) {
-      yield joined.subarray(at, at + wanted);
-      at += wanted;
+    while (at < piece.length) {
+      const wanted = Math.min(size, rest);
+      if (wanted === 0) throw new LitestreamError('LTX_INVALID', `decrypting ${name}: it is longer than it should be`);
+      const part = piece.subarray(at, at + wanted - filled);
+      at += part.length;
+      if (part.length === wanted) yield part;
+      else {
+        carried.set(part, filled);
+        filled += part.length;
+        if (filled < wanted) continue;
+        yield carried.subarray(0, wanted);
+        filled = 0;
+      }
       rest -= wanted;
     }
-    if (rest === 0 && at < joined.length) throw new LitestreamError('LTX_INVALID', `decrypting ${name}: it is longer than it should be`);
-    held = at < joined.length ? [joined.subarray(at)] : [];
-    length = joined.length - at;
   }
 }
 

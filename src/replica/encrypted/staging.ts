@@ -158,17 +158,27 @@ async function* checked({ path, sha256, size }: Staged): AsyncGenerator<Uint8Arr
 export async function writeStaged(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Staged> {
   const hash = createHash('sha256');
   let size = 0;
+  let waiting: Uint8Array[] = [];
+  let waitingBytes = 0;
   const handle = await open(path, 'w', 0o600).catch((error: unknown) => {
     throw diskError(error, `creating ${path}`);
   });
+  const write = async (): Promise<void> => {
+    await handle.writeFile(Buffer.concat(waiting)).catch((error: unknown) => {
+      throw diskError(error, `writing ${path}`);
+    });
+    waiting = [];
+    waitingBytes = 0;
+  };
   try {
     for await (const chunk of chunks) {
-      await handle.writeFile(chunk).catch((error: unknown) => {
-        throw diskError(error, `writing ${path}`);
-      });
       hash.update(chunk);
       size += chunk.length;
+      waiting.push(chunk);
+      waitingBytes += chunk.length;
+      if (waitingBytes >= CHUNK_BYTES) await write();
     }
+    await write();
   } catch (error) {
     await rm(path, { force: true });
     throw error;

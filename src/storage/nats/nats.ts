@@ -2,7 +2,9 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import { once } from '../body.ts';
+import { deleteFailure } from '../delete-failure.ts';
 import { checkKey, checkPrefix, compareKeys } from '../key.ts';
+import { LinkedAbort } from '../linked-abort.ts';
 import type {
   CallOptions,
   ObjectInfo,
@@ -26,6 +28,8 @@ import { ChunkUpload } from './upload.ts';
 /** What all clients of object stores cut objects into, bytes. */
 const CHUNK_BYTES = 128 * 1024;
 const DELETES_AT_ONCE = 16;
+/** Why a body ends that was closed. */
+const CLOSED = Symbol('closed');
 /** Longest wait at closing for what is still being removed, ms. */
 const CLOSING_MS = 5_000;
 
@@ -74,14 +78,13 @@ export class NATSStore implements ObjectStore {
     const found = await this.#existing(`read ${key}`, key, signal);
     const { record, sequence } = found;
     const range = rangeOf(key, record.size, options);
-    const closing = new AbortController();
-    const stop = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
+    const closing = new LinkedAbort(signal);
     const source = { jetStream: this.#bucket.jetStream, bucket: this.#bucket.name, key, record, sequence, index: this.#index };
     return {
       size: record.size,
       tag: String(sequence),
-      body: once(key, () => this.#translated(`read ${key}`, readChunks(source, range, stop), closing.signal)),
-      close: async () => closing.abort(new LitestreamError('CANCELLED', `reading ${key} was closed`)),
+      body: once(key, () => this.#translated(`read ${key}`, readChunks(source, range, closing.signal), closing)),
+      close: async () => closing.abort(CLOSED),
     };
   }
 
@@ -125,7 +128,7 @@ export class NATSStore implements ObjectStore {
       }
     };
     await Promise.all(Array.from({ length: Math.min(DELETES_AT_ONCE, keys.length) }, work));
-    if (failures.size > 0) throw deleteError(failures, keys.length);
+    if (failures.size > 0) throw deleteFailure(failures, keys, this.destination);
   }
 
   /** What about the bucket endangers backups in it, as sentences. */
@@ -164,11 +167,14 @@ export class NATSStore implements ObjectStore {
     }
   }
 
-  async *#translated(what: string, source: AsyncIterable<Uint8Array>, closed: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *#translated(what: string, source: AsyncIterable<Uint8Array>, closing: LinkedAbort): AsyncGenerator<Uint8Array> {
     try {
       yield* source;
     } catch (error) {
-      if (!closed.aborted) throw natsError(error, this.#doing(what));
+      // Who has closed the body wants to hear nothing of it any more.
+      if (closing.signal.reason !== CLOSED) throw natsError(await this.#bucket.explain(error), this.#doing(what));
+    } finally {
+      closing.release();
     }
   }
 
@@ -187,17 +193,4 @@ function infoOf({ key, record, sequence, time }: FoundRecord): ObjectInfo {
 function conditionOf(key: string, { ifAbsent = false, ifMatch }: PutOptions): PutCondition {
   if (ifAbsent && ifMatch !== undefined) throw new LitestreamError('USAGE', `cannot write ${key}: both absent and of a version`);
   return ifAbsent ? 'absent' : ifMatch === undefined ? 'any' : { tag: ifMatch };
-}
-
-function deleteError(failures: ReadonlyMap<string, unknown>, total: number): LitestreamError {
-  const [first] = failures.values();
-  return new LitestreamError(
-    first instanceof LitestreamError ? first.code : 'STORAGE_UNAVAILABLE',
-    `cannot delete ${failures.size} of ${total} objects`,
-    {
-      cause: first,
-      details: { failed: [...failures.keys()] },
-      ...(first instanceof LitestreamError && first.hint !== undefined ? { hint: first.hint } : {}),
-    },
-  );
 }

@@ -4,6 +4,7 @@
  */
 
 import { LitestreamError } from '../../base/errors.ts';
+import { formatTimestamp, parseTimestamp } from '../timestamp.ts';
 
 /** Case matters: the original looks for exactly this. */
 const TIMESTAMP_HEADER = 'Litestream-Timestamp';
@@ -54,7 +55,7 @@ export function encodeRecord(object: NewObject): Uint8Array {
   const { createdAt } = object;
   return json({
     name: object.key,
-    ...(createdAt === undefined ? {} : { headers: { [TIMESTAMP_HEADER]: [new Date(createdAt).toISOString()] } }),
+    ...(createdAt === undefined ? {} : { headers: { [TIMESTAMP_HEADER]: [formatTimestamp(createdAt)] } }),
     options: { max_chunk_size: object.chunkSize },
     bucket: object.bucket,
     nuid: object.nuid,
@@ -95,9 +96,7 @@ export function decodeRecord(key: string, bytes: Uint8Array): ObjectRecord {
 function timestampOf(headers: unknown): number | undefined {
   const values = isObject(headers) ? headers[TIMESTAMP_HEADER] : undefined;
   const [text] = Array.isArray(values) ? (values as unknown[]) : [];
-  if (typeof text !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.test(text)) return undefined;
-  const time = Date.parse(text);
-  return Number.isNaN(time) ? undefined : time;
+  return typeof text === 'string' ? parseTimestamp(text) : undefined;
 }
 
 function parse(key: string, bytes: Uint8Array): Record<string, unknown> {

@@ -78,8 +78,13 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   undo.push(() => replication.stop({ deadlineMs: 0, retryMs: 0, signal: now }));
   const checks = new StartChecks(replication.databases, replication.entries, { clock: systemClock, log });
   const observations: WorldParts['observations'] = (db, replica) => observed(requests.book.of(db, replica), checks.of(db, replica));
-  const { runJob } = requests;
-  const control = createLocalControl(worldFrom(settings, log, replication, true, { proofs, runJob, observations }));
+  const running = {
+    proofs,
+    observations,
+    runJob: requests.runJob,
+    openReplica: ({ store }, options) => openReplica(store, { log, ...requests.book.countingAt(store), ...options }),
+  } satisfies Partial<WorldParts>;
+  const control = createLocalControl(worldFrom(settings, log, replication, true, running));
   undo.push(() => control.close());
 
   // Listeners first: a taken port is found before anything is opened.
@@ -176,7 +181,7 @@ function replicationOptions(
         sealing: sealingOf({ name }, { metaPath }),
         ...requests.book.counting(path, name, store),
       }),
-    restoreMissing: (entry, abort) => restoreMissing(entry, log, abort),
+    restoreMissing: (entry, abort) => restoreMissing(entry, { log, requests, signal: abort }),
     onEngineEvent: (path, event) => metrics.engineEvent(path, event),
     onUploadFailed: (path, replica, code) => metrics.uploadFailed(path, replica, code),
     onRemoved: (path) => {

@@ -15,12 +15,18 @@ import { destinationsOf } from '../service/destinations.ts';
 import { limited } from '../service/limited.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import { decisive } from '../service/roles.ts';
-import { runJob } from '../workers/job-host.ts';
+import type { CountedRequests } from './requests.ts';
 
 /** How long a replica may take to say what it holds, ms. */
 const ANSWER_LIMIT = 60_000;
 /** The same for one that is best-effort, ms. */
 const BEST_EFFORT_LIMIT = 15_000;
+
+interface Tools {
+  readonly log: Logger;
+  readonly requests: CountedRequests;
+  readonly signal: AbortSignal;
+}
 
 /** What one replica could bring back. */
 interface Holding {
@@ -31,7 +37,8 @@ interface Holding {
 }
 
 /** False when the file is there or no replica holds anything. Rejects when a replica cannot be asked: starting empty beside a backup would begin a second history. */
-export async function restoreMissing({ settings, replicas }: DatabaseEntry, log: Logger, signal: AbortSignal): Promise<boolean> {
+export async function restoreMissing({ settings, replicas }: DatabaseEntry, tools: Tools): Promise<boolean> {
+  const { log, signal } = tools;
   if (existsSync(settings.path)) return false;
   const required = decisive(replicas, ({ role }) => role);
   const asked = replicas.map((replica) =>
@@ -47,7 +54,7 @@ export async function restoreMissing({ settings, replicas }: DatabaseEntry, log:
   const best = holdings.reduce<Holding | undefined>((most, one) => (one.txid > (most?.txid ?? 0n) ? one : most), undefined);
   try {
     const found =
-      best === undefined ? await fromLegacy(holdings, settings.path, signal) : await fromLTX(best, holdings, settings.path, signal);
+      best === undefined ? await fromLegacy(holdings, settings.path, tools) : await fromLTX(best, holdings, settings.path, tools);
     if (found === undefined) return false;
     log.log('info', 'restored the missing database', { database: settings.name, ...found });
     return true;
@@ -58,7 +65,7 @@ export async function restoreMissing({ settings, replicas }: DatabaseEntry, log:
   }
 
   async function ask(replica: ReplicaSettings, ms = ANSWER_LIMIT): Promise<Holding[]> {
-    return Promise.all((await destinationsOf(replica)).map((destination) => askReplica(destination, ms, signal)));
+    return Promise.all((await destinationsOf(replica)).map((destination) => askReplica(destination, ms, tools)));
   }
 
   /** A best-effort replica must not keep a database from starting: it is looked at when it answers (docs/engine.md, Several replicas). */
@@ -71,8 +78,8 @@ export async function restoreMissing({ settings, replicas }: DatabaseEntry, log:
   }
 }
 
-async function askReplica(settings: ReplicaSettings, ms: number, signal: AbortSignal): Promise<Holding> {
-  const replica = await openReplica(settings.store);
+async function askReplica(settings: ReplicaSettings, ms: number, { log, requests, signal }: Tools): Promise<Holding> {
+  const replica = await openReplica(settings.store, { log, ...requests.book.countingAt(settings.store) });
   try {
     const what = `asking ${replica.store.destination} for its position`;
     return await limited({ clock: systemClock, ms, what, signal }, async (call) => {
@@ -84,16 +91,16 @@ async function askReplica(settings: ReplicaSettings, ms: number, signal: AbortSi
   }
 }
 
-async function fromLTX({ replica }: Holding, holdings: readonly Holding[], output: string, signal: AbortSignal) {
+async function fromLTX({ replica }: Holding, holdings: readonly Holding[], output: string, { requests, signal }: Tools) {
   const others = holdings.map((one) => one.replica).filter((one) => one !== replica);
   const alternates = others.map(({ name, store }) => ({ name, store }));
   const request = { name: replica.name, store: replica.store, alternates, target: LATEST, output, integrity: 'quick' } as const;
-  const { txid, time } = await runJob('restore', request, { signal });
+  const { txid, time } = await requests.runJob('restore', request, { signal });
   return { replica: replica.name, txid: formatTXID(txid), time: new Date(time).toISOString() };
 }
 
 /** Where no replica has LTX files yet: the newest state of version 0.3, from which replication then goes on. */
-async function fromLegacy(holdings: readonly Holding[], output: string, signal: AbortSignal) {
+async function fromLegacy(holdings: readonly Holding[], output: string, { requests, signal }: Tools) {
   const plans = holdings
     .filter(({ legacy }) => legacy.generations.length > 0)
     .map(({ replica, legacy }) => ({ replica, plan: planLegacy(legacy, { type: 'latest' }) }));
@@ -102,7 +109,7 @@ async function fromLegacy(holdings: readonly Holding[], output: string, signal: 
   const { replica, plan } = best;
   const identities = (replica.ageIdentities ?? []).map((secret) => secret.reveal());
   const request = { store: replica.store, plan, output, integrity: 'quick', identities } as const;
-  const { time } = await runJob('restoreLegacy', request, { signal });
+  const { time } = await requests.runJob('restoreLegacy', request, { signal });
   return {
     replica: replica.name,
     generation: plan.generation,

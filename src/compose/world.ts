@@ -29,7 +29,7 @@ const lazySendTail =
 type RunningSet = ReplicationService & { readonly entries: readonly DatabaseEntry[] };
 
 /** What a daemon has of its own. */
-type Running = Pick<WorldParts, 'proofs' | 'observations'> & Partial<Pick<WorldParts, 'runJob'>>;
+type Running = Pick<WorldParts, 'proofs' | 'observations'> & Partial<Pick<WorldParts, 'runJob' | 'openReplica'>>;
 
 /**
  * @param service absent beside a daemon or without one.

@@ -1,15 +1,19 @@
 import { existsSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { countRequests } from '../../src/compose/requests.ts';
 import { restoreMissing } from '../../src/compose/restore-missing.ts';
+import { Metrics } from '../../src/service/metrics/metrics.ts';
 import { App } from '../support/app-process.ts';
 import { becomes, Setting, STOP, settled } from './setting.ts';
+
+const requests = countRequests(new Metrics('test'));
 
 let setting: Setting;
 
 beforeEach(() => {
   setting = new Setting();
-  setting.restoreMissing = (entry, signal) => restoreMissing(entry, setting.log, signal);
+  setting.restoreMissing = (entry, signal) => restoreMissing(entry, { log: setting.log, requests, signal });
 });
 
 afterEach(() => setting.end());
@@ -84,12 +88,12 @@ test('a replica that cannot be asked is asked again, and nothing begins meanwhil
   let asked = 0;
   setting.restoreMissing = async (entry, signal) => {
     asked += 1;
-    if (asked > 1) return restoreMissing(entry, setting.log, signal);
+    if (asked > 1) return restoreMissing(entry, { log: setting.log, requests, signal });
     // A file where the replica's directory was: it cannot be listed.
     const broken = setting.at('in-the-way');
     writeFileSync(broken, '');
     const replicas = entry.replicas.map((replica) => ({ ...replica, store: { type: 'file', path: broken } as const }));
-    return restoreMissing({ ...entry, replicas }, setting.log, signal);
+    return restoreMissing({ ...entry, replicas }, { log: setting.log, requests, signal });
   };
   const { database } = await setting.start(wanted('one'));
   await becomes(database, 'failing');

@@ -112,7 +112,7 @@ function describeDatabase({ settings, replicas, restoreIfMissing }: DatabaseEntr
     put('        ', `${key}.mirror`, replica.mirror);
     put('        ', `${key}.auto-recover`, settings.autoRecover ?? false, 'auto-recover');
     put('        ', `${key}.verify-interval`, formatDuration(replica.proofIntervalMs ?? 0), 'verify-interval');
-    describeIdentities(replica, lines);
+    describeAge(replica, lines);
     describeMaintenance(replica, key, at, lines, put);
   });
 }
@@ -123,10 +123,13 @@ function describeStore({ store, dated }: ReplicaSettings, key: string, put: Put)
   for (const [name, value] of kindNamed(store.type)?.describe(template) ?? []) put('        ', `${key}.${name}`, value, name);
 }
 
-/** Masked, keys and paths alike. */
-function describeIdentities({ ageIdentities = [] }: ReplicaSettings, lines: string[]): void {
-  if (ageIdentities.length === 0) return;
-  lines.push('        age:', `          identities: [${ageIdentities.map((identity) => `'${identity}'`).join(', ')}]`);
+/** Recipients as keys, whatever file they came from; identities masked, keys and paths alike. */
+function describeAge({ ageIdentities = [], store }: ReplicaSettings, lines: string[]): void {
+  const recipients = store.encryption?.recipients ?? [];
+  if (ageIdentities.length + recipients.length === 0) return;
+  lines.push('        age:');
+  if (recipients.length > 0) lines.push(`          recipients: [${recipients.join(', ')}]`);
+  if (ageIdentities.length > 0) lines.push(`          identities: [${ageIdentities.map((identity) => `'${identity}'`).join(', ')}]`);
 }
 
 /** The values in effect, whichever of replica, database and top level they were written for. */

@@ -51,6 +51,7 @@ test('recipients are keys, or files with comments; a replica takes its own or th
   const ours = load(`{recipients: ['${RECIPIENT}', '${path}']}`);
   expect(ours.findings).toEqual([]);
   expect(ours.databases[0]?.replicas[0]?.store.encryption).toEqual({ recipients: [RECIPIENT, RECIPIENT] });
+  expect(describeSettings(ours)).toContain(`recipients: [${RECIPIENT}, ${RECIPIENT}]`);
   const top = settingsFromText(`age: {recipients: ['${RECIPIENT}']}\n${DB}`, 'c.yml', { expandEnv: true }, {});
   expect(top.databases[0]?.replicas[0]?.store.encryption).toEqual({ recipients: [RECIPIENT] });
 });

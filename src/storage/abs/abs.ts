@@ -158,7 +158,10 @@ export class AzureStore implements ObjectStore {
       signal?.throwIfAborted();
       const instead = tolerate?.(error);
       if (instead !== undefined) return instead;
-      throw azureError(error, doing);
+      const failure = azureError(error, doing);
+      // An identity may be given anew; what stands in the configuration is not.
+      if (failure.code === 'CREDENTIALS_INVALID' && Object.keys(this.#spec.credentials ?? {}).length === 0) this.#connection = undefined;
+      throw failure;
     }
   }
 

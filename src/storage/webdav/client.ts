@@ -159,7 +159,7 @@ export class DAVClient {
       this.#asksForAll = true;
       return this.#propfind(path, depth, call);
     }
-    const directory = typeof found === 'string' ? undefined : arranged(found, path);
+    const directory = typeof found === 'string' ? undefined : arranged(found, path, path === this.base);
     if (directory !== undefined) return directory;
     const details = { status: answer.status, url: this.url(path), contentType: answer.headers['content-type'] ?? null };
     throw invalidResponse(`${message}: ${this.url(path)} answered with something that is no WebDAV listing`, text, details);
@@ -212,8 +212,10 @@ function isRedirectToDirectory({ status, headers }: HTTPResponse, path: string):
  * Which of the resources was asked for, and what is in it; undefined when they do not belong together. A proxy may have changed the beginning
  * of all paths.
  */
-function arranged(found: readonly DAVResource[], path: string): DAVDirectory | undefined {
-  const self = found.find((resource) => resource.path === path) ?? found.find((resource) => isTop(resource, found, path));
+function arranged(found: readonly DAVResource[], path: string, isBase: boolean): DAVDirectory | undefined {
+  const self =
+    found.find((resource) => resource.path === path) ??
+    found.find((resource) => isTop(resource, found, isBase ? undefined : posix.basename(path)));
   if (self === undefined) return undefined;
   const start = self.path === '/' ? '/' : `${self.path}/`;
   const children = found.flatMap((resource) => (resource === self ? [] : [{ ...resource, name: resource.path.slice(start.length) }]));
@@ -222,8 +224,9 @@ function arranged(found: readonly DAVResource[], path: string): DAVDirectory | u
     : undefined;
 }
 
-function isTop(resource: DAVResource, found: readonly DAVResource[], path: string): boolean {
-  if (posix.basename(resource.path) !== posix.basename(path)) return false;
+/** @param name it must have, undefined for any. */
+function isTop(resource: DAVResource, found: readonly DAVResource[], name: string | undefined): boolean {
+  if (name !== undefined && posix.basename(resource.path) !== name) return false;
   return found.every((other) => other === resource || other.path.startsWith(`${resource.path}/`));
 }
 

@@ -51,7 +51,7 @@ export class Link {
     signal?.throwIfAborted();
     if (this.#closing.signal.aborted) throw closedError();
     const connection = this.#connection;
-    if (connection === undefined || connection.isClosed()) return orAbort(this.#connect(), signal);
+    if (connection === undefined || connection.isClosed()) return this.#opened(signal);
     if (!this.#up) await this.#arrival(signal);
     return connection;
   }
@@ -104,6 +104,20 @@ export class Link {
     // A drain waits for the server, which may be away.
     if (this.#up) await within(connection.drain(), DRAIN_MS);
     if (!connection.isClosed()) await connection.close();
+  }
+
+  /** An attempt that was begun by somebody else, and fails, says nothing of what is possible now. */
+  async #opened(signal: AbortSignal | undefined): Promise<NatsConnection> {
+    const earlier = this.#connecting;
+    const joined =
+      earlier === undefined
+        ? undefined
+        : await orAbort(
+            earlier.catch(() => undefined),
+            signal,
+          );
+    if (this.#closing.signal.aborted) throw closedError();
+    return joined ?? orAbort(this.#connect(), signal);
   }
 
   #connect(): Promise<NatsConnection> {

@@ -1,7 +1,7 @@
 /** What OSS says when it refuses, in the words of the product (https://www.alibabacloud.com/help/en/oss/support/common-error-codes). */
 
 import { type ErrorCode, LitestreamError } from '../../base/errors.ts';
-import { bareCause, networkFailure, retryAfterMs, systemCodeWithin } from '../network-error.ts';
+import { bareCause, clockSkewMs, networkFailure, retryAfterMs, systemCodeWithin } from '../network-error.ts';
 import { childText, parseXML } from './xml.ts';
 
 export type Operation = 'list' | 'read' | 'write' | 'look at' | 'delete';
@@ -121,22 +121,29 @@ export function refusalError(refusal: Refusal, attempt: Attempt): LitestreamErro
   }
   const [code, hint] = BY_CODE[reason.code ?? ''] ??
     BY_STATUS[refusal.status] ?? [refusal.status >= 500 ? 'STORAGE_UNAVAILABLE' : 'RESPONSE_INVALID'];
-  const retryMs = retryAfterMs(refusal.headers['retry-after']);
-  const said = [reason.code ?? `status ${refusal.status}`, reason.message].filter(Boolean).join(': ');
-  return new LitestreamError(
-    code,
-    `${sentence(attempt)}: ${said}${reason.requestID === undefined ? '' : ` (request ${reason.requestID})`}`,
-    {
-      details: {
-        ...detailsOf(attempt),
-        status: refusal.status,
-        ...(reason.code === undefined ? {} : { provider: reason.code }),
-        ...(reason.requestID === undefined ? {} : { requestID: reason.requestID }),
-        ...(retryMs === undefined ? {} : { retryAfterMs: retryMs }),
-      },
-      ...hintOf(reason, hint),
-    },
-  );
+  const request = reason.requestID === undefined ? '' : ` (request ${reason.requestID})`;
+  return new LitestreamError(code, `${sentence(attempt)}: ${saidIn(refusal, reason, attempt)}${request}`, {
+    details: { ...detailsOf(attempt), ...factsOf(refusal, reason) },
+    ...hintOf(reason, hint),
+  });
+}
+
+/** The service's own words, or the first ones of whoever answered in its place. */
+function saidIn({ status, headers, body }: Refusal, { code, message }: Reason, { host }: Attempt): string {
+  if (code !== undefined) return message === undefined ? code : `${code}: ${message}`;
+  return `${host} answered ${status} with ${excerpt(headers['content-type'], body)}`;
+}
+
+function factsOf({ status, headers }: Refusal, { code, requestID }: Reason): Record<string, unknown> {
+  const retryMs = retryAfterMs(headers['retry-after']);
+  const skewMs = code === 'RequestTimeTooSkewed' ? clockSkewMs(headers.date) : undefined;
+  return {
+    status,
+    ...(code === undefined ? {} : { provider: code }),
+    ...(requestID === undefined ? {} : { requestID }),
+    ...(retryMs === undefined ? {} : { retryAfterMs: retryMs }),
+    ...(skewMs === undefined ? {} : { clockSkewMs: skewMs }),
+  };
 }
 
 /** OSS names the endpoint a bucket is really reached by. */

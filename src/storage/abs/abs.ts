@@ -160,7 +160,7 @@ export class AzureStore implements ObjectStore {
       if (instead !== undefined) return instead;
       const failure = azureError(error, doing);
       // An identity may be given anew; what stands in the configuration is not.
-      if (failure.code === 'CREDENTIALS_INVALID' && Object.keys(this.#spec.credentials ?? {}).length === 0) this.#connection = undefined;
+      if (failure.code === 'CREDENTIALS_INVALID' && Object.keys(this.#spec.credentials ?? {}).length === 0) await this.close();
       throw failure;
     }
   }

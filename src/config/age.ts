@@ -67,6 +67,17 @@ export function resolveAge(
     else if (value.kind === 'list') read[kind.key] = readList(kind, value, env, findings);
     else findings.error(value.at, `age.${key} is a list of keys, or of files that hold them`);
   }
+  return settingsOf(read);
+}
+
+/** For replica URLs, which a configuration says nothing about: LITESTREAM_AGE_IDENTITY, a key or the path of a file of keys. */
+export function ageOfEnvironment(env: Environment, findings: Findings): AgeSettings {
+  const text = env.LITESTREAM_AGE_IDENTITY?.trim() ?? '';
+  const at = { key: 'LITESTREAM_AGE_IDENTITY' };
+  return settingsOf({ identities: text === '' ? [] : readEntry(IDENTITIES, text, at, env, findings), recipients: [] });
+}
+
+function settingsOf(read: Readonly<Record<Kind['key'], readonly Entry[]>>): AgeSettings {
   const recipients = read.recipients.flatMap(({ words }) => words);
   const identities = read.identities.flatMap(({ words }) => words);
   return {
@@ -89,24 +100,23 @@ const isEmpty = (node: ConfigNode): boolean => node.kind === 'null' || (node.kin
 function readList(kind: Kind, list: ListNode, env: Environment, findings: Findings): Entry[] {
   return list.items.flatMap((item) => {
     const text = item.kind === 'scalar' ? item.text.trim() : '';
-    if (text === '') {
-      findings.error(item.at, kind.one);
-      return [];
-    }
-    if (isSecret(text)) registerSecret(text);
-    if (/^ssh-/.test(text)) {
-      findings.error(item.at, NO_SSH);
-      return [];
-    }
-    if ([IDENTITIES, RECIPIENTS].some(({ isInline }) => isInline.test(text))) {
-      const wrong = problemOf(kind, text);
-      if (wrong === undefined) return [{ written: text, words: [text] }];
-      findings.error(item.at, wrong);
-      return [];
-    }
-    const path = absolutePath(text, env);
-    return [{ written: path, words: readFile(kind, path, item.at, findings) }];
+    if (text !== '') return readEntry(kind, text, item.at, env, findings);
+    findings.error(item.at, kind.one);
+    return [];
   });
+}
+
+function readEntry(kind: Kind, text: string, at: Place, env: Environment, findings: Findings): Entry[] {
+  if (isSecret(text)) registerSecret(text);
+  const isKey = /^ssh-/.test(text) || [IDENTITIES, RECIPIENTS].some(({ isInline }) => isInline.test(text));
+  if (!isKey) {
+    const path = absolutePath(text, env);
+    return [{ written: path, words: readFile(kind, path, at, findings) }];
+  }
+  const wrong = problemOf(kind, text);
+  if (wrong === undefined) return [{ written: text, words: [text] }];
+  findings.error(at, wrong);
+  return [];
 }
 
 const isSecret = (word: string): boolean => IDENTITY.test(word);

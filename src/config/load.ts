@@ -5,6 +5,7 @@ import { LitestreamError } from '../base/errors.ts';
 import { isAbsence } from '../base/system-error.ts';
 import type { ListenAddress } from '../http/options.ts';
 import { parseListenAddress } from './address.ts';
+import { ageOfEnvironment } from './age.ts';
 import { databaseForArguments, resolveDatabases } from './databases.ts';
 import { destinationOfURL } from './destination.ts';
 import { type MapNode, parseConfigDocument } from './document.ts';
@@ -84,6 +85,7 @@ export function settingsFromText(text: string, path: string, source: ConfigSourc
 /** Settings for `DB_PATH REPLICA_URL…`: built-in defaults, no listeners. Without a database the entry stands for the replicas alone, under a path where no file is. */
 export function settingsForArguments(database: string | undefined, urls: readonly string[], env: Environment): Settings {
   const findings = new Findings();
+  const age = ageOfEnvironment(env, findings);
   const names = new Map<string, number>();
   const replicas = urls.flatMap((url) => {
     const found = destinationOfURL(url, { env, findings });
@@ -93,11 +95,12 @@ export function settingsForArguments(database: string | undefined, urls: readonl
     names.set(store.type, count);
     return {
       name: count === 1 ? store.type : `${store.type}-${count}`,
-      store,
+      store: age.encryption === undefined ? store : { ...store, encryption: age.encryption },
       syncIntervalMs: DEFAULT_SYNC_INTERVAL_MS,
       maxSyncFiles: 256,
       ...defaultCare(env, findings),
       ...(dated === undefined ? {} : { dated }),
+      ...(age.identities.length === 0 ? {} : { ageIdentities: age.identities }),
     };
   });
   const path = database === undefined ? undefined : databasePath(database, env);
@@ -113,12 +116,6 @@ function resolveTop(top: TopValues, strict: boolean, env: Environment, findings:
   const { databases, directories } = resolveDatabases(top.dbs?.value ?? [], top, env, findings);
   const entries = [...databases, ...directories.map(({ template }) => template)];
   const longest = Math.max(0, ...entries.flatMap(({ replicas }) => replicas.map(({ syncIntervalMs }) => syncIntervalMs)));
-  reportTopDefaults(
-    top,
-    TOP_KEYS,
-    entries.flatMap(({ replicas }) => replicas),
-    findings,
-  );
   reportTopDefaults(
     top,
     TOP_KEYS,

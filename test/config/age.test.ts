@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { redact } from '../../src/base/redact.ts';
 import { describeSettings } from '../../src/config/describe.ts';
 import { formatFinding } from '../../src/config/findings.ts';
-import { settingsFromText } from '../../src/config/load.ts';
+import { settingsForArguments, settingsFromText } from '../../src/config/load.ts';
 import { publicSpec } from '../../src/storage/spec.ts';
 
 const DB = 'dbs:\n  - path: /srv/app.db\n    replica:\n      path: /backups/app\n';
@@ -62,6 +62,17 @@ test('a file that holds none, or something else, is refused', () => {
     'line 1 of the file of age recipients: SSH keys',
   );
   expect(() => load(`{identities: ['${identityFile(0o600, '-----BEGIN OPENSSH PRIVATE KEY-----\n')}']}`)).toThrow('SSH keys');
+});
+
+test('an identity for a replica URL comes from the environment', () => {
+  const path = identityFile(0o600);
+  for (const text of [KEY, path]) {
+    const settings = settingsForArguments(undefined, ['file:///backups/app'], { LITESTREAM_AGE_IDENTITY: text });
+    expect(settings.databases[0]?.replicas[0]?.store.encryption).toEqual({ recipients: [], identities: [KEY] });
+    expect(settings.databases[0]?.replicas[0]?.ageIdentities?.map((one) => one.reveal())).toEqual([text]);
+  }
+  expect(() => settingsForArguments(undefined, ['file:///backups/app'], { LITESTREAM_AGE_IDENTITY: KEY.slice(0, -1) })).toThrow('mistyped');
+  expect(settingsForArguments(undefined, ['file:///backups/app'], {}).databases[0]?.replicas[0]?.store).not.toHaveProperty('encryption');
 });
 
 test('nothing given is nothing', () => {

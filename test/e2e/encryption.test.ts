@@ -126,6 +126,12 @@ test('restore reads with an earlier identity after a rotation, and says plainly 
   expect(blind.status).toBe(1);
   expect(blind.stderr).toMatch(/Error: .*holds encrypted files/);
   expect(existsSync(scene.at('x.db'))).toBe(false);
+  const url = `file://${scene.at('replica')}`;
+  expect((await scene.run('restore', '-o', 'url.db', url)).stderr).toMatch(/LITESTREAM_AGE_IDENTITY/);
+  process.env.LITESTREAM_AGE_IDENTITY = later;
+  const byURL = await scene.run('restore', '-o', 'url.db', '-txid', '2', url);
+  delete process.env.LITESTREAM_AGE_IDENTITY;
+  expect(byURL.stderr).toMatch(/none of the configured age identities/);
   config({ identities: [later, identity] });
   expect(await scene.restored()).toEqual(['one', 'two']);
 });

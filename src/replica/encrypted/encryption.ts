@@ -160,5 +160,5 @@ export const plainAmongEncrypted = (destination: string, key: string): Litestrea
 /** Encrypted files where nothing says that there are any. */
 export const encryptedWithoutKeys = (destination: string): LitestreamError =>
   new LitestreamError('NOT_SUPPORTED', `the replica at ${destination} holds encrypted files`, {
-    hint: 'Give the age identities it was encrypted for (age.identities, and age.recipients to write there), or another destination.',
+    hint: 'Give the age identities it was encrypted for (age.identities, or LITESTREAM_AGE_IDENTITY with a URL; age.recipients to write there), or another destination.',
   });

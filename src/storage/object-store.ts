@@ -97,6 +97,9 @@ export interface ObjectStore {
   delete(keys: readonly string[], options?: CallOptions): Promise<void>;
   close(): Promise<void>;
 
+  /** What about the destination endangers what is kept there, as sentences for people; asks the service. For stores that can tell. */
+  concerns?(options?: CallOptions): Promise<readonly string[]>;
+
   /** Path of an object in the local file system, for stores that have one: readers may then read it in place. */
   localPath?(key: string): string;
 }

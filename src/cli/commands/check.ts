@@ -59,7 +59,7 @@ Examples:
   },
 });
 
-function textOf({ database, replica, type, destination, outcome, steps, clock, leftovers = [] }: Checked): string {
+function textOf({ database, replica, type, destination, outcome, steps, clock, warnings = [], leftovers = [] }: Checked): string {
   const place = destination === '' ? type : `${type}, ${printable(destination)}`;
   const rows = steps.map(({ name, outcome: result, duration_ms: ms, note }) => [
     `  ${WORDS[name]}`,
@@ -74,6 +74,7 @@ function textOf({ database, replica, type, destination, outcome, steps, clock, l
     said.add(code + fix);
     return [`  ${WORDS[name]}: ${code}: ${printable(cause)}.\n    ${printable(fix)}\n`];
   });
+  const warned = warnings.map((text) => `  warning: ${printable(text)}\n`);
   const kept = leftovers.map((key) => `  left there: ${printable(key)}\n`);
-  return `${outcome}: ${printable(database)} on ${printable(replica)} (${place})\n${formatTable(rows)}${problems.join('')}${clock === undefined ? '' : `  ${clock}\n`}${kept.join('')}`;
+  return `${outcome}: ${printable(database)} on ${printable(replica)} (${place})\n${formatTable(rows)}${problems.join('')}${clock === undefined ? '' : `  ${clock}\n`}${warned.join('')}${kept.join('')}`;
 }

@@ -46,6 +46,7 @@ const output = z.strictObject({
       outcome: z.enum(['passed', 'failed']),
       steps: z.array(step),
       clock: z.string().describe('What is wrong with the clock, where that can be told').optional(),
+      warnings: z.array(z.string()).describe('What about the destination endangers what is kept there').optional(),
       /** Scratch objects that could not be deleted. */
       leftovers: z.array(z.string()).optional(),
     }),
@@ -78,6 +79,8 @@ async function checkOne(world: World, entry: DatabaseEntry, settings: ReplicaSet
     return { ...unopened, steps: [describe({ name: 'write', outcome: 'failed', durationMs: 0, error: opened.error }, settings)] };
   try {
     const { steps, clockSkewMs, leftovers } = await checkStore(opened.store, opened.auxKey('litestream-check'), { signal });
+    // Where it cannot be asked, the steps have said why.
+    const warnings = (await opened.store.concerns?.({ signal }).catch(() => [])) ?? [];
     const skew = clockSkewMs ?? skewIn(steps);
     return {
       ...identity,
@@ -85,6 +88,7 @@ async function checkOne(world: World, entry: DatabaseEntry, settings: ReplicaSet
       outcome: steps.some((one) => one.outcome === 'failed') ? 'failed' : 'passed',
       steps: steps.map((one) => describe(one, settings)),
       ...(skew === undefined ? {} : { clock: describeSkew(skew) }),
+      ...(warnings.length === 0 ? {} : { warnings: warnings.map(redact) }),
       ...(leftovers.length === 0 ? {} : { leftovers: [...leftovers] }),
     };
   } finally {

@@ -113,15 +113,16 @@ export class Bucket {
     ]);
   }
 
-  async warnings(signal: AbortSignal | undefined): Promise<readonly string[]> {
+  /** What about the bucket endangers backups in it. */
+  async concerns(signal: AbortSignal | undefined): Promise<readonly string[]> {
     const { max_age: maxAge = 0, max_bytes: maxBytes = 0, storage, discard, sealed } = await this.jetStream.config(signal);
     const place = `NATS object store ${this.name}`;
-    const warnings: string[] = [];
-    if (maxAge > 0) warnings.push(`${place} deletes objects after ${maxAge / 1e9} s (max age): backups vanish by themselves`);
-    if (storage === 'memory') warnings.push(`${place} is kept in memory: backups are gone when the server restarts`);
+    const concerns: string[] = [];
+    if (maxAge > 0) concerns.push(`${place} deletes objects after ${maxAge / 1e9} s (max age): backups vanish by themselves`);
+    if (storage === 'memory') concerns.push(`${place} is kept in memory: backups are gone when the server restarts`);
     if (discard !== 'new' && maxBytes > 0)
-      warnings.push(`${place} drops the oldest chunks when it is full (discard old): backups are damaged then`);
-    if (sealed === true) warnings.push(`${place} is sealed: nothing can be written or deleted`);
-    return warnings;
+      concerns.push(`${place} drops the oldest chunks when it is full (discard old): backups are damaged then`);
+    if (sealed === true) concerns.push(`${place} is sealed: nothing can be written or deleted`);
+    return concerns;
   }
 }

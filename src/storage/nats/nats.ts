@@ -131,9 +131,8 @@ export class NATSStore implements ObjectStore {
     if (failures.size > 0) throw deleteFailure(failures, keys, this.destination);
   }
 
-  /** What about the bucket endangers backups in it, as sentences. */
-  async warnings({ signal }: CallOptions = {}): Promise<readonly string[]> {
-    return this.#guard('look at the bucket', () => this.#bucket.warnings(signal));
+  async concerns({ signal }: CallOptions = {}): Promise<readonly string[]> {
+    return this.#guard('look at the bucket', () => this.#bucket.concerns(signal));
   }
 
   async close(): Promise<void> {

@@ -18,6 +18,7 @@ export abstract class WrappedStore implements ObjectStore {
   readonly capabilities: StoreCapabilities;
   readonly destination: string;
   readonly localPath?: (key: string) => string;
+  readonly concerns?: (options?: CallOptions) => Promise<readonly string[]>;
   protected readonly inner: ObjectStore;
 
   constructor(inner: ObjectStore) {
@@ -25,6 +26,7 @@ export abstract class WrappedStore implements ObjectStore {
     this.type = inner.type;
     this.capabilities = inner.capabilities;
     this.destination = inner.destination;
+    if (inner.concerns !== undefined) this.concerns = inner.concerns.bind(inner);
     if (inner.localPath !== undefined) this.localPath = inner.localPath.bind(inner);
   }
 

@@ -133,7 +133,7 @@ describeWith('nats', 'what a NATS server refuses', () => {
     ])('by %s is warned of', async (_, settings, warning) => {
       await server.start();
       const bucket = await testBucket({ servers: server.url }, settings);
-      const found = await storeOf(bucket.name).warnings();
+      const found = await storeOf(bucket.name).concerns();
       expect(found).toEqual(warning === undefined ? [] : [expect.stringMatching(warning)]);
       await bucket.remove();
     });

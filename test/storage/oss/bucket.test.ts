@@ -115,7 +115,7 @@ describeWith('oss', 'a bucket of OSS', () => {
   });
 
   test('takes 64 MiB both ways within bounded memory', { timeout: 120_000 }, async () => {
-    await largeObjectPasses(store, 40 * MIB);
+    await largeObjectPasses(store, 56 * MIB);
   });
 
   test('with a clock of its own and for sessions with a token', { timeout: 30_000 }, async () => {

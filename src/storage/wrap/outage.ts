@@ -16,7 +16,7 @@ export class Outage {
     this.#clock = clock;
   }
 
-  /** True when calls are to be given up after their first failure. */
+  /** True when repeating calls is of no use for now. */
   get isLasting(): boolean {
     return this.#since !== undefined && this.#clock.monotonic() - this.#since >= LASTING_MS;
   }

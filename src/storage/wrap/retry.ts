@@ -19,13 +19,16 @@ export const RETRY_DEFAULTS: RetrySettings = { attempts: 10, initialMs: 200, cap
 /** For a directory of this machine, where what fails is rarely the way there. */
 export const LOCAL_RETRY: RetrySettings = { attempts: 4, initialMs: 100, capMs: 5_000, jitter: 0.5 };
 
+/** Tries of one call while the destination answers nobody: the first may meet a connection that the outage has left behind. */
+const LASTING_ATTEMPTS = 2;
+
 /** Bytes per second of a line that is slow and still of use. */
 const SLOW_LINE = 64 * 1024;
 
 export interface RetryOptions {
   readonly settings?: RetrySettings;
   readonly clock?: Clock;
-  /** Of the destination, with all its other clients: while it lasts nothing is repeated. */
+  /** Of the destination, with all its other clients: while it lasts little is repeated. */
   readonly outage?: Outage;
   /** Told before each repetition. */
   readonly onRetry?: (operation: string, error: LitestreamError, delayMs: number) => void;
@@ -35,7 +38,7 @@ export interface RetryOptions {
  * Only the disposition of an error decides. A delay asked for by the service (`details.retryAfterMs`) is kept if it is longer. A put opens its
  * body anew each time; a listing goes on after the last key it has given, with all its attempts and time again. Nothing is kept from one call
  * to the next: an outage uses up no quota that later calls would lack (upstream issue 912). Bodies of opened objects are not repeated here
- * (resumable-read.ts). Where the destination has answered nobody for minutes a call has its first attempt only. A call whose signal is aborted never reaches the store.
+ * (resumable-read.ts). Where the destination has answered nobody for minutes a call is tried twice only. A call whose signal is aborted never reaches the store.
  */
 export class RetryStore extends WrappedStore {
   readonly #settings: RetrySettings;
@@ -114,7 +117,7 @@ export class RetryStore extends WrappedStore {
     const asked = error.details?.retryAfterMs;
     const delay = patience.next(typeof asked === 'number' ? asked : 0);
     this.#outage?.failed();
-    if (delay === undefined || this.#outage?.isLasting === true) throw error;
+    if (delay === undefined || (this.#outage?.isLasting === true && patience.failures >= LASTING_ATTEMPTS)) throw error;
     this.#onRetry?.(operation, error, delay);
     await this.#clock.sleep(delay, signal === undefined ? {} : { signal });
   }
@@ -137,6 +140,11 @@ class Patience {
     this.#clock = clock;
     this.#totalMs = (settings.totalMs ?? Number.POSITIVE_INFINITY) + extraMs;
     this.#backoff = new Backoff(settings);
+  }
+
+  /** Without an achievement in between. */
+  get failures(): number {
+    return this.#backoff.attempts;
   }
 
   /** Something was achieved: everything counts anew. */

@@ -379,3 +379,18 @@ describe('a snapshot from the chain of the replica', () => {
     expect(await at.ranges(9)).toBe('');
   });
 });
+
+describe('files that cannot be read here', () => {
+  const readable = (from: bigint) => ({ isReadable: ({ level, minTXID }: FileInfo) => level > 0 || minTXID >= from });
+
+  test('count as absent: what lies behind them waits for a snapshot, and goes on once there is one', async () => {
+    const { scene: at, database } = await scene(8, { local: 4 });
+    const tools = { ...at.tools(), ...readable(5n) };
+    expect(await compactLevel(1, undefined, tools)).toMatchObject({ end: 0n, hole: { minTXID: 1n, maxTXID: 4n } });
+    expect(await at.list(1)).toEqual([]);
+    await at.put(database, 9, 1, 4);
+    expect(await compactLevel(1, undefined, tools)).toMatchObject({ end: 8n });
+    expect(await at.ranges(1)).toBe('5-8');
+    await at.expectStates(database, [4, 8]);
+  });
+});

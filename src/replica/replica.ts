@@ -9,6 +9,7 @@ import { bytesBody, readAll } from '../storage/body.ts';
 import { compareKeys } from '../storage/key.ts';
 import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody, PutOptions } from '../storage/object-store.ts';
 import { cutShort, type Fingerprint, isSameFile, settleCollision } from './collision.ts';
+import { CreatedFiles } from './created.ts';
 import { ENCRYPTED_SUFFIX, type Encryption, encryptedWithoutKeys, noRecipients, plainAmongEncrypted } from './encrypted/encryption.ts';
 import type { EncryptedFiles } from './encrypted/files.ts';
 import { type FileInfo, LEVELS, type Level } from './file-info.ts';
@@ -33,6 +34,8 @@ export interface WriteOptions extends CallOptions {
   readonly createdAt: number;
   /** Create only, where the store can; the default. Without it an existing file is replaced. */
   readonly ifAbsent?: boolean;
+  /** The body is the file of the local log with this TXID; see `hasCreated`. */
+  readonly isLocalFile?: boolean;
 }
 
 export interface RekeyOptions extends CallOptions {
@@ -54,6 +57,7 @@ export class Replica {
   #form: 'plain' | 'encrypted' | undefined;
   /** Listed with a time that is not theirs: copied without their metadata. */
   readonly #timeLost = new WeakSet<FileInfo>();
+  readonly #created = new CreatedFiles();
   #guard: WriteGuard = () => {};
   #ended: LitestreamError | undefined;
 
@@ -171,6 +175,11 @@ export class Replica {
     return isSameFile(ours, { size: opened.size ?? offset + trailer.byteLength, trailer });
   }
 
+  /** A listed file was created by this object, at a store where nothing can replace it: the local file it came from is the same. */
+  hasCreated(file: FileInfo): boolean {
+    return this.#created.has(file);
+  }
+
   /** The bytes of a range that is small enough to be held in memory; fewer when the file ends first. */
   async read(file: FileInfo, options: OpenOptions = {}): Promise<Uint8Array> {
     return readAll(await this.open(file, options));
@@ -181,6 +190,12 @@ export class Replica {
    * was lost), at levels 1 and above also if it is a valid file of this range, which is then adopted; SECOND_WRITER otherwise.
    */
   async write(level: Level, minTXID: TXID, maxTXID: TXID, body: PutBody, options: WriteOptions): Promise<FileInfo> {
+    const written = await this.#write(level, minTXID, maxTXID, body, options);
+    if (options.isLocalFile === true && this.store.capabilities.conditionalPut) this.#created.add(written);
+    return written;
+  }
+
+  async #write(level: Level, minTXID: TXID, maxTXID: TXID, body: PutBody, options: WriteOptions): Promise<FileInfo> {
     await this.mayWrite();
     const { createdAt, ifAbsent = true } = options;
     const call = { signal: options.signal };
@@ -198,7 +213,7 @@ export class Replica {
     }
     if (this.#form === undefined && !(await this.#holdsEncrypted(options.signal))) {
       this.#form = 'plain';
-      return this.write(level, minTXID, maxTXID, body, options);
+      return this.#write(level, minTXID, maxTXID, body, options);
     }
     return asInfo(await this.#encryption.write({ ...file, put: (sealed) => this.#put(key, sealed, { ...call, createdAt }, ifAbsent) }));
   }

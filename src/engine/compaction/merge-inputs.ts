@@ -1,6 +1,6 @@
 /** Brings the inputs of a merge to where a thread can read them: in place where they are local, else into a staging directory. */
 
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -26,7 +26,8 @@ export interface InputTools {
 }
 
 /**
- * Paths of `files`, in their order. A file of the local log is used when it is the very file that the replica has: equal size, equal trailer.
+ * Paths of `files`, in their order. A file of the local log is used when it is the very file that the replica has: created there by this process, or
+ * of equal size and trailer.
  *
  * What opening and reading throw; OBJECT_NOT_FOUND for a file that is listed and not served; READ_TRUNCATED for one that is shorter or longer than listed.
  */
@@ -59,7 +60,14 @@ const unreadable = (cause: LitestreamError, input: number): LitestreamError =>
 const rangeOf = ({ minTXID, maxTXID }: FileInfo) => ({ minTXID, maxTXID });
 
 async function pathOf(file: FileInfo, tools: InputTools): Promise<string> {
-  return tools.replica.localPath(file) ?? (await localCopy(file, tools)) ?? (await download(file, tools));
+  const { replica, local } = tools;
+  return replica.localPath(file) ?? createdHere(file, replica, local) ?? (await localCopy(file, tools)) ?? (await download(file, tools));
+}
+
+/** One request less a file, of which most merges have many: nobody can have replaced what this process created. */
+function createdHere(file: FileInfo, replica: Replica, local: LocalLog | undefined): string | undefined {
+  const path = local?.path(file.maxTXID);
+  return path !== undefined && replica.hasCreated(file) && existsSync(path) ? path : undefined;
 }
 
 /** The file in the local log that is this one, if there is one. OBJECT_NOT_FOUND when the replica does not serve it. */

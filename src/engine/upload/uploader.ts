@@ -291,7 +291,7 @@ export class Uploader {
     const started = this.#clock.monotonic();
     const { body, timestamp, pageSize } = await this.#local.take(txid);
     const isNewSize = await this.#where.changesPageSize(pageSize, signal);
-    const { size } = await this.#replica.write(0, txid, txid, body, { createdAt: timestamp, signal });
+    const { size } = await this.#replica.write(0, txid, txid, body, { createdAt: timestamp, isLocalFile: true, signal });
     this.#position = txid;
     this.#where.sent(txid);
     const at = this.#progress.uploaded(txid);

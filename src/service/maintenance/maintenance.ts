@@ -60,6 +60,8 @@ export class Maintenance implements Companion {
   readonly #compactedAt: Record<number, number> = {};
   #snapshotAt: number | undefined;
   #retentionAt: number | undefined;
+  /** Monotonic ms of the last pass over level 0. */
+  #level0At = Number.NEGATIVE_INFINITY;
   #validated = '';
   /** Files that this process has added or deleted. */
   #changes = 0;
@@ -161,7 +163,7 @@ export class Maintenance implements Companion {
       run: (isForced, signal) => this.#snapshot(isForced, signal),
     });
     if (deletes && levels.length > 0 && level0RetentionMs > 0) {
-      works.push({ of: LEVEL0, intervalMs: level0CheckMs, budget: 'listing', run: (_, signal) => this.#retainLevel0(signal) });
+      works.push({ of: LEVEL0, intervalMs: level0CheckMs, budget: 'listing', run: (isForced, signal) => this.#retainLevel0(isForced, signal) });
     }
     if (deletes) {
       const intervalMs = retentionCheckMs ?? snapshotIntervalMs;
@@ -251,6 +253,7 @@ export class Maintenance implements Companion {
       throw error;
     }
     const next = this.#works.find(({ of }) => of === LEVEL0);
+    this.#level0At = Number.NEGATIVE_INFINITY;
     // Told by `#attempt`, as its own trouble.
     if (next !== undefined) await this.#attempt(next, false, signal).catch(() => {});
   }
@@ -260,8 +263,13 @@ export class Maintenance implements Companion {
     if (this.#settings.deletes) await this.#retain(signal);
   }
 
-  async #retainLevel0(signal: AbortSignal): Promise<void> {
+  /** A pass after each merge is enough while there are merges: another one in between would list two levels for half of the same files. */
+  async #retainLevel0(isForced: boolean, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#context;
+    const { intervalMs = 0 } = this.#settings.levels.find(({ level }) => level === 1) ?? {};
+    if (!isForced && clock.monotonic() - this.#level0At < intervalMs) return;
     await this.#keeper.pass('level 0', `${this.#compactor.ledger.end(1)} ${this.#heldUpTo()}`, signal);
+    this.#level0At = clock.monotonic();
     this.#retentionAt = this.#context.clock.now();
   }
 

@@ -1,0 +1,24 @@
+/** The level-0 files this process created itself: nobody can have put others in their place where puts are create-only. */
+
+import type { TXID } from '../formats/ltx/txid.ts';
+import type { FileInfo } from './file-info.ts';
+
+/** Far more than are merged at once. */
+const MOST = 4096;
+
+export class CreatedFiles {
+  /** Stored sizes by TXID, oldest first. */
+  readonly #sizes = new Map<TXID, number>();
+
+  /** A put that may not replace has created `file`. */
+  add({ level, minTXID, maxTXID, size }: FileInfo): void {
+    if (level !== 0 || minTXID !== maxTXID) return;
+    this.#sizes.set(maxTXID, size);
+    const [oldest] = this.#sizes.keys();
+    if (this.#sizes.size > MOST && oldest !== undefined) this.#sizes.delete(oldest);
+  }
+
+  has({ level, minTXID, maxTXID, size }: FileInfo): boolean {
+    return level === 0 && minTXID === maxTXID && this.#sizes.get(maxTXID) === size;
+  }
+}

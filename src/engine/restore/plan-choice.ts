@@ -5,6 +5,7 @@ import type { TXID } from '../../formats/ltx/txid.ts';
 import type { FileInfo } from '../../replica/file-info.ts';
 import { listForTarget } from './catalogue.ts';
 import { planRestore, type RestorePlan } from './plan.ts';
+import { SecondLook } from './second-look.ts';
 import { isFlexible, type RestoreSource } from './source.ts';
 import type { RestoreTarget } from './target.ts';
 import type { Stopwatch } from './time-shares.ts';
@@ -26,6 +27,7 @@ const UNREACHED = ['LTX_GAP', 'TX_NOT_AVAILABLE', 'NO_SNAPSHOT', 'LTX_TRUNCATED'
 export class PlanChoice {
   readonly #question: Question;
   readonly #tools: Tools;
+  readonly #secondLook: SecondLook;
   #plans = 0;
   /** The state that was promised: another plan may take other files, never lead elsewhere. */
   #agreed: TXID | undefined;
@@ -36,6 +38,7 @@ export class PlanChoice {
   constructor(question: Question, tools: Tools) {
     this.#question = question;
     this.#tools = tools;
+    this.#secondLook = new SecondLook(tools.source, tools.signal);
     this.#agreed = question.plan?.reached.txid;
   }
 
@@ -64,6 +67,12 @@ export class PlanChoice {
       if (this.#damage !== undefined) throw withoutHelp(this.#damage, reason);
       throw refusal === undefined ? error : withRefusal(error, refusal);
     }
+  }
+
+  /** True when the file that failed last is whole after all: the same plan may be carried out again. */
+  async isWholeAfterAll(error: unknown): Promise<boolean> {
+    const file = this.#failed;
+    return file !== undefined && !this.#tools.signal.aborted && (await this.#secondLook.isWhole(file, error));
   }
 
   /** True when the file that failed last may be replaced; then the next plan does without it. */

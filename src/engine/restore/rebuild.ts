@@ -66,8 +66,10 @@ export async function rebuildDatabase(path: string, request: RebuildRequest, too
       } catch (error) {
         // A quota shows only when it is reached. The result alone may still fit.
         if (writer.spilled && hasCode(error, 'DISK_FULL')) room = () => 0;
-        else if (!choice.canDoWithout(error) && (!hasCode(error, 'OBJECT_NOT_FOUND') || replans++ === MAX_REPLANS)) throw error;
-        else plan = await choice.next();
+        else if (!(await choice.isWholeAfterAll(error))) {
+          if (!choice.canDoWithout(error) && (!hasCode(error, 'OBJECT_NOT_FOUND') || replans++ === MAX_REPLANS)) throw error;
+          plan = await choice.next();
+        }
       }
       tools.disk.truncate(fd, 0);
     }

@@ -4,6 +4,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, type TestContext } 
 import { type Clock, systemClock } from '../../../src/base/clock.ts';
 import type { LogFields, Logger, LogLevel } from '../../../src/base/log.ts';
 import { openReplica } from '../../../src/replica/open.ts';
+import type { Replica } from '../../../src/replica/replica.ts';
 import { bytesBody, readAll } from '../../../src/storage/body.ts';
 import type { ObjectStore, OpenOptions } from '../../../src/storage/object-store.ts';
 import { STORE_TYPES } from '../../../src/storage/registry.ts';
@@ -28,7 +29,7 @@ export class Rig<B extends Backend> {
   readonly place: Place;
   readonly proxy: B extends HTTPBackend ? FaultProxy : TCPFaultProxy;
   readonly lines: Line[] = [];
-  readonly #open: ObjectStore[] = [];
+  readonly #open: Replica[] = [];
 
   constructor(backend: B, place: Place, proxy: FaultProxy | TCPFaultProxy) {
     this.backend = backend;
@@ -60,9 +61,14 @@ export class Rig<B extends Backend> {
 
   /** The store behind the proxy with all its wrappers. */
   async open(spec: StoreSpec = this.spec, clock: Clock = systemClock): Promise<ObjectStore> {
-    const { store } = await openReplica(spec, { clock, log: this.log, retry: { settings: QUICK } });
-    this.#open.push(store);
-    return store;
+    return (await this.replica(spec, clock)).store;
+  }
+
+  /** The same as a replica. */
+  async replica(spec: StoreSpec = this.spec, clock: Clock = systemClock): Promise<Replica> {
+    const replica = await openReplica(spec, { clock, log: this.log, retry: { settings: QUICK } });
+    this.#open.push(replica);
+    return replica;
   }
 
   /** The same destination without the proxy. */
@@ -82,7 +88,7 @@ export class Rig<B extends Backend> {
   async end(): Promise<void> {
     this.proxy.heal();
     await this.proxy.stop();
-    await Promise.all(this.#open.map((store) => store.close()));
+    await Promise.all(this.#open.map((replica) => replica.close()));
   }
 }
 

@@ -25,6 +25,7 @@ import { cleaned, DAVClient } from './client.ts';
 import { deleteFiles } from './delete.ts';
 import { download } from './download.ts';
 import { HTTP_LIMITS, type HTTPLimits, type SentBody } from './http.ts';
+import type { DAVResource } from './multistatus.ts';
 import { DAVRoot } from './root.ts';
 import { spool } from './spool.ts';
 import { Uploads } from './upload.ts';
@@ -91,12 +92,12 @@ export class WebDAVStore implements ObjectStore {
     const { size } = body;
     if (size !== undefined) {
       const sent = await orAbort(upload({ size, open: () => chunksOf(body, key, signal) }), signal);
-      return { key, size, createdAt: sent.modifiedAt };
+      return infoOf(key, size, sent);
     }
     const spooled = await spool(body, key, signal);
     try {
       const sent = await orAbort(upload(spooled), signal);
-      return { key, size: spooled.size, createdAt: sent.modifiedAt };
+      return infoOf(key, spooled.size, sent);
     } finally {
       await spooled.remove();
     }
@@ -109,7 +110,7 @@ export class WebDAVStore implements ObjectStore {
     return this.#guard(async () => {
       const found = await this.#client.look(path, { message, signal });
       if (found === undefined || found.isCollection) throw new LitestreamError('OBJECT_NOT_FOUND', `${message}: there is no such file`);
-      return { key, size: found.size, createdAt: found.modifiedAt, ...(found.tag === undefined ? {} : { tag: found.tag }) };
+      return infoOf(key, found.size, found);
     });
   }
 
@@ -136,7 +137,13 @@ export class WebDAVStore implements ObjectStore {
   async #readDirectory(directory: string, signal: AbortSignal | undefined): Promise<readonly TreeEntry[]> {
     const path = cleaned(`${this.#root.path}/${directory}`);
     const url = this.#client.url(path);
-    const found = await this.#client.list(path, { message: `cannot list directory ${url}`, signal });
+    const call = { message: `cannot list directory ${url}`, signal };
+    const found = await this.#client.list(path, call).catch(async (error: unknown) => {
+      // A file named like a directory is a bad request to some servers.
+      const other = error instanceof LitestreamError && error.code === 'RESPONSE_INVALID' ? await this.#client.look(path, call) : undefined;
+      if (other?.isCollection === false) return { self: other, children: [] };
+      throw error;
+    });
     if (found === undefined) {
       await orAbort(this.#root.check(), signal);
       return [];
@@ -172,3 +179,10 @@ export class WebDAVStore implements ObjectStore {
     return answer.status < 500;
   }
 }
+
+const infoOf = (key: string, size: number, { modifiedAt, tag }: DAVResource): ObjectInfo => ({
+  key,
+  size,
+  createdAt: modifiedAt,
+  ...(tag === undefined ? {} : { tag }),
+});

@@ -133,7 +133,7 @@ function hintFor(code: ErrorCode, error: Error, { bucket, servers }: Doing): str
       const subject = (error as { permissionContext?: { operation?: string; subject?: string } }).permissionContext;
       return subject?.subject === undefined
         ? 'Give the user the right to change this bucket.'
-        : `Allow the user to ${subject.operation === 'subscription' ? 'subscribe' : 'publish'} to "${subject.subject}"; docs/configuration.md lists what is needed.`;
+        : `Allow the user to ${subject.operation === 'subscription' ? 'subscribe' : 'publish'} to "${subject.subject}"; docs/destinations.md lists what is needed.`;
     }
     case 'CREDENTIALS_INVALID':
       return 'Check jwt and seed, creds, nkey, username and password, token or client certificate: the server did not accept them.';

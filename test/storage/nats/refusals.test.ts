@@ -1,6 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import type { StreamConfig } from 'nats';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { NATSStore } from '../../../src/storage/nats/nats.ts';
+import { honoursConditions } from '../../../src/storage/probe.ts';
 import type { NATSStoreSpec } from '../../../src/storage/spec.ts';
 import { describeWith } from '../../support/services.ts';
 import { chunkedBody, collect, getBytes, listKeys, patternBytes, putBytes } from '../contract/bodies.ts';
@@ -85,6 +87,35 @@ describeWith('nats', 'what a NATS server refuses', () => {
       hint: expect.stringContaining('$JS.API.CONSUMER.CREATE'),
     });
     await expect(getBytes(reader, 'there')).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+    await bucket.remove();
+  });
+
+  test('the rights that the documentation lists are enough, for a restore those for reading', async () => {
+    const documented = await readFile(new URL('../../../docs/destinations.md', import.meta.url), 'utf8');
+    const subjects = [
+      ...new Set([...documented.matchAll(/`(\$(?:O|JS\.API)\.[^`]*)`/g)].map(([, subject = '']) => subject.replace('BUCKET', 'backups'))),
+    ];
+    expect(subjects).toHaveLength(7);
+    const user = (name: string, allowed: readonly string[]) =>
+      `{ user: ${name}, password: secret-${name}, permissions: { publish: ${JSON.stringify(allowed)}, subscribe: "_INBOX.>" } }`;
+    const reading = subjects.filter((subject) => !/^\$O|PURGE/.test(subject));
+    await server.start(`authorization { users: [ { user: a, password: secret-a }, ${user('w', subjects)}, ${user('r', reading)} ] }`);
+    const bucket = await testBucket(
+      { servers: server.url, user: 'a', pass: 'secret-a' },
+      { name: 'OBJ_backups', subjects: ['$O.backups.>'] },
+    );
+    const as = (name: string) => storeOf('backups', { username: name, credentials: { password: `secret-${name}` } });
+    const [writer, reader] = [as('w'), as('r')];
+    for (const key of ['k', 'k', 'l']) await putBytes(writer, key, patternBytes(600_000));
+    expect(await honoursConditions(writer, 'probe')).toBe(true);
+    expect(await listKeys(reader)).toEqual(['k', 'l']);
+    expect(Buffer.compare(await getBytes(reader, 'k', { offset: 200_000 }), patternBytes(600_000).subarray(200_000))).toBe(0);
+    await writer.delete(['k', 'l']);
+    await writer.close();
+    const manager = await bucket.connection.jetstreamManager();
+    const { state } = await manager.streams.info('OBJ_backups', { subjects_filter: '>' });
+    expect(state).toMatchObject({ messages: 0, consumer_count: 0 });
+    await manager.streams.delete('OBJ_backups');
     await bucket.remove();
   });
 

@@ -8,6 +8,7 @@ import { prefixInStore, type StoreSpec } from '../storage/spec.ts';
 import { BandwidthStore } from '../storage/wrap/bandwidth.ts';
 import { LIMIT_DEFAULTS, type LimitSettings, LimitStore } from '../storage/wrap/limit.ts';
 import { type MeterOptions, MeterStore, type StoreListener } from '../storage/wrap/meter.ts';
+import { ParallelReadStore } from '../storage/wrap/parallel-read.ts';
 import { ResumableReadStore } from '../storage/wrap/resumable-read.ts';
 import { LOCAL_RETRY, RETRY_DEFAULTS, type RetryOptions, RetryStore } from '../storage/wrap/retry.ts';
 import { logRetry } from '../storage/wrap/retry-log.ts';
@@ -59,7 +60,7 @@ export function wrapStore(bare: ObjectStore, spec: StoreSpec, options: OpenRepli
   };
   const { settings = spec.type === 'file' ? LOCAL_RETRY : RETRY_DEFAULTS } = retry ?? {};
   const resumed = new ResumableReadStore(new RetryStore(limited, { clock, settings, outage: traffic.outage, onRetry }), { clock });
-  return new SharingStore(new BandwidthStore(resumed, traffic.rates), traffic);
+  return new SharingStore(new BandwidthStore(new ParallelReadStore(resumed), traffic.rates), traffic);
 }
 
 /** Neither recipients nor identities: nothing is encrypted. */

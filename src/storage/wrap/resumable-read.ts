@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import { LitestreamError } from '../../base/errors.ts';
 import { once } from '../body.ts';
 import type { ObjectStore, OpenedObject, OpenOptions } from '../object-store.ts';
+import { sameVersion } from '../same-version.ts';
 import { WrappedStore } from './wrapped-store.ts';
 
 export interface ResumableReadSettings extends BackoffSettings {
@@ -133,14 +134,7 @@ class Reading {
     const { offset = 0, length, signal } = this.#options;
     const rest = length === undefined ? {} : { length: length - this.#delivered };
     const again = await this.#inner.open(this.#key, { offset: offset + this.#delivered, ...rest, signal });
-    if (differs(again.tag, this.#first.tag) || differs(again.size, this.#first.size)) {
-      await again.close();
-      throw new LitestreamError('PRECONDITION_FAILED', `${this.#key} changed while it was being read`, {
-        details: { offset: offset + this.#delivered },
-        hint: 'Start again from a new listing.',
-      });
-    }
-    this.#current = again;
+    this.#current = await sameVersion(this.#key, this.#first, again, offset + this.#delivered);
   }
 
   /** `next`, or STORAGE_UNAVAILABLE when it takes longer than the stall limit. */
@@ -159,5 +153,3 @@ class Reading {
     }
   }
 }
-
-const differs = <T>(a: T | undefined, b: T | undefined): boolean => a !== undefined && b !== undefined && a !== b;

@@ -6,6 +6,7 @@ import { BandwidthStore } from '../../../src/storage/wrap/bandwidth.ts';
 import { Governor } from '../../../src/storage/wrap/governor.ts';
 import { LimitStore } from '../../../src/storage/wrap/limit.ts';
 import { MeterStore } from '../../../src/storage/wrap/meter.ts';
+import { ParallelReadStore } from '../../../src/storage/wrap/parallel-read.ts';
 import { ResumableReadStore } from '../../../src/storage/wrap/resumable-read.ts';
 import { RetryStore } from '../../../src/storage/wrap/retry.ts';
 import { StallStore } from '../../../src/storage/wrap/stall.ts';
@@ -23,6 +24,7 @@ const WRAPPERS: Readonly<Record<string, (inner: ObjectStore) => ObjectStore>> = 
   bandwidth: (inner) =>
     new BandwidthStore(inner, { upload: new TokenBucket(1e9, systemClock), download: new TokenBucket(1e9, systemClock) }),
   'resumable read': (inner) => new ResumableReadStore(inner),
+  'parallel read': (inner) => new ParallelReadStore(inner, { windowBytes: 10_000, ahead: 3 }),
   'faults without a script': (inner) => new FaultStore(inner),
   'all of them': (inner) => wrapStore(inner, { type: 'file', path: '/', transport: { uploadBytesPerSecond: 1e9 } }, { meter: () => {} }),
 };

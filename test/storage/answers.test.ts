@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../src/base/errors.ts';
 import { cut, parseContentRange } from '../../src/storage/content-range.ts';
 import { deleteFailure } from '../../src/storage/delete-failure.ts';
+import { inAFewWords } from '../../src/storage/foreign-answer.ts';
 import { LinkedAbort } from '../../src/storage/linked-abort.ts';
 import { bareCause, clockSkewMs, networkFailure, retryAfterMs, systemCodeWithin } from '../../src/storage/network-error.ts';
 import { formatTimestamp, parseTimestamp } from '../../src/storage/timestamp.ts';
@@ -54,6 +55,15 @@ describe('ranges', () => {
     await collect(cut(counted(), 5, 10));
     expect(given).toBe(2);
   });
+});
+
+test('answers of others are told by their first words', () => {
+  const page =
+    '<!DOCTYPE html><html><head><title>x</title></head><body>\n<h1>Please  log in</h1><script>var secret</script><p>to go on</p></body></html>';
+  expect(inAFewWords('text/html', page)).toBe('text/html: "Please log in to go on"');
+  expect(inAFewWords(undefined, '')).toBe('no content type, an empty body');
+  expect(inAFewWords('text/html', '<html></html>')).toBe('text/html');
+  expect(inAFewWords('text/plain', 'x'.repeat(1000))).toHaveLength(115);
 });
 
 describe('failures', () => {

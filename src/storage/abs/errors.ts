@@ -2,6 +2,7 @@
 
 import { isRestError, type RestError } from '@azure/storage-blob';
 import { LitestreamError } from '../../base/errors.ts';
+import { inAFewWords } from '../foreign-answer.ts';
 import { bareCause, clockSkewMs, networkFailure, retryAfterMs, systemCodeWithin } from '../network-error.ts';
 import { AZURE_CODES, FOREIGN, type Meaning, meaningOfStatus } from './codes.ts';
 
@@ -42,7 +43,9 @@ export function azureError(error: unknown, doing: Doing): LitestreamError {
     return failed(error, doing, ['STORAGE_UNAVAILABLE', 'The connection broke; it is tried again.'], 'connection broken');
   }
   // Anything else is the library failing over an answer that it cannot read.
-  return failed(error, doing, FOREIGN, 'the answer is not that of the service');
+  const answer = isRestError(error) ? error.response : undefined;
+  const what = answer === undefined ? '' : `: ${inAFewWords(answer.headers.get('content-type'), answer.bodyAsText)}`;
+  return failed(error, doing, FOREIGN, `the answer is not that of the service${what}`);
 }
 
 function failed(error: unknown, doing: Doing, [code, hint]: Meaning, what: string, more: Record<string, unknown> = {}): LitestreamError {
@@ -62,7 +65,7 @@ function refused(error: RestError, status: number, doing: Doing): LitestreamErro
   const meaning = (provider === undefined ? undefined : AZURE_CODES[provider]) ?? meaningFor(status, isAzure);
   const retryAfter = retryAfterMs(header('retry-after'));
   const { hint, skew } = explain(meaning, header('date'), error);
-  const foreign = isAzure ? '' : `, answered with ${header('content-type') ?? 'no content type'}`;
+  const foreign = isAzure ? '' : `, answered with ${inAFewWords(header('content-type'), error.response?.bodyAsText)}`;
   return failed(
     error,
     doing,

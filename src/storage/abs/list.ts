@@ -2,6 +2,7 @@
 
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import { isRestError } from '@azure/storage-blob';
+import { inAFewWords } from '../foreign-answer.ts';
 import { compareKeys } from '../key.ts';
 import { type Doing, foreign } from './errors.ts';
 
@@ -65,7 +66,7 @@ export class Lister {
     const page = answer.value;
     // Only the root element of a listing carries these two; anything else would look like an empty replica.
     if (page?.segment?.blobItems === undefined || !page.serviceEndpoint || !page.containerName) {
-      throw foreign(doing, `the answer is no listing but ${page?.contentType ?? 'of no type'}`);
+      throw foreign(doing, `the answer is no listing but ${inAFewWords(page?.contentType, page?._response?.bodyAsText)}`);
     }
     return { blobs: page.segment.blobItems, next: page.continuationToken === '' ? undefined : page.continuationToken };
   }

@@ -1,5 +1,6 @@
 /** Calls of the JSON API of Cloud Storage: addressed, authenticated, and with answers that are checked to be its own. */
 
+import { inAFewWords } from '../foreign-answer.ts';
 import type { GCSStoreSpec } from '../spec.ts';
 import { Credentials, type TokenClientOptions } from './credentials.ts';
 import { type Doing, foreign, networkError, refusal, tokenError } from './errors.ts';
@@ -62,10 +63,7 @@ export class API {
     });
     const value = isWhole ? parseObject(text) : undefined;
     if (value !== undefined && value.kind === kind) return value;
-    throw foreign(
-      doing,
-      `${answer.status} with ${text === '' ? 'an empty body' : (answer.headers['content-type'] ?? 'no content type')}, not ${kind}`,
-    );
+    throw foreign(doing, `${answer.status} with ${inAFewWords(answer.headers['content-type'], text)}, not ${kind}`);
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 /** Failures of Cloud Storage, of its tokens and of the way there, turned into ours at this one place. */
 
 import { LitestreamError } from '../../base/errors.ts';
+import { inAFewWords } from '../foreign-answer.ts';
 import { bareCause, networkFailure, retryAfterMs, systemCodeWithin } from '../network-error.ts';
 import { CONTAINER, FOREIGN, type Meaning, MISSING, meaningOf, TOKENLESS } from './codes.ts';
 import { type Incoming, textOf } from './http.ts';
@@ -59,7 +60,7 @@ export async function refusal({ status, headers, body }: Incoming, doing: Doing)
   const retryAfter = retryAfterMs(headers['retry-after']);
   const what =
     said === undefined
-      ? `${status}, answered with ${headers['content-type'] ?? 'no content type'}`
+      ? `${status}, answered with ${inAFewWords(headers['content-type'], text)}`
       : `${status} ${said.reason}: ${said.message}`;
   return failed(doing, meaningOf(status, said?.reason, isGoogle), what, {
     status,

@@ -29,7 +29,7 @@ export async function hostVerifier(login: SSHLogin): Promise<HostVerifier> {
   const files = login.knownHosts === undefined ? defaultFiles() : [login.knownHosts];
   const known: KnownKey[] = [];
   for (const file of files) {
-    const text = await readKnownHosts(file, login.knownHosts !== undefined);
+    const text = await readKnownHosts(file);
     known.push(...knownKeys(text, file, host, port));
   }
   return verifier(login, known, files[0] ?? 'known_hosts');
@@ -46,14 +46,15 @@ function asKnown(line: string, index: number): KnownKey {
   return { ...key, where: `configured host key ${index + 1}`, marker: 'accepted' };
 }
 
-async function readKnownHosts(file: string, isGiven: boolean): Promise<string> {
+/** A file that is missing knows nobody: the refusal then says which key to put there. */
+async function readKnownHosts(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    if (!isGiven) return '';
+    if (systemCode(error) === 'ENOENT') return '';
     throw new LitestreamError('ENDPOINT_UNTRUSTED', `cannot read the known hosts in ${file} (${systemCode(error) ?? 'error'})`, {
       cause: error,
-      hint: `Make the file with "ssh-keyscan", compare the fingerprints with those of the server, and let this process read it.`,
+      hint: 'Let this process read the file.',
     });
   }
 }

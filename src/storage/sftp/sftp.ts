@@ -59,8 +59,6 @@ export class SFTPStore implements ObjectStore {
     maxDeleteBatch: 1000,
     needsSize: false,
   };
-  /** What people should know about how this store is set up. */
-  readonly warnings: readonly string[];
   readonly #root: RemoteRoot;
   readonly #concurrentWrites: boolean;
   readonly #clock: Clock;
@@ -70,7 +68,6 @@ export class SFTPStore implements ObjectStore {
 
   constructor(spec: SFTPStoreSpec, { limits = {}, clock = systemClock }: SFTPStoreOptions = {}) {
     this.destination = destinationOf(spec);
-    this.warnings = warningsOf(spec);
     this.#root = new RemoteRoot(posix.join(spec.path === '' ? '.' : spec.path).replace(/(?<=.)\/$/, ''));
     this.#concurrentWrites = spec.concurrentWrites ?? true;
     this.#clock = clock;
@@ -224,11 +221,6 @@ interface Written {
 function destinationOf({ user, host, port = 22, path }: SFTPStoreSpec): string {
   const place = path.startsWith('/') ? path : `/~/${path}`;
   return `sftp://${user}@${host}${port === 22 ? '' : `:${port}`}${place}`;
-}
-
-function warningsOf({ host, verifyHost, jump }: SFTPStoreSpec): string[] {
-  const unverified = [...(verifyHost === false ? [host] : []), ...(jump?.verifyHost === false ? [jump.host] : [])];
-  return unverified.map((name) => `The host key of ${name} is not verified: any machine may stand in for it and read everything.`);
 }
 
 /** Somebody above has waited for this call in vain (storage/wrap/stall.ts). */

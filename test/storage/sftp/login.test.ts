@@ -151,12 +151,9 @@ describeWith('sftp', 'logging in to sshd', () => {
     await works(new SFTPStore({ ...base, keyPath: server.keyPath, hostKeys: [stranger, server.hostKey] }));
   });
 
-  test('accepts any host only when told to, and says so', async () => {
+  test('accepts any host only when told to', () => {
     const { hostKeys: _, ...open } = { ...base, keyPath: server.keyPath };
-    const store = new SFTPStore({ ...open, verifyHost: false });
-    expect(store.warnings).toEqual([expect.stringContaining(`host key of ${server.host} is not verified`)]);
-    await works(store);
-    expect(new SFTPStore(base).warnings).toEqual([]);
+    return works(new SFTPStore({ ...open, verifyHost: false }));
   });
 
   describe('through a jump host', () => {

@@ -178,6 +178,7 @@ function replicationOptions(
     openReplica: ({ store, name }, { path, metaPath }) =>
       openReplica(likeDatabase(store, path), {
         log: log.with({ db: path, replica: name }),
+        destinationLog: log,
         sealing: sealingOf({ name }, { metaPath }),
         ...requests.book.counting(path, name, store),
       }),

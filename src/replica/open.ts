@@ -24,6 +24,8 @@ import { Replica } from './replica.ts';
 export interface OpenReplicaOptions {
   readonly clock?: Clock;
   readonly log?: Logger;
+  /** For what concerns the whole destination, default `log`. */
+  readonly destinationLog?: Logger;
   /** Told about every request, each repetition included. */
   readonly meter?: StoreListener;
   readonly onStreams?: MeterOptions['onStreams'];
@@ -50,7 +52,7 @@ export function wrapStore(bare: ObjectStore, spec: StoreSpec, options: OpenRepli
     meter === undefined
       ? bare
       : new MeterStore(bare, meter, { clock, ...partSizeOf(spec), ...(onStreams === undefined ? {} : { onStreams }) });
-  const traffic = trafficOf(spec, { clock, log });
+  const traffic = trafficOf(spec, { clock, log: options.destinationLog ?? log });
   const watched = new StallStore(metered, { clock });
   // Waiting for a place is outside of meter and watch, and a repetition queues again instead of holding its place while it waits.
   const limited = new LimitStore(new ThrottleStore(watched, traffic.governor), limits ?? limitsOf(spec));

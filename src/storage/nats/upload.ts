@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { nuid } from 'nats';
 import { orAbort } from '../../base/abortable.ts';
 import { chunksOf } from '../body.ts';
+import { LinkedAbort } from '../linked-abort.ts';
 import type { PutBody } from '../object-store.ts';
 import type { JetStream } from './jetstream.ts';
 import { chunkSubject } from './object-info.ts';
@@ -24,6 +25,7 @@ export class ChunkUpload {
   readonly #subject: string;
   readonly #pending = new Set<Promise<unknown>>();
   readonly #hash = createHash('sha256');
+  #link: LinkedAbort | undefined;
   #failure: { readonly error: unknown } | undefined;
   #size = 0;
   #chunks = 0;
@@ -35,6 +37,16 @@ export class ChunkUpload {
   }
 
   async run(body: PutBody, key: string, signal: AbortSignal | undefined): Promise<UploadedChunks> {
+    // A chunk that is refused ends the source, too, which may be waiting for something.
+    this.#link = new LinkedAbort(signal);
+    try {
+      return await this.#run(body, key, this.#link.signal);
+    } finally {
+      this.#link.release();
+    }
+  }
+
+  async #run(body: PutBody, key: string, signal: AbortSignal): Promise<UploadedChunks> {
     let chunk = Buffer.allocUnsafeSlow(this.chunkSize);
     let filled = 0;
     for await (const bytes of chunksOf(body, key, signal)) {
@@ -72,6 +84,7 @@ export class ChunkUpload {
       .publish(this.#subject, chunk)
       .catch((error: unknown) => {
         this.#failure ??= { error };
+        this.#link?.abort(this.#failure.error);
       })
       .finally(() => this.#pending.delete(publishing));
     this.#pending.add(publishing);

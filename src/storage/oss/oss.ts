@@ -80,7 +80,7 @@ export class OSSStore implements ObjectStore {
     }
     const { size, tag } = await upload(this.#client, {
       key,
-      chunks: chunksOf(body, key, signal),
+      chunks: (ending) => chunksOf(body, key, ending),
       size: body.size,
       headers: { ...timestampHeaders(createdAt), ...(ifAbsent ? { 'x-oss-forbid-overwrite': 'true' } : {}) },
       partBytes: this.#spec.partSize,

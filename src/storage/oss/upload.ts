@@ -21,7 +21,8 @@ const ABORT_MS = 10_000;
 
 export interface Upload {
   readonly key: string;
-  readonly chunks: AsyncIterable<Uint8Array>;
+  /** Opens the source, which the signal ends. */
+  readonly chunks: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
   /** Bytes, when known beforehand. */
   readonly size: number | undefined;
   readonly headers: Readonly<Record<string, string>>;
@@ -40,12 +41,15 @@ export interface Uploaded {
 const CONTENT_TYPE = { 'content-type': 'application/octet-stream' };
 
 export async function upload(client: OSSClient, job: Upload): Promise<Uploaded> {
-  const parts = partsOf(job.chunks, (index) => partBytes(index, job));
+  // A part that fails ends the source, too, which may be waiting for something.
+  const link = new LinkedAbort(job.signal);
+  const parts = partsOf(job.chunks(link.signal), (index) => partBytes(index, job));
   try {
     const { value: first } = await parts.next();
     if (first === undefined) throw new LitestreamError('INTERNAL', 'a body has at least one part');
-    return first.last ? await inOneRequest(client, job, first.bytes) : await inParts(client, job, first, parts);
+    return first.last ? await inOneRequest(client, job, first.bytes) : await inParts(client, job, link, first, parts);
   } finally {
+    link.release();
     await parts.return();
   }
 }
@@ -68,15 +72,14 @@ async function inOneRequest(client: OSSClient, { key, headers, signal }: Upload,
   return { size: bytes.length, tag: demandTag(client, key, answered.etag) };
 }
 
-async function inParts(client: OSSClient, job: Upload, first: Part, rest: AsyncIterable<Part>): Promise<Uploaded> {
-  const { key, headers, signal, inBackground } = job;
-  const link = new LinkedAbort(signal);
+async function inParts(client: OSSClient, job: Upload, link: LinkedAbort, first: Part, rest: AsyncIterable<Part>): Promise<Uploaded> {
+  const { key, headers, inBackground } = job;
   const id = await begin(client, job);
   const sending = new Sending(client, key, id, link);
   try {
     sending.send(first);
     for await (const part of rest) {
-      await sending.room(job.concurrency ?? PARTS_AT_ONCE);
+      await sending.room(Math.max(1, job.concurrency ?? PARTS_AT_ONCE));
       sending.send(part);
     }
     await sending.room(1);
@@ -95,8 +98,6 @@ async function inParts(client: OSSClient, job: Upload, first: Part, rest: AsyncI
       });
     });
     throw error;
-  } finally {
-    link.release();
   }
 }
 

@@ -5,7 +5,7 @@ import { NATSStore } from '../../../src/storage/nats/nats.ts';
 import { honoursConditions } from '../../../src/storage/probe.ts';
 import type { NATSStoreSpec } from '../../../src/storage/spec.ts';
 import { describeWith } from '../../support/services.ts';
-import { chunkedBody, collect, getBytes, listKeys, patternBytes, putBytes } from '../contract/bodies.ts';
+import { chunkedBody, collect, getBytes, hangingBody, listKeys, patternBytes, putBytes } from '../contract/bodies.ts';
 import { testBucket } from './buckets.ts';
 import { TestServer } from './server.ts';
 
@@ -134,6 +134,19 @@ describeWith('nats', 'what a NATS server refuses', () => {
     await expect.poll(async () => Object.keys(await bucket.subjects())).toEqual([]);
     await putBytes(store, 'b', patternBytes(2_000_000, 2));
     expect(Buffer.compare(await getBytes(store, 'b'), patternBytes(2_000_000, 2))).toBe(0);
+    await bucket.remove();
+  });
+
+  test('a refusal ends a write whose source is still waiting for something', async () => {
+    await server.start();
+    const bucket = await testBucket({ servers: server.url }, { max_bytes: 100_000 });
+    const store = storeOf(bucket.name);
+    await expect(
+      store.put(
+        'k',
+        hangingBody(patternBytes(300_000), () => {}),
+      ),
+    ).rejects.toMatchObject({ code: 'STORAGE_FULL' });
     await bucket.remove();
   });
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ErrorCode, errorToData } from '../../../src/base/errors.ts';
 import type { OSSStore } from '../../../src/storage/oss/oss.ts';
-import { chunkedBody, collect, getBytes, listAll, listKeys, patternBytes, putBytes } from '../contract/bodies.ts';
+import { chunkedBody, collect, getBytes, hangingBody, listAll, listKeys, patternBytes, putBytes } from '../contract/bodies.ts';
 import { ScriptedServer } from './scripted.ts';
 
 let server: ScriptedServer;
@@ -148,6 +148,20 @@ describe('an answer that is not the protocol', () => {
     server.answer(200, '', { 'content-length': '7', etag: '"E"' });
     await expect(store.stat('k')).rejects.toMatchObject({ code: 'RESPONSE_INVALID' });
   });
+});
+
+test('a part that is refused ends a write whose source is still waiting for something, and the upload', async () => {
+  server.script = (request, response) => {
+    const head = { 'x-oss-request-id': 'R', etag: '"E"' };
+    if (request.method === 'POST')
+      response.writeHead(200, head).end('<InitiateMultipartUploadResult><UploadId>U</UploadId></InitiateMultipartUploadResult>');
+    else if (request.method === 'DELETE') response.writeHead(204, head).end();
+    else response.writeHead(403, head).end('<Error><Code>AccessDenied</Code></Error>');
+  };
+  const body = hangingBody(patternBytes(6 * 1024 * 1024), () => {});
+  await expect(store.put('k', body)).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+  await store.close();
+  expect(server.asked.at(-1)).toMatchObject({ method: 'DELETE', url: '/backups/k?uploadId=U' });
 });
 
 describe('a range', () => {

@@ -2,7 +2,7 @@
 
 import { type ErrorCode, LitestreamError } from '../../base/errors.ts';
 
-/** Numbers of the protocol (draft-ietf-secsh-filexfer-02 §7, and 13 §9.1 for those above 8). */
+/** Numbers of the protocol (draft-ietf-secsh-filexfer-02, and 13 for those above 8). */
 export const STATUS = { end: 1, missing: 2, denied: 3, failure: 4, noConnection: 6, connectionLost: 7, unsupported: 8 } as const;
 
 const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {

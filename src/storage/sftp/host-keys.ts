@@ -2,7 +2,7 @@
 
 import { createHash, createHmac } from 'node:crypto';
 
-/** Public key of a host in SSH's own form (RFC 4253 §6.6). */
+/** Public key of a host in SSH's own form (RFC 4253, Public Key Algorithms). */
 export interface HostKey {
   /** `ssh-ed25519`, `ssh-rsa`, … */
   readonly type: string;

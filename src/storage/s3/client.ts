@@ -1,15 +1,12 @@
 /** The SDK's client, set up so that every service that speaks S3 understands it. */
 
-import { createHash, webcrypto } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { VERSION } from '../../version.ts';
 import type { S3StoreSpec } from '../spec.ts';
 import { type ReadCredentials, staticCredentials } from './credentials.ts';
 import type { HTTPHandler } from './http-handler.ts';
 import type { Plan } from './plan.ts';
-
-/** Payloads above it are hashed by the thread pool, so that signing does not hold up the loop. */
-const HASH_ELSEWHERE_BYTES = 256 * 1024;
 
 /** The SDK must never write to the console. */
 const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
@@ -71,11 +68,12 @@ const retryToken = (count: number) => ({ getRetryCount: () => count, getRetryDel
 
 function addHeaders(client: S3Client, plan: Plan): void {
   client.middlewareStack.add(
-    (next, context) => async (args) => {
+    (next, context) => (args) => {
       const request = args.request as SignableRequest;
       Object.assign(request.headers, plan.headers);
       if (context.commandName === 'DeleteObjectsCommand' && plan.contentMD5) useContentMD5(request);
-      await presign(request, plan.signPayload);
+      // The signer takes what stands here for the hash of the payload.
+      if (!plan.signPayload) request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
       return next(args);
     },
     { step: 'build', priority: 'low', name: 'litestreamHeaders' },
@@ -104,13 +102,4 @@ function useContentMD5({ headers, body }: SignableRequest): void {
   }
   if (headers['content-md5'] !== undefined || !(typeof body === 'string' || body instanceof Uint8Array)) return;
   headers['content-md5'] = createHash('md5').update(body).digest('base64');
-}
-
-/** Sets the header that tells the signer what to sign of the payload: nothing, or a hash that was computed off the loop. */
-async function presign({ headers, body }: SignableRequest, signPayload: boolean): Promise<void> {
-  if (!signPayload) headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
-  else if (body instanceof Uint8Array && body.byteLength >= HASH_ELSEWHERE_BYTES) {
-    const digest = await webcrypto.subtle.digest('SHA-256', body as Uint8Array<ArrayBuffer>);
-    headers['x-amz-content-sha256'] = Buffer.from(digest).toString('hex');
-  }
 }

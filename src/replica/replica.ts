@@ -2,22 +2,19 @@
 
 import { hasCode, LitestreamError } from '../base/errors.ts';
 import { parseLTXName, type TXIDRange } from '../formats/ltx/filename.ts';
-import { decodeHeader, LTX_HEADER_SIZE } from '../formats/ltx/header.ts';
 import { LTX_TRAILER_SIZE } from '../formats/ltx/trailer.ts';
 import { formatTXID, NO_TXID, type TXID } from '../formats/ltx/txid.ts';
 import { bytesBody, readAll } from '../storage/body.ts';
 import { compareKeys } from '../storage/key.ts';
-import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody, PutOptions } from '../storage/object-store.ts';
+import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody } from '../storage/object-store.ts';
 import { cutShort, type Fingerprint, isSameFile, settleCollision } from './collision.ts';
+import { create, exists } from './create.ts';
 import { CreatedFiles } from './created.ts';
 import { ENCRYPTED_SUFFIX, type Encryption, encryptedWithoutKeys, noRecipients, plainAmongEncrypted } from './encrypted/encryption.ts';
 import type { EncryptedFiles } from './encrypted/files.ts';
+import { ExactTimes } from './exact-times.ts';
 import { type FileInfo, LEVELS, type Level } from './file-info.ts';
 import { keyOf, type Layout } from './layout.ts';
-import { localTime } from './local-time.ts';
-
-/** Requests in flight while exact times are fetched one by one. */
-const EXACT_TIME_BATCH = 16;
 
 /** Most bytes of an object beside the levels. */
 const AUX_BYTES = 64 * 1024;
@@ -55,8 +52,7 @@ export class Replica {
   readonly #encryption: Encryption | undefined;
   /** Undefined for a reader with identities until the first file was seen: it takes either form, but never both. */
   #form: 'plain' | 'encrypted' | undefined;
-  /** Listed with a time that is not theirs: copied without their metadata. */
-  readonly #timeLost = new WeakSet<FileInfo>();
+  readonly #times: ExactTimes;
   readonly #created = new CreatedFiles();
   #guard: WriteGuard = () => {};
   #ended: LitestreamError | undefined;
@@ -70,6 +66,7 @@ export class Replica {
     this.#layout = layout;
     this.#prefix = prefix;
     this.#encryption = encryption;
+    this.#times = new ExactTimes(this);
     if (encryption === undefined) this.#form = 'plain';
     else if (encryption.sealing !== undefined) this.#form = 'encrypted';
   }
@@ -115,15 +112,7 @@ export class Replica {
   async *list(level: Level, { seek = NO_TXID, exactTimes = false, signal }: ListOptions = {}): AsyncGenerator<FileInfo, void, undefined> {
     const files = this.#listed(level, seek, signal);
     if (!exactTimes) return yield* files;
-    if (this.store.localPath !== undefined && this.#encryption === undefined) return yield* this.#withLocalTimes(files);
-    let batch: FileInfo[] = [];
-    for await (const file of files) {
-      batch.push(file);
-      if (batch.length < EXACT_TIME_BATCH) continue;
-      yield* await this.#withExactTimes(batch, signal);
-      batch = [];
-    }
-    yield* await this.#withExactTimes(batch, signal);
+    yield* this.#times.of(files, { signal });
   }
 
   /** The file of a level that reaches furthest, or undefined for an empty level. */
@@ -202,10 +191,13 @@ export class Replica {
     const key = this.key(level, { minTXID, maxTXID });
     const asInfo = (object: ObjectInfo): FileInfo => ({ level, minTXID, maxTXID, size: object.size, createdAt });
     const file = { level, minTXID, maxTXID, key, body, ...call };
+    const put = (bytes: PutBody): Promise<ObjectInfo> => {
+      const how = { ...call, createdAt };
+      return ifAbsent ? create(this.store, key, bytes, how) : this.store.put(key, bytes, how);
+    };
     if (this.#form === 'plain' || this.#encryption === undefined) {
-      const put = this.#put(key, body, { ...call, createdAt }, ifAbsent);
       return asInfo(
-        await put.catch((cause: unknown) => {
+        await put(body).catch((cause: unknown) => {
           if (!ifAbsent || !hasCode(cause, 'PRECONDITION_FAILED')) throw cause;
           return settleCollision(this.store, { ...file, cause });
         }),
@@ -215,7 +207,9 @@ export class Replica {
       this.#form = 'plain';
       return this.#write(level, minTXID, maxTXID, body, options);
     }
-    return asInfo(await this.#encryption.write({ ...file, put: (sealed) => this.#put(key, sealed, { ...call, createdAt }, ifAbsent) }));
+    // Making the ciphertext may have taken long.
+    const putSealed = (bytes: PutBody) => this.mayWrite().then(() => put(bytes));
+    return asInfo(await this.#encryption.write({ ...file, put: putSealed }));
   }
 
   /** Version of a stored file, to be handed to `rekey`; undefined where the store tells none. OBJECT_NOT_FOUND when it is gone. */
@@ -233,7 +227,10 @@ export class Replica {
     const { createdAt, signal } = options;
     const ifMatch = this.store.capabilities.conditionalReplace && version !== undefined ? { ifMatch: version } : {};
     const key = this.key(file.level, file);
-    const put = (body: PutBody) => this.store.put(key, body, { createdAt, signal, ...ifMatch });
+    const put = async (body: PutBody) => {
+      await this.mayWrite();
+      return this.store.put(key, body, { createdAt, signal, ...ifMatch });
+    };
     const { size } = await this.#encryption.rekey({ ...file, key, body: content, signal, put });
     return { ...file, size, createdAt };
   }
@@ -309,47 +306,8 @@ export class Replica {
       if (range === undefined) continue;
       this.#expectForm(isEncrypted ? 'encrypted' : 'plain', key);
       const file = { level, ...range, size, createdAt };
-      if (exactTime === false) this.#timeLost.add(file);
+      if (exactTime === false) this.#times.lost(file);
       yield file;
-    }
-  }
-
-  async *#withLocalTimes(files: AsyncIterable<FileInfo>): AsyncGenerator<FileInfo, void, undefined> {
-    for await (const file of files) {
-      const path = this.localPath(file);
-      yield { ...file, createdAt: (path === undefined ? undefined : localTime(path)) ?? file.createdAt };
-    }
-  }
-
-  #withExactTimes(files: readonly FileInfo[], signal: AbortSignal | undefined): Promise<FileInfo[]> {
-    return Promise.all(files.map(async (file) => ({ ...file, createdAt: await this.#exactTime(file, signal) })));
-  }
-
-  /** Its header tells it, unless only others can read that. */
-  async #exactTime(file: FileInfo, signal: AbortSignal | undefined): Promise<number> {
-    if (this.#form === 'encrypted') return this.#encryptedTime(file, signal);
-    const path = this.localPath(file);
-    if (path !== undefined) return localTime(path) ?? file.createdAt;
-    const { timestamps } = this.store.capabilities;
-    if (timestamps === 'listing' && !this.#timeLost.has(file)) return file.createdAt;
-    if (timestamps === 'stat') {
-      const { createdAt, exactTime } = await this.store.stat(this.key(file.level, file), { signal });
-      if (exactTime !== false) return createdAt;
-    }
-    return decodeHeader(await this.read(file, { length: LTX_HEADER_SIZE, signal })).timestamp;
-  }
-
-  /** As the store tells it, if it does not show it in a header that can be read: what is wrong with the file is told when it is needed itself. */
-  async #encryptedTime(file: FileInfo, signal: AbortSignal | undefined): Promise<number> {
-    const { timestamps } = this.store.capabilities;
-    if (timestamps === 'stat') return (await this.store.stat(this.key(file.level, file), { signal })).createdAt;
-    const isExact = timestamps === 'listing' && this.store.localPath === undefined;
-    if (isExact || !this.canRead) return file.createdAt;
-    try {
-      return decodeHeader(await this.read(file, { length: LTX_HEADER_SIZE, signal })).timestamp;
-    } catch {
-      signal?.throwIfAborted();
-      return file.createdAt;
     }
   }
 
@@ -368,7 +326,7 @@ export class Replica {
 
   /** Of a file that was listed through another object: the one name or the other is there. */
   async #findForm(file: FileInfo, signal: AbortSignal | undefined): Promise<'plain' | 'encrypted'> {
-    this.#form = (await this.#exists(this.key(file.level, file), { signal })) ? 'plain' : 'encrypted';
+    this.#form = (await exists(this.store, this.key(file.level, file), { signal })) ? 'plain' : 'encrypted';
     return this.#form;
   }
 
@@ -376,29 +334,6 @@ export class Replica {
     await this.maxTXID(signal);
     if (this.#form === 'encrypted') throw noRecipients(this.store.destination);
     return false;
-  }
-
-  /** Creates where the store can, else looks and writes. PRECONDITION_FAILED where a file of this name stands. */
-  async #put(key: string, body: PutBody, options: PutOptions, ifAbsent: boolean): Promise<ObjectInfo> {
-    const createOnly = ifAbsent && this.store.capabilities.conditionalPut;
-    try {
-      return await this.store.put(key, body, { ...options, ifAbsent: createOnly });
-    } catch (error) {
-      // The destination turns out to lack what its kind usually has (a file system without hard links).
-      if (!createOnly || !hasCode(error, 'NOT_SUPPORTED')) throw error;
-      if (!(await this.#exists(key, { signal: options.signal }))) return this.store.put(key, body, options);
-      throw new LitestreamError('PRECONDITION_FAILED', `creating ${key} at ${this.store.destination}: it exists`, { cause: error });
-    }
-  }
-
-  async #exists(key: string, call: CallOptions): Promise<boolean> {
-    try {
-      await this.store.stat(key, call);
-      return true;
-    } catch (error) {
-      if (hasCode(error, 'OBJECT_NOT_FOUND')) return false;
-      throw error;
-    }
   }
 }
 

@@ -393,6 +393,16 @@ describe('uploads', () => {
     await expect(put(setup({ store, identities: [] }).replica, 1, 1, 4, ltx(1, 4, 9))).rejects.toMatchObject({ code: 'SECOND_WRITER' });
   });
 
+  test('nothing is put when the right to write was lost while it was encrypted', async () => {
+    const { store, replica } = setup();
+    let asked = 0;
+    replica.guardWrites(() => {
+      if (++asked > 1) throw new LitestreamError('LEASE_LOST', 'somebody else has it');
+    });
+    await expect(put(replica, 0, 1, 1)).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    expect(store.calls.filter(({ verb }) => verb === 'put')).toEqual([]);
+  });
+
   test('works where the store cannot create only', async () => {
     const { replica } = setup({ capabilities: { conditionalPut: false } });
     const bytes = ltx(1, 1);

@@ -7,7 +7,7 @@ import { parseLogLevel } from '../config/log-level.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Door } from './door.ts';
 import { quoteWord } from './flags.ts';
-import { CONFIG_FLAGS, type ConfigFlagValues, isReplicaURL, loadConfig } from './source.ts';
+import { CONFIG_FLAGS, type ConfigFlagValues, isReplicaURL, loadConfig, printFindings } from './source.ts';
 
 export const REPLICATE_FLAGS = {
   ...CONFIG_FLAGS,
@@ -86,7 +86,9 @@ async function namedSettings(door: Door, values: ReplicateFlags, positionals: re
   }
   const wrong = urls.find((url) => !isReplicaURL(url));
   if (wrong !== undefined) throw new LitestreamError('USAGE', `"${redact(wrong)}" is not a replica URL such as file:///path/to/backups`);
-  return door.settingsFor(database, urls);
+  const settings = await door.settingsFor(database, urls);
+  printFindings(door, settings);
+  return settings;
 }
 
 function levelFlag(word: string): Settings['logging']['level'] {

@@ -33,8 +33,7 @@ export async function loadConfig(door: Door, values: ConfigFlagValues, warnings:
     ...(values.strict === undefined ? {} : { strict: values.strict }),
   });
   const { findings } = settings;
-  if (warnings === 'all')
-    for (const finding of findings) door.stderr.write(`${finding.severity === 'info' ? 'Note' : 'Warning'}: ${formatFinding(finding)}\n`);
+  if (warnings === 'all') printFindings(door, settings);
   const doubtful = findings.filter(({ severity }) => severity !== 'info').length;
   if (warnings === 'count' && doubtful > 0) {
     const path = settings.configPath ?? 'the configuration';
@@ -43,6 +42,11 @@ export async function loadConfig(door: Door, values: ConfigFlagValues, warnings:
     );
   }
   return settings;
+}
+
+/** Says on stderr everything that is doubtful, and what is worth knowing. */
+export function printFindings({ stderr }: Door, { findings }: Settings): void {
+  for (const finding of findings) stderr.write(`${finding.severity === 'info' ? 'Note' : 'Warning'}: ${formatFinding(finding)}\n`);
 }
 
 /** A replica URL, as opposed to a database; `sqlite://PATH` is a database. */

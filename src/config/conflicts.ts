@@ -1,12 +1,12 @@
-/** Databases and replicas that would write over each other. */
+/** Databases and replicas that would write over each other. There may be thousands: everything is looked up, nothing compared in pairs. */
 
+import { dirname } from 'node:path';
 import { realPath } from '../base/real-path.ts';
 import type { ReplicaSettings } from '../engine/options.ts';
-import { destinationKey, destinationText, isPlaceWithin } from '../storage/spec.ts';
-import type { DatabaseDraft } from './database-draft.ts';
+import { destinationKey, destinationText, placesAbove } from '../storage/spec.ts';
+import type { DatabaseDraft, PlacedReplica } from './database-draft.ts';
 import type { DirectoryDraft } from './directories.ts';
 import type { Findings } from './findings.ts';
-import { isWithin } from './paths.ts';
 
 /** Reports what collides; returns the databases whose path is theirs alone. */
 export function refuseConflicts(drafts: readonly DatabaseDraft[], findings: Findings): readonly DatabaseDraft[] {
@@ -28,9 +28,10 @@ function refuseSharedPaths(drafts: readonly DatabaseDraft[], findings: Findings)
       return false;
     }
     paths.add(real);
-    const owner = metaPaths.get(realPath(metaPath));
+    const realMeta = realPath(metaPath);
+    const owner = metaPaths.get(realMeta);
     if (owner !== undefined) findings.error(values['meta-path']?.at ?? at, `${metaPath} is already the meta-path of ${owner}`);
-    metaPaths.set(realPath(metaPath), path);
+    metaPaths.set(realMeta, path);
     return true;
   });
 }
@@ -53,12 +54,17 @@ function refuseSharedDestinations(drafts: readonly DatabaseDraft[], findings: Fi
 
 /** Nothing is written twice, but whoever deletes the outer one by hand deletes the inner one too. */
 function warnOfNesting(drafts: readonly DatabaseDraft[], findings: Findings): void {
-  const all = drafts.flatMap(({ path, replicas }) => replicas.map((replica) => ({ ...replica, path })));
-  for (const { settings, at } of all) {
-    const outer = all.find(
-      (other) =>
-        destinationKey(other.settings.store) !== destinationKey(settings.store) && isPlaceWithin(settings.store, other.settings.store),
-    );
+  const all = drafts.flatMap(({ path, replicas }) =>
+    replicas.map((replica) => ({
+      ...replica,
+      path,
+      key: destinationKey(replica.settings.store),
+      places: placesAbove(replica.settings.store),
+    })),
+  );
+  const byPlace = Map.groupBy(all, ({ places }) => places[0] ?? '');
+  for (const { settings, at, key, places } of all) {
+    const outer = places.flatMap((place) => byPlace.get(place) ?? []).find((other) => other.key !== key);
     if (outer !== undefined)
       findings.warning(
         at,
@@ -68,36 +74,54 @@ function warnOfNesting(drafts: readonly DatabaseDraft[], findings: Findings): vo
 }
 
 /** Directories of this machine. */
-const filesOf = <T extends { readonly settings: ReplicaSettings }>(replicas: readonly T[]): readonly T[] =>
+const filesOf = (replicas: readonly PlacedReplica[]): readonly PlacedReplica[] =>
   replicas.filter(({ settings }) => settings.store.type === 'file');
 
+/** A path and all directories above it. */
+function upwards(path: string): readonly string[] {
+  const parent = dirname(path);
+  return parent === path ? [path] : [path, ...upwards(parent)];
+}
+
+/** The first thing that stands at a path or above it. */
+function holderOf<T>(things: ReadonlyMap<string, T>, path: string): T | undefined {
+  const place = upwards(path).find((directory) => things.has(directory));
+  return place === undefined ? undefined : things.get(place);
+}
+
+const byDirectory = (replicas: readonly PlacedReplica[]): ReadonlyMap<string, PlacedReplica> =>
+  new Map(filesOf(replicas).map((replica) => [realPath(replica.settings.store.path), replica]));
+
 function refuseOverlaps(drafts: readonly DatabaseDraft[], findings: Findings): void {
-  const replicas = drafts.flatMap((draft) => filesOf(draft.replicas));
-  for (const { settings, at } of replicas) {
-    const directory = realPath(settings.store.path);
-    for (const { path, metaPath, at: databaseAt } of drafts) {
-      if (isWithin(realPath(path), directory))
-        findings.error(databaseAt, `the database ${path} lies inside the replica ${settings.store.path}`);
-      else if (isWithin(directory, realPath(metaPath)) || isWithin(realPath(metaPath), directory)) {
-        findings.error(at, `the replica ${settings.store.path} and the local state ${metaPath} lie inside each other`);
-      }
-    }
+  const replicas = byDirectory(drafts.flatMap((draft) => draft.replicas));
+  const states = new Map(drafts.map(({ metaPath }) => [realPath(metaPath), metaPath]));
+  const refuse = ({ settings, at }: PlacedReplica, metaPath: string) =>
+    findings.error(at, `the replica ${settings.store.path} and the local state ${metaPath} lie inside each other`);
+  for (const { path, metaPath, at } of drafts) {
+    const around = holderOf(replicas, realPath(path));
+    if (around !== undefined) findings.error(at, `the database ${path} lies inside the replica ${around.settings.store.path}`);
+    const aroundState = holderOf(replicas, realPath(metaPath));
+    if (aroundState !== undefined && aroundState !== around) refuse(aroundState, metaPath);
+  }
+  for (const [directory, replica] of replicas) {
+    const state = holderOf(states, directory);
+    if (state !== undefined) refuse(replica, state);
   }
 }
 
 /** A mirror is written by us like a restored copy: it must be nobody else's file. */
 function refuseMirrors(drafts: readonly DatabaseDraft[], findings: Findings): void {
+  const mirrored = drafts.flatMap((draft) => draft.replicas.filter(({ settings }) => settings.mirror !== undefined));
+  if (mirrored.length === 0) return;
   const taken = new Set(drafts.map(({ path }) => realPath(path)));
-  const directories = drafts.flatMap(({ metaPath, replicas }) => [
-    metaPath,
-    ...filesOf(replicas).map(({ settings }) => settings.store.path),
-  ]);
-  for (const { settings, at } of drafts.flatMap((draft) => draft.replicas)) {
-    if (settings.mirror === undefined) continue;
-    const mirror = realPath(settings.mirror);
+  const states = drafts.map(({ metaPath }) => metaPath);
+  const files = filesOf(drafts.flatMap(({ replicas }) => replicas)).map(({ settings }) => settings.store.path);
+  const directories = new Map([...states, ...files].map((path) => [realPath(path), path]));
+  for (const { settings, at } of mirrored) {
+    const mirror = realPath(settings.mirror ?? '');
     if (taken.has(mirror)) findings.error(at, `the mirror ${settings.mirror} is a database or the mirror of another replica`);
     taken.add(mirror);
-    if (directories.some((directory) => isWithin(mirror, realPath(directory))))
+    if (holderOf(directories, mirror) !== undefined)
       findings.error(at, `the mirror ${settings.mirror} lies inside a replica or the local state of a database`);
   }
 }
@@ -108,18 +132,31 @@ export function refuseDirectoryOverlaps(
   databases: readonly DatabaseDraft[],
   findings: Findings,
 ): void {
+  if (directories.length === 0) return;
   const all = directories.flatMap(({ draft }) => draft.replicas);
+  const replicas = byDirectory([...all, ...databases.flatMap((database) => database.replicas)]);
   for (const { place } of directories) {
-    const states = [place.metaDir, place.metaPath].filter((path) => path !== undefined).map(realPath);
-    for (const { settings, at } of filesOf([...all, ...databases.flatMap(({ replicas }) => replicas)])) {
-      const replica = realPath(settings.store.path);
-      if (isWithin(realPath(place.dir), replica)) findings.error(place.at, `${place.dir} lies inside the replica ${settings.store.path}`);
-      if (states.some((state) => isWithin(state, replica) || isWithin(replica, state)))
-        findings.error(at, `the replica ${settings.store.path} and the local state of ${place.dir} lie inside each other`);
-    }
+    const around = holderOf(replicas, realPath(place.dir));
+    if (around !== undefined) findings.error(place.at, `${place.dir} lies inside the replica ${around.settings.store.path}`);
+    refuseStateOverlaps(place, replicas, findings);
   }
+  const owners = new Map(databases.flatMap(({ path, replicas: own }) => own.map(({ settings }) => [placeOf(settings), path])));
   for (const { settings, at } of all) {
-    const owner = databases.find(({ replicas }) => replicas.some((other) => isPlaceWithin(settings.store, other.settings.store)));
-    if (owner !== undefined) findings.error(at, `${destinationText(settings.store)} lies inside a replica of ${owner.path}`);
+    const outer = placesAbove(settings.store).find((place) => owners.has(place));
+    if (outer !== undefined) findings.error(at, `${destinationText(settings.store)} lies inside a replica of ${owners.get(outer)}`);
   }
 }
+
+function refuseStateOverlaps(place: DirectoryDraft['place'], replicas: ReadonlyMap<string, PlacedReplica>, findings: Findings): void {
+  const refuse = ({ settings, at }: PlacedReplica) =>
+    findings.error(at, `the replica ${settings.store.path} and the local state of ${place.dir} lie inside each other`);
+  const states = [place.metaDir, place.metaPath].filter((path) => path !== undefined).map(realPath);
+  for (const state of states) {
+    const around = holderOf(replicas, state);
+    if (around !== undefined) refuse(around);
+  }
+  if (states.length === 0) return;
+  for (const [directory, replica] of replicas) if (upwards(directory).some((above) => states.includes(above))) refuse(replica);
+}
+
+const placeOf = ({ store }: ReplicaSettings): string => placesAbove(store)[0] ?? '';

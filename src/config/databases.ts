@@ -66,13 +66,14 @@ function memberTemplate(draft: DatabaseDraft, top: TopValues): DatabaseEntry {
 }
 
 /** One database on the command line. */
-export function databaseForArguments(path: string, replicas: readonly ReplicaSettings[]): DatabaseEntry {
+export function databaseForArguments(path: string, replicas: readonly ReplicaSettings[], bufferBytes?: number): DatabaseEntry {
   const draft: DatabaseDraft = {
     values: {},
     path,
     metaPath: defaultMetaPath(path),
     replicas: replicas.map((settings) => ({ settings, at: { key: '' } })),
     at: { key: '' },
+    ...(bufferBytes === undefined ? {} : { bufferBytes }),
   };
   return { settings: databaseSettings(draft, databaseNames([path], new Map()).get(path) ?? path, {}), replicas, restoreIfMissing: false };
 }

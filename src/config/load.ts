@@ -21,6 +21,8 @@ import { parseBool } from './scalars.ts';
 import { LOGGING_KEYS, SOCKET_KEYS, TOP_KEYS } from './schema.ts';
 import { type Placed, readSection, type Values } from './section.ts';
 import type { Settings } from './settings.ts';
+import { reportConditions } from './stores/conditions.ts';
+import { bufferSize } from './stores/parts.ts';
 import { reportTopDefaults } from './top-defaults.ts';
 
 /** Which file to read and how. */
@@ -91,6 +93,7 @@ export function settingsForArguments(database: string | undefined, urls: readonl
     const found = destinationOfURL(url, { env, findings });
     if (found === undefined) return [];
     const { store, dated } = found;
+    reportConditions(store, undefined, { key: '' }, findings);
     const count = (names.get(store.type) ?? 0) + 1;
     names.set(store.type, count);
     return {
@@ -105,7 +108,7 @@ export function settingsForArguments(database: string | undefined, urls: readonl
   });
   const path = database === undefined ? undefined : databasePath(database, env);
   const strict = resolveStrict({}, { expandEnv: false }, env, findings);
-  const entry = databaseForArguments(path ?? absolutePath(`.no-database-${process.pid}.db`, env), replicas);
+  const entry = databaseForArguments(path ?? absolutePath(`.no-database-${process.pid}.db`, env), replicas, bufferSize({ env, findings }));
   const settings = { ...resolveTop({}, strict, env, findings), databases: [entry] };
   findings.throwIfAny('the command line', strict);
   return deepFreeze({ ...settings, findings: findings.list });

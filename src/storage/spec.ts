@@ -283,18 +283,22 @@ export function isPlaceOf(spec: StoreSpec, asked: StoreSpec): boolean {
     : cleanPrefix(spec.path) === cleanPrefix(asked.path);
 }
 
-/** True when the place of `inner` lies below that of `outer`, or is the same. */
-export function isPlaceWithin(inner: StoreSpec, outer: StoreSpec): boolean {
-  const [a, b] = [placeParts(inner), placeParts(outer)];
-  return a.container === b.container && (a.path === b.path || a.path.startsWith(b.path === '/' ? '/' : `${b.path}/`));
+/** The place of a spec and all places it lies in, nearest first, as text to compare: one place is inside another when this list has the first of the other's. */
+export function placesAbove(spec: StoreSpec): readonly string[] {
+  const [container, path] =
+    spec.type === 'file' ? ['file', realPath(spec.path)] : [containerOf(spec), posix.join('/', spec.path).replace(/(?<=.)\/$/, '')];
+  const places = [`${container} ${path}`];
+  for (let at = path; at !== '/'; ) {
+    at = posix.dirname(at);
+    places.push(`${container} ${at}`);
+  }
+  return places;
 }
 
-/** What holds the directory of a spec, and the directory as an absolute path. */
-function placeParts(spec: StoreSpec): { readonly container: string; readonly path: string } {
-  if (spec.type === 'file') return { container: 'file', path: realPath(spec.path) };
-  // Below a home directory and below the root are two places, as long as nobody asks the server.
+/** What holds the prefix of a spec. Below a home directory and below the root are two places, as long as nobody asks the server. */
+function containerOf(spec: StoreSpec): string {
   const root = spec.type === 'sftp' && !spec.path.startsWith('/') ? '~' : '/';
-  return { container: `${root} ${destinationKey({ ...spec, path: root })}`, path: posix.join('/', spec.path).replace(/(?<=.)\/$/, '') };
+  return `${root} ${destinationKey({ ...spec, path: root })}`;
 }
 
 /** Every secret of a spec, to be blanked wherever text leaves the process. */

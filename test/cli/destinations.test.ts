@@ -121,6 +121,18 @@ describe('secrets', () => {
   });
 });
 
+test('replicate says what is doubtful about a URL on the command line', async () => {
+  const door = new FakeDoor({ env: { HOME: '/nowhere' } });
+  await door.run(
+    'replicate',
+    '/a.db',
+    'sftp://me@h/x?verify-host-key=false',
+    's3://b/p?endpoint=https%3A%2F%2Fs3.us-west-002.backblazeb2.com',
+  );
+  expect(door.err).toContain('Warning: the key of the server is not checked');
+  expect(door.err).toContain('Note: s3://b/p cannot refuse to overwrite');
+});
+
 test('the origin of every value is told: file, URL, variable, default', async () => {
   const config = "region: top\ndbs:\n  - path: /a.db\n    replica: {url: 's3://bkt/p?part-size=6MiB', storage-class: STANDARD_IA}\n";
   const env = {

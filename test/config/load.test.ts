@@ -482,6 +482,13 @@ describe('errors', () => {
     else expect(first).toMatch(wanted);
   });
 
+  test('thousands of databases are held against each other by looking up, not in pairs', { timeout: 30_000 }, () => {
+    const entries = Array.from({ length: 2000 }, (_, at) => `  - {path: /srv/x/${at}.db, replica: {path: /b/${at}}}\n`);
+    const settings = settingsOf(`dbs:\n${entries.join('')}`);
+    expect(settings.databases).toHaveLength(2000);
+    expect(settings.findings).toEqual([]);
+  });
+
   test('all problems are told at once, in the order of the file', () => {
     expect(errorLines('addr: x\nexec: [1]\ndbs:\n  - path: ":memory:"\n').map((line) => line.split(': ')[0])).toEqual([
       'c.yml:1:7',

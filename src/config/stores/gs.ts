@@ -12,7 +12,7 @@ const KEYS = {
   path: { kind: 'string', address: 'exclusive', dated: true, doc: 'Prefix in the bucket.' },
   endpoint: { kind: 'string', url: true, address: 'default', doc: 'Another endpoint, such as that of an emulator.' },
   'key-file': { kind: 'path', url: true, doc: 'Key file of a service account; without it the Application Default Credentials.' },
-  project: { kind: 'string', url: true, doc: 'Project that is charged; by default that of the credentials.' },
+  project: { kind: 'string', url: true, doc: 'The project; by default that of the credentials.' },
   ...TRANSPORT_KEYS,
 } as const satisfies SectionSpec;
 

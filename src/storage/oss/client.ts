@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { Agent as HTTPAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HTTPSAgent, request as httpsRequest } from 'node:https';
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { LitestreamError } from '../../base/errors.ts';
 import { clockSkewMs } from '../network-error.ts';
 import type { OSSStoreSpec } from '../spec.ts';
@@ -129,7 +129,7 @@ export class OSSClient {
     const path = `${pathPrefix}${key === undefined ? '' : encodePath(key)}${search === '' ? '' : `?${search}`}`;
     const options = { method, host, port, path, headers: { host: authority, ...headers }, agent: this.#agent, signal };
     return new Promise<Answer>((resolve, reject) => {
-      const request = secure ? httpsRequest({ ...options, servername: host }) : httpRequest(options);
+      const request = secure ? httpsRequest(isIP(host) === 0 ? { ...options, servername: host } : options) : httpRequest(options);
       const fail = (error: unknown) => reject(signal?.aborted === true ? signal.reason : connectionError(error, this.attempt(call)));
       const expire = (what: string) => request.destroy(Object.assign(new Error(what), { code: 'ETIMEDOUT' }));
       request.setTimeout(SILENCE_MS, () => expire('no answer in time'));

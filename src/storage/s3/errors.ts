@@ -142,8 +142,10 @@ interface SDKError extends Error {
   readonly Region?: unknown;
   readonly Endpoint?: unknown;
   readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string };
-  readonly $response?: { readonly statusCode?: number; readonly headers?: Record<string, string> };
+  readonly $response?: { readonly statusCode?: number; readonly headers?: Record<string, string>; readonly foreign?: string };
   readonly $responseBodyText?: unknown;
+  readonly head?: unknown;
+  readonly body?: unknown;
 }
 
 /** What a thrown thing tells; undefined when it is not an error at all. */
@@ -158,10 +160,17 @@ export function failureOf(error: unknown): Failure | undefined {
     requestID: sdk.$metadata?.requestId ?? headers['x-amz-request-id'],
     headers,
     message: error.message,
-    excerpt: text(sdk.$responseBodyText)?.replace(/\s+/g, ' ').slice(0, 120),
+    excerpt: (text(sdk.$responseBodyText) ?? pageOf(sdk))?.replace(/\s+/g, ' ').slice(0, 120),
     region: text(headers['x-amz-bucket-region']) ?? text(sdk.Region),
     endpoint: text(sdk.Endpoint),
   };
+}
+
+/** Text of a page of a proxy: one that can be read as XML the SDK takes apart, and keeps the parts. */
+function pageOf({ head, body }: SDKError): string | undefined {
+  const leaves = (part: unknown): string[] =>
+    typeof part === 'string' ? [part] : typeof part === 'object' && part !== null ? Object.values(part).flatMap(leaves) : [];
+  return text([...leaves(head), ...leaves(body)].join(' '));
 }
 
 /** Names the SDK gives to answers it knows nothing of. */

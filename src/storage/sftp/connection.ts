@@ -16,7 +16,7 @@ import { Session } from './session.ts';
 export interface ConnectionLimits {
   /** For each server on the way: from the first packet until it is logged in to, ms. */
   readonly connectMs: number;
-  /** Between questions whether the server is still there, ms; after three without an answer it is not. */
+  /** Between questions whether the server is still there, ms; when nothing at all has come for three of them it is not. */
   readonly keepaliveMs: number;
   /** Longest silence while something is asked, ms. */
   readonly answerMs: number;
@@ -58,13 +58,27 @@ export async function connect(spec: SFTPStoreSpec, { limits, keys }: Means, sign
     const client = (wrapper as unknown as { readonly client: Client }).client;
     opened.push(client);
     const raw = await logIn(client, target, { through, limits, keys, signal, start: (config) => wrapper.connect(config) });
-    const session = new Session(raw, tearDown, limits.answerMs);
+    const session = new Session(raw.result, tearDown, limits.answerMs);
     endWith(session, opened);
+    endWhenSilent(session, raw.sock, limits.keepaliveMs);
     return session;
   } catch (error) {
     tearDown();
     throw error;
   }
+}
+
+/** Ticks are counted and not time, which also passes while this process stands still. */
+function endWhenSilent(session: Session, sock: Duplex, keepaliveMs: number): void {
+  let ticks = 0;
+  sock.on('data', () => {
+    ticks = 0;
+  });
+  const timer = setInterval(() => {
+    ticks += 1;
+    if (ticks > KEEPALIVES) session.end(`nothing was heard of the server for ${(keepaliveMs * KEEPALIVES) / 1000} s`);
+  }, keepaliveMs).unref();
+  sock.once('close', () => clearInterval(timer));
 }
 
 /** When any connection on the way ends, so does the session. */
@@ -82,7 +96,12 @@ interface LogIn<T> extends Means {
   readonly start: (config: ConnectConfig) => Promise<T>;
 }
 
-async function logIn<T>(client: Client, hop: Hop, { through, limits, keys, signal, start }: LogIn<T>): Promise<T> {
+interface LoggedIn<T> {
+  readonly result: T;
+  readonly sock: Duplex;
+}
+
+async function logIn<T>(client: Client, hop: Hop, { through, limits, keys, signal, start }: LogIn<T>): Promise<LoggedIn<T>> {
   // The library reports after its end, too, and an event without a listener ends the process.
   let failure: unknown;
   client.on('error', (error: Error) => {
@@ -101,7 +120,8 @@ async function logIn<T>(client: Client, hop: Hop, { through, limits, keys, signa
     },
     readyTimeout: 0,
     keepaliveInterval: limits.keepaliveMs,
-    keepaliveCountMax: KEEPALIVES,
+    // The library would end a slow upload, whose data its questions wait behind. Whether anything is heard is watched below.
+    keepaliveCountMax: Number.MAX_SAFE_INTEGER,
   };
   let sock: Duplex | undefined;
   const work = async (): Promise<T> => {
@@ -116,7 +136,9 @@ async function logIn<T>(client: Client, hop: Hop, { through, limits, keys, signa
     return Promise.race([start({ ...config, sock }), passwordExpired]);
   };
   try {
-    return await withinLimit(work(), limits.connectMs, signal);
+    const result = await withinLimit(work(), limits.connectMs, signal);
+    if (sock === undefined) throw new Error('there is no connection');
+    return { result, sock };
   } catch (error) {
     sock?.destroy();
     client.destroy();

@@ -51,6 +51,9 @@ export class SilentPeer extends Error {
   }
 }
 
+/** Bytes handed over at once: a slow line has to take them within the limit of silence. */
+const PIECE_BYTES = 64 * 1024;
+
 /** Rest of an answer that is read rather than cut off, bytes, and how long it may take, ms. */
 const [SMALL_BYTES, RELEASE_MS] = [16 * 1024, 5_000];
 
@@ -146,9 +149,11 @@ export class HTTPConnections {
       early = response;
     }, noop);
     for await (const chunk of abortable(body.open(), signal)) {
-      const isTaken = request.write(chunk);
-      if (!isTaken) await Promise.race([within(drained(request), this.#limits.idleMs, 'room for more bytes'), answer]);
-      if (early !== undefined) return early;
+      for (let at = 0; at < chunk.byteLength; at += PIECE_BYTES) {
+        const isTaken = request.write(chunk.subarray(at, at + PIECE_BYTES));
+        if (!isTaken) await Promise.race([within(drained(request), this.#limits.idleMs, 'room for more bytes'), answer]);
+        if (early !== undefined) return early;
+      }
     }
     request.end();
     return undefined;

@@ -17,6 +17,7 @@ import { Observer } from './observer.ts';
 import type { DatabaseEntry } from './options.ts';
 import type { Scheduler } from './schedule/scheduler.ts';
 import type { DatabaseStatus, DirectoryStatus, ReplicationService } from './service.ts';
+import { startRefusal } from './start-refusal.ts';
 import type { StopLimits } from './stop-limits.ts';
 
 export interface ReplicationOptions {
@@ -95,14 +96,12 @@ export class Replication implements ReplicationService {
     const deadline = this.#clock.monotonic() + patienceMs;
     for (;;) {
       const states = await Promise.all(this.databases.map((database) => database.status()));
-      const refused = states.filter(
-        ({ state, engine }) => state === 'failing' && engine.error !== undefined && isRefusal(engine.error.code),
-      );
-      const [first] = refused;
+      const refusals = states.flatMap((status) => startRefusal(status) ?? []);
+      const [first] = refusals;
       // A directory may get other members.
       const isOpenEnded = this.#managed.some(({ entry }) => entry.memberOf !== undefined);
-      if (first?.engine.error !== undefined && refused.length === states.length && !isOpenEnded) {
-        const { code, message, ...rest } = first.engine.error;
+      if (first !== undefined && refusals.length === states.length && !isOpenEnded) {
+        const { code, message, ...rest } = first;
         throw new LitestreamError(code, message, { ...rest });
       }
       if (!states.some(isOpening) || this.#clock.monotonic() > deadline) return;
@@ -208,19 +207,6 @@ async function makeDatabase(entry: DatabaseEntry, options: ReplicationOptions): 
   });
 }
 
-const REFUSALS: ReadonlySet<string> = new Set([
-  'DB_OWNED',
-  'DB_INVALID',
-  'DB_NOT_WAL',
-  'DB_CORRUPT',
-  'SQLITE_INVALID',
-  'SQLITE_TOO_OLD',
-  'ACCESS_DENIED',
-  'SECOND_WRITER',
-]);
-
 /** An engine that has not looked at its database yet may still refuse it, whatever its replicas say. */
 const isOpening = ({ state, engine }: DatabaseStatus): boolean =>
   state === 'starting' || (engine.state === 'starting' && engine.dbSize === 0);
-
-const isRefusal = (code: string): boolean => REFUSALS.has(code);

@@ -192,6 +192,10 @@ test('plain and encrypted files never come under one prefix, in either order', a
   expect(refused.status).not.toBe(0);
   expect(refused.stdout + refused.stderr).toMatch(/to be encrypted, but holds plain files/);
   expect(refused.stdout + refused.stderr).toMatch(/a destination of its own/);
+  // A daemon that has nothing else to do ends with the same reason.
+  const daemon = await scene.with('replicate');
+  expect(daemon.status).toBe(1);
+  expect(daemon.stderr).toMatch(/Error: .*to be encrypted, but holds plain files/);
   expect(filesOf('replica')).toEqual(before);
   renameSync(scene.at('replica'), scene.at('plain'));
   await scene.ok('reset', 'app.db');

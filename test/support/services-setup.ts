@@ -6,5 +6,11 @@ export default async function setup(): Promise<() => Promise<void>> {
   await Run.sweep();
   const run = Run.ofThisProcess();
   process.env.LITESTREAM_SERVICES_RUN = run.path;
-  return () => run.stop();
+  // Somebody who presses Ctrl-C does not wait for the end of the run.
+  const onExit = () => run.kill();
+  process.once('exit', onExit);
+  return async () => {
+    process.off('exit', onExit);
+    await run.stop();
+  };
 }

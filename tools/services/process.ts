@@ -82,3 +82,8 @@ export async function endProcesses(identities: readonly ProcessIdentity[], limit
   for (const identity of all) signal(identity, 'SIGKILL');
   while (all.some(isAlive) && performance.now() < deadline + 5_000) await sleep(10);
 }
+
+/** Kills all and what they started without waiting: for the last moment of a process. */
+export function killProcesses(identities: readonly ProcessIdentity[]): void {
+  for (const identity of identities.filter(isAlive).flatMap((one) => [one, ...descendants(one.pid)])) signal(identity, 'SIGKILL');
+}

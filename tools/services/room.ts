@@ -18,7 +18,7 @@ export class Room {
 
   constructor(path: string) {
     this.path = path;
-    mkdirSync(path, { recursive: true });
+    if (!existsSync(path)) mkdirSync(path);
   }
 
   /** Path of something in the room. */
@@ -28,7 +28,8 @@ export class Room {
 
   directory(...names: readonly string[]): string {
     const path = this.at(...names);
-    mkdirSync(path, { recursive: true });
+    // Never together with the room: a run that has ended must not come back.
+    if (!existsSync(path)) mkdirSync(path);
     return path;
   }
 

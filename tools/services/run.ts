@@ -1,17 +1,19 @@
 /** A run: servers that were started together, in one directory, and are ended together. */
 
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { CATALOGUE, whyNot } from './catalogue.ts';
 import { StartLock } from './lock.ts';
-import { endProcesses, identify, isAlive, type ProcessIdentity } from './process.ts';
+import { endProcesses, identify, isAlive, killProcesses, type ProcessIdentity } from './process.ts';
 import { Room } from './room.ts';
 import type { ServiceAddresses, ServiceName, ServiceOptions } from './service.ts';
 import { readJSON, writeWhole } from './whole-file.ts';
 
 const ATTEMPTS = 3;
 const BEING_MADE_MS = 60_000;
+/** Added to the name of a run that is being removed. */
+const ENDED = '.ended';
 
 /** Where the runs of this user are. */
 const runsDirectory = (): string => join(tmpdir(), `litestream-services-${userInfo().uid}`);
@@ -136,10 +138,30 @@ export class Run {
 
   /** Ends every process of the run, waits for them, and removes its directory. */
   async stop(): Promise<void> {
+    const path = this.#closed();
     try {
-      await endProcesses(Room.processes(this.path));
+      await endProcesses(Room.processes(path));
     } finally {
-      rmSync(this.path, { recursive: true, force: true, maxRetries: 5 });
+      rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+    }
+  }
+
+  /** The same at once, without waiting for anything: for when this process is about to end. */
+  kill(): void {
+    const path = this.#closed();
+    killProcesses(Room.processes(path));
+    rmSync(path, { recursive: true, force: true });
+  }
+
+  /** Where the run is from now on: whoever is starting a server in it, in another process, finds its place gone and gives up. */
+  #closed(): string {
+    if (this.path.endsWith(ENDED)) return this.path;
+    const path = `${this.path}${ENDED}`;
+    try {
+      renameSync(this.path, path);
+      return path;
+    } catch {
+      return this.path;
     }
   }
 }

@@ -97,6 +97,8 @@ export class Encryption {
     const known = (await this.sealing?.known(nameOf(file), ours)) ?? [];
     if ((await this.#findStored(stored, known, file)) !== undefined) return true;
     if (!this.files.canRead) return undefined;
+    // Whose it is must not be told of what stood there before.
+    this.files.forget(key);
     const existing = { ...stored, size: await this.files.size(key, { signal: file.signal }) };
     return isSameFile(ours, { size: existing.size, trailer: await tailOf(this.files, existing, file.signal) });
   }
@@ -121,6 +123,7 @@ export class Encryption {
   async #settle(collision: Collision, existing: ObjectInfo, stored: Fingerprint): Promise<ObjectInfo> {
     const { key, level, signal } = collision;
     if (this.files.canRead) {
+      this.files.forget(key);
       await settleCollision(this.files, collision);
       return existing;
     }

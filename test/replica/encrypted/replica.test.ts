@@ -437,6 +437,18 @@ describe('whether a file there is a local one', () => {
   });
 });
 
+test('whose file it is is told of what stands there now', async () => {
+  const { store, replica } = setup();
+  const [ours, theirs] = [ltx(1, 1), ltx(1, 1)];
+  const file = await put(replica, 0, 1, 1, ours);
+  const reader = setup({ store }).replica;
+  await reader.read(file);
+  await setup({ store }).replica.write(0, toTXID(1), toTXID(1), bytesBody(theirs), { createdAt: AT, ifAbsent: false });
+  const ends = { size: ours.length, trailer: ours.subarray(-16) };
+  expect(await reader.holds(file, ends)).toBe(false);
+  await expect(put(reader, 0, 1, 1, ours)).rejects.toMatchObject({ code: 'SECOND_WRITER' });
+});
+
 test('a directory as destination is read through the decryption, not in place', async () => {
   const root = join(directory.path, 'replica');
   const replica = await openReplica({ type: 'file', path: root, encryption: { recipients: [recipient], identities: [identity] } });

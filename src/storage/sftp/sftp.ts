@@ -218,9 +218,10 @@ interface Written {
   readonly facts: Stats | undefined;
 }
 
-function destinationOf({ user, host, port = 22, path }: SFTPStoreSpec): string {
+/** Without the user, which is blanked as a login wherever URLs are shown. */
+function destinationOf({ host, port = 22, path }: SFTPStoreSpec): string {
   const place = path.startsWith('/') ? path : `/~/${path}`;
-  return `sftp://${user}@${host}${port === 22 ? '' : `:${port}`}${place}`;
+  return `sftp://${host}${port === 22 ? '' : `:${port}`}${place}`;
 }
 
 /** Somebody above has waited for this call in vain (storage/wrap/stall.ts). */

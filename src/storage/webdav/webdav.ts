@@ -74,7 +74,7 @@ export class WebDAVStore implements ObjectStore {
 
   async open(key: string, options: OpenOptions = {}): Promise<OpenedObject> {
     options.signal?.throwIfAborted();
-    return this.#guard(() => download(this.#client, this.#path(key), key, options));
+    return this.#guard(options.signal, () => download(this.#client, this.#path(key), key, options));
   }
 
   async put(key: string, body: PutBody, options: PutOptions = {}): Promise<ObjectInfo> {
@@ -107,7 +107,7 @@ export class WebDAVStore implements ObjectStore {
     signal?.throwIfAborted();
     const path = this.#path(key);
     const message = `cannot look at ${this.#client.url(path)}`;
-    return this.#guard(async () => {
+    return this.#guard(signal, async () => {
       const found = await this.#client.look(path, { message, signal });
       if (found === undefined || found.isCollection) throw new LitestreamError('OBJECT_NOT_FOUND', `${message}: there is no such file`);
       return infoOf(key, found.size, found);
@@ -164,11 +164,11 @@ export class WebDAVStore implements ObjectStore {
   }
 
   /** Runs a call on an existing object; when it is missing, says whether the whole root is. */
-  async #guard<T>(call: () => Promise<T>): Promise<T> {
+  async #guard<T>(signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
-      if (error instanceof LitestreamError && error.code === 'OBJECT_NOT_FOUND') await this.#root.check();
+      if (error instanceof LitestreamError && error.code === 'OBJECT_NOT_FOUND') await orAbort(this.#root.check(), signal);
       throw error;
     }
   }

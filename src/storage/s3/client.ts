@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { VERSION } from '../../version.ts';
 import type { S3StoreSpec } from '../spec.ts';
-import { type ReadCredentials, staticCredentials } from './credentials.ts';
+import { staticCredentials } from './credentials.ts';
 import type { HTTPHandler } from './http-handler.ts';
 import type { Plan } from './plan.ts';
 
@@ -17,14 +17,8 @@ interface SignableRequest {
 }
 
 /** A client for one region; `region` undefined leaves it to the environment and the profile. */
-export function makeClient(
-  spec: S3StoreSpec,
-  plan: Plan,
-  handler: HTTPHandler,
-  region: string | undefined,
-  read?: ReadCredentials,
-): S3Client {
-  const credentials = read ?? staticCredentials(spec);
+export function makeClient(spec: S3StoreSpec, plan: Plan, handler: HTTPHandler, region: string | undefined): S3Client {
+  const credentials = staticCredentials(spec);
   const config: S3ClientConfig & { readonly ignoreCache: boolean } = {
     ...(region === undefined ? {} : { region }),
     ...(plan.endpoint === undefined ? {} : { endpoint: plan.endpoint }),

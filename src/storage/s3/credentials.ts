@@ -9,8 +9,6 @@ export interface Credentials {
   readonly sessionToken?: string;
 }
 
-export type ReadCredentials = () => Promise<Credentials>;
-
 /**
  * The keys of the configuration, session token included; undefined when it has none and the SDK's chain is asked: environment, shared files
  * and SSO, web identity, container, instance. CONFIG_INVALID for half a pair.

@@ -78,9 +78,9 @@ class Upload {
 
   /** Sends everything and returns the parts in order. */
   async send(source: PartSource): Promise<{ parts: CompletedPart[]; size: number }> {
-    const { plan, budget } = this.#place;
+    const { plan, budgets } = this.#place;
     const partSize = partSizeFor(source.size, plan);
-    const pool = new PartPool(budget, partSize, plan.concurrency + 1);
+    const pool = new PartPool(budgets.parts, partSize, plan.concurrency + 1);
     const filler = new Filler(source);
     const parts: CompletedPart[] = [];
     let size = 0;

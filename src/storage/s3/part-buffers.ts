@@ -1,12 +1,21 @@
-/** A ceiling over the memory that uploads of one thread hold, whatever their number. */
+/** Ceilings over the memory that uploads of one thread hold, whatever their number. */
 
 interface Waiter {
   readonly bytes: number;
   readonly grant: () => void;
 }
 
-/** Bytes of buffers of all uploads together. */
-export const UPLOAD_BUFFER_BYTES = 64 * 1024 * 1024;
+/** What uploads may hold in memory, counted apart: a small object must not wait until a snapshot of hours has gone. */
+export interface UploadBudgets {
+  /** Bodies that go in one request. */
+  readonly whole: ByteBudget;
+  readonly parts: ByteBudget;
+}
+
+const MIB = 1024 * 1024;
+
+/** The budgets of one thread: 32 MiB for whole bodies, 64 MiB for parts. */
+export const uploadBudgets = (): UploadBudgets => ({ whole: new ByteBudget(32 * MIB), parts: new ByteBudget(64 * MIB) });
 
 export class ByteBudget {
   readonly #limit: number;
@@ -16,6 +25,11 @@ export class ByteBudget {
   /** @param limit bytes, > 0 */
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  /** Somebody waits. */
+  get contended(): boolean {
+    return this.#waiters.size > 0;
   }
 
   /** Waits its turn for `bytes` and returns what gives them back, safe to call twice. More than the limit is granted alone. */

@@ -4,8 +4,8 @@ import { orAbort } from '../../base/abortable.ts';
 import type { ByteBudget } from './part-buffers.ts';
 
 /**
- * The first buffer is waited for in the common budget; more are taken only as long as there is room, so that two uploads never wait for
- * each other.
+ * The first buffer is waited for in the common budget; more are taken only as long as there is room, and are left to others who wait, so that
+ * two uploads never wait for each other.
  */
 export class PartPool {
   readonly #budget: ByteBudget;
@@ -36,7 +36,8 @@ export class PartPool {
   }
 
   giveBack(buffer: Buffer): void {
-    this.#free.push(buffer);
+    if (this.#budget.contended && this.#releases.length > 1) this.#releases.pop()?.();
+    else this.#free.push(buffer);
     this.#wake?.();
     this.#wake = undefined;
   }

@@ -5,12 +5,12 @@ import type { Clock } from '../../base/clock.ts';
 import type { PutOptions } from '../object-store.ts';
 import type { Conditions } from './conditions.ts';
 import { formatTimestamp, TIMESTAMP_KEY } from './metadata.ts';
-import type { ByteBudget } from './part-buffers.ts';
+import type { UploadBudgets } from './part-buffers.ts';
 import type { ObjectPlace } from './reading.ts';
 
 export interface UploadPlace extends ObjectPlace {
   readonly conditions: Conditions;
-  readonly budget: ByteBudget;
+  readonly budgets: UploadBudgets;
   readonly clock: Clock;
 }
 

@@ -18,14 +18,14 @@ import { staticCredentials } from './credentials.ts';
 import { Deleter, MAX_DELETE_BATCH } from './delete.ts';
 import { HTTPHandler } from './http-handler.ts';
 import { listObjects } from './listing.ts';
-import { ByteBudget, UPLOAD_BUFFER_BYTES } from './part-buffers.ts';
+import { type UploadBudgets, uploadBudgets } from './part-buffers.ts';
 import { type Plan, planOf } from './plan.ts';
 import { openObject, statObject } from './reading.ts';
 import { Session } from './session.ts';
 import { uploadObject } from './upload.ts';
 
 /** Shared by all stores of this thread. */
-const uploadBuffers = new ByteBudget(UPLOAD_BUFFER_BYTES);
+const sharedBudgets = uploadBudgets();
 
 /** Collaborators, for tests. */
 export interface S3StoreOptions {
@@ -33,7 +33,7 @@ export interface S3StoreOptions {
   readonly clock?: Clock;
   /** Sends the signed requests. */
   readonly handler?: HTTPHandler;
-  readonly budget?: ByteBudget;
+  readonly budgets?: UploadBudgets;
 }
 
 /**
@@ -49,11 +49,11 @@ export class S3Store implements ObjectStore {
   readonly #session: Session;
   readonly #conditions: Conditions;
   readonly #deleter: Deleter;
-  readonly #budget: ByteBudget;
+  readonly #budgets: UploadBudgets;
   readonly #clock: Clock;
 
   /** CONFIG_INVALID for settings no request could be made with; nothing is contacted. */
-  constructor(spec: S3StoreSpec, { env = process.env, clock = systemClock, handler, budget = uploadBuffers }: S3StoreOptions = {}) {
+  constructor(spec: S3StoreSpec, { env = process.env, clock = systemClock, handler, budgets = sharedBudgets }: S3StoreOptions = {}) {
     staticCredentials(spec);
     const plan = planOf(spec, env);
     const { provider } = plan;
@@ -62,7 +62,7 @@ export class S3Store implements ObjectStore {
     this.#session = new Session(spec, plan, handler ?? new HTTPHandler({ skipVerify: spec.skipVerify ?? false, env }));
     this.#conditions = new Conditions(provider);
     this.#deleter = new Deleter(this.#session, spec.bucket, provider.batchDelete);
-    this.#budget = budget;
+    this.#budgets = budgets;
     this.#clock = clock;
     this.destination = `s3://${spec.bucket}/${spec.path.replace(/^\/+/, '')}${plan.endpoint === undefined ? '' : ` at ${plan.endpoint}`}`;
     this.capabilities = {
@@ -71,6 +71,7 @@ export class S3Store implements ObjectStore {
       conditionalReplace: provider.conditionalReplace,
       rangeRead: true,
       atomicPut: true,
+      flatList: true,
       maxDeleteBatch: MAX_DELETE_BATCH,
       needsSize: false,
     };
@@ -89,7 +90,7 @@ export class S3Store implements ObjectStore {
 
   async put(key: string, body: PutBody, options: PutOptions = {}): Promise<ObjectInfo> {
     options.signal?.throwIfAborted();
-    const place = { ...this.#place('put', key), conditions: this.#conditions, budget: this.#budget, clock: this.#clock };
+    const place = { ...this.#place('put', key), conditions: this.#conditions, budgets: this.#budgets, clock: this.#clock };
     const { size, tag } = await uploadObject(place, body, options);
     const { createdAt } = options;
     return { key, size, createdAt: createdAt ?? this.#clock.now(), tag, ...(createdAt === undefined ? { exactTime: false } : {}) };

@@ -13,13 +13,13 @@ const FIRST_BUFFER_BYTES = 64 * 1024;
 const COUNTED_BYTES = 1024 * 1024;
 
 export async function uploadObject(place: UploadPlace, body: PutBody, options: PutOptions): Promise<Stored> {
-  const { conditions, key, plan, budget } = place;
+  const { conditions, key, plan, budgets } = place;
   conditions.check(key, options);
   const stop = new AbortController();
   const onAbort = () => stop.abort(options.signal?.reason);
   options.signal?.addEventListener('abort', onAbort, { once: true });
   const chunks = chunksOf(body, key, stop.signal)[Symbol.asyncIterator]();
-  const gathering = new Gathering(chunks, budget, stop.signal);
+  const gathering = new Gathering(chunks, budgets.whole, stop.signal);
   try {
     const fits = body.size === undefined || body.size <= plan.partSize;
     const whole = fits && (await gathering.upTo(plan.partSize, body.size));

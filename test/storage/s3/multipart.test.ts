@@ -161,7 +161,7 @@ describe('the end of an upload', () => {
 describe('memory', () => {
   test('two uploads that do not fit together both come to an end', async () => {
     const budget = new ByteBudget(6 * MIB);
-    const one = server.store({ endpoint: server.endpoint }, { clock, budget });
+    const one = server.store({ endpoint: server.endpoint }, { clock, budgets: { whole: new ByteBudget(MIB), parts: budget } });
     const infos = await Promise.all(['a', 'b', 'c'].map((key) => one.put(key, large())));
     expect(infos.map(({ size }) => size)).toEqual([SIZE, SIZE, SIZE]);
     expect(budget.tryTake(6 * MIB)).toBeDefined();
@@ -189,6 +189,34 @@ describe('memory', () => {
     (await small)();
     expect(order).toEqual(['large', 'small']);
     expect(budget.tryTake(10)).toBeDefined();
+  });
+
+  test('a small object does not wait for a large upload, whatever that holds', async () => {
+    const stuck: (() => void)[] = [];
+    server.script = ({ verb, body }) =>
+      verb === 'part' ? (response) => void stuck.push(() => response.writeHead(200, { etag: `"${body.byteLength}"` }).end()) : undefined;
+    const budgets = { whole: new ByteBudget(4 * MIB), parts: new ByteBudget(6 * MIB) };
+    const one = server.store({ endpoint: server.endpoint }, { clock, budgets });
+    const first = one.put('first', chunkedBody(patternBytes(6 * MIB), 6, true));
+    await expect.poll(() => stuck.length).toBe(1);
+    await one.put('small', chunkedBody(patternBytes(3 * MIB), 3, true));
+    const release = setInterval(() => {
+      for (const answer of stuck.splice(0)) answer();
+    }, 5);
+    expect((await first).size).toBe(6 * MIB);
+    clearInterval(release);
+  });
+
+  test('an upload leaves all but one of its buffers to another that waits', async () => {
+    const budget = new ByteBudget(3 * MIB);
+    const signal = new AbortController().signal;
+    const one = new PartPool(budget, MIB, 5);
+    const buffers = [await one.take(signal), await one.take(signal), await one.take(signal)];
+    const other = new PartPool(budget, MIB, 5);
+    const waiting = other.take(signal);
+    for (const buffer of buffers) one.giveBack(buffer);
+    expect((await waiting).byteLength).toBe(MIB);
+    expect((await one.take(signal)).byteLength).toBe(MIB);
   });
 
   test('buffers of an upload are used again, and no more are made than there is room for', async () => {

@@ -84,12 +84,14 @@ export class Sealing {
   /** It is there: nothing has to be sent again. */
   async confirmed(name: string, receipt: Receipt): Promise<void> {
     await this.receipts.add(name, receipt);
-    await this.#staging?.drop(name);
+    await this.forget(name);
   }
 
   /** Another file stands in its place. */
   async forget(name: string): Promise<void> {
     await this.#staging?.drop(name);
+    const temporary = await this.#temporary;
+    if (temporary !== undefined) await rm(join(temporary, name), { force: true });
   }
 
   /** Removes what cannot be of use to another process. */

@@ -29,10 +29,17 @@ beforeEach(async () => {
   directory = await tempDirectory();
   store = new FaultStore(new MemoryStore());
 });
-afterEach(() => directory.remove());
+const opened: Replica[] = [];
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((replica) => replica.close()));
+  await directory.remove();
+});
 
-const open = (recipients: readonly string[], identities: readonly string[]): Replica =>
-  new Replica(store, pathLayout, 'db', new Encryption(store, { recipients, identities }));
+function open(recipients: readonly string[], identities: readonly string[]): Replica {
+  const replica = new Replica(store, pathLayout, 'db', new Encryption(store, { recipients, identities }));
+  opened.push(replica);
+  return replica;
+}
 
 function ltx(min: number, max: number, pages: number): Buffer {
   const all = Array.from({ length: pages }, (_, at) => [at + 1, Uint8Array.from(random.bytes(4096))] as const);

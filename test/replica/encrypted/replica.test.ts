@@ -31,7 +31,11 @@ let directory: TempDirectory;
 beforeEach(async () => {
   directory = await tempDirectory();
 });
-afterEach(() => directory.remove());
+const opened: Replica[] = [];
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((replica) => replica.close()));
+  await directory.remove();
+});
 
 /** `pages` that cannot be compressed. */
 function ltx(min: number, max: number, pages = 2, pageSize = 512): Buffer {
@@ -52,7 +56,9 @@ function setup({ capabilities = {}, store = new FaultStore(new MemoryStore({ cap
   const { recipients = [recipient], identities = [identity], staging } = rest;
   const sealing = staging === undefined ? {} : { directory: join(directory.path, staging) };
   const encryption = new Encryption(store, { recipients, identities }, sealing);
-  return { store, replica: new Replica(store, pathLayout, 'db', encryption) };
+  const replica = new Replica(store, pathLayout, 'db', encryption);
+  opened.push(replica);
+  return { store, replica };
 }
 
 const put = (replica: Replica, level: Level, min: number, max: number, bytes = ltx(min, max)): Promise<FileInfo> =>

@@ -16,6 +16,8 @@ export interface StoreCapabilities {
   readonly rangeRead: boolean;
   /** A partly written object is never visible. */
   readonly atomicPut: boolean;
+  /** A listing costs by the objects below its prefix, however many levels of names there are; without it, by the directories. */
+  readonly flatList?: true;
   /** Largest number of keys the service deletes in one request. `delete` takes any number. */
   readonly maxDeleteBatch: number;
   /** `put` must be told the size beforehand. */

@@ -103,7 +103,7 @@ describe('which Node', () => {
   }
   async function fakeNode(path: string, version: string, name: string): Promise<void> {
     await mkdir(join(path, '..'), { recursive: true });
-    await writeFile(path, `#!/bin/sh\nif [ "$1" = --version ]; then echo ${version}; else echo ${name} "$@"; fi\n`);
+    await writeFile(path, `#!/bin/sh\nif [ "$1" = --version ]; then echo ${version}; else shift; echo ${name} "$@"; fi\n`);
     await chmod(path, 0o755);
   }
   const path = (...first: string[]) => ({ PATH: [...first, '/usr/bin', '/bin'].join(':') });

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../src/base/errors.ts';
 import { type TXID, toTXID } from '../../src/formats/ltx/txid.ts';
-import type { FileInfo, Level } from '../../src/replica/file-info.ts';
+import { type FileInfo, LEVELS, type Level } from '../../src/replica/file-info.ts';
 import { concatenatedLayout, pathLayout } from '../../src/replica/layout.ts';
 import { Replica } from '../../src/replica/replica.ts';
 import { bytesBody } from '../../src/storage/body.ts';
@@ -20,7 +20,7 @@ function ltx(min: number, max: number, { fill = 1, timestamp = AT } = {}): Buffe
   ]);
 }
 
-function setup(capabilities: Partial<Pick<StoreCapabilities, 'conditionalPut' | 'timestamps'>> = {}) {
+function setup(capabilities: Partial<Pick<StoreCapabilities, 'conditionalPut' | 'timestamps' | 'flatList'>> = {}) {
   const store = new FaultStore(new MemoryStore({ capabilities }));
   return { store, replica: new Replica(store, pathLayout, 'db') };
 }
@@ -40,6 +40,36 @@ describe('replica', () => {
     return files;
   };
   const ranges = (files: readonly FileInfo[]) => files.map(({ minTXID, maxTXID }) => `${minTXID}-${maxTXID}`);
+
+  describe.each([
+    ['with directories', pathLayout, 'db'],
+    ['joined as text', concatenatedLayout, 'db'],
+    ['joined as text, without a prefix', concatenatedLayout, ''],
+  ] as const)('all levels at once, %s', (_, layout, prefix) => {
+    test('are those of each level in turn, by one listing, whatever else lies there', async () => {
+      ({ store } = setup({ flatList: true }));
+      const flat = new Replica(store, layout, prefix);
+      for (const [level, min, max] of [
+        [9, 1, 5],
+        [0, 6, 6],
+        [1, 1, 3],
+        [0, 5, 5],
+        [2, 4, 9],
+      ] as const)
+        await put(level, min, max, ltx(min, max), flat);
+      for (const stray of ['generations/0/x', 'lock.json', 'ltx/3/readme', '0003/readme', '00035/0000000000000001-0000000000000001.ltx'])
+        await store.put(`${prefix === '' ? '' : `${prefix}/`}${stray}`, bytesBody(Buffer.of(1)));
+      const expected: FileInfo[] = [];
+      for (const level of LEVELS) expected.push(...(await list(level, {}, flat)));
+      store.calls.length = 0;
+      const all: FileInfo[] = [];
+      for await (const file of flat.listAll()) all.push(file);
+      expect(all).toEqual(expected);
+      expect(all).toHaveLength(5);
+      expect(await flat.maxTXID()).toBe(9n);
+      expect(store.calls.filter(({ operation }) => operation === 'list')).toHaveLength(2);
+    });
+  });
 
   test('lists a level by first, then last TXID, overlapping files included', async () => {
     for (const [min, max] of [

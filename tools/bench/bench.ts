@@ -10,6 +10,8 @@ const BENCHES: readonly (() => Promise<Bench>)[] = [
   () => import('./lag.ts'),
   () => import('./idle.ts'),
   () => import('./directory.ts'),
+  () => import('./s3.ts'),
+  () => import('./requests.ts'),
   () => import('./startup.ts'),
 ];
 

@@ -17,6 +17,10 @@ export interface CatalogueOptions {
  */
 export async function listCatalogue(source: RestoreSource, options: CatalogueOptions = {}): Promise<FileInfo[]> {
   const files: FileInfo[] = [];
+  if (source.listAll !== undefined) {
+    for await (const file of source.listAll(options)) files.push(file);
+    return files;
+  }
   for (const level of LEVELS) {
     for await (const file of source.list(level, options)) files.push(file);
   }

@@ -7,6 +7,8 @@ import type { RestorePlan } from './plan.ts';
 export interface RestoreSource {
   /** Files of a level by minTXID, then maxTXID. With `exactTimes` the creation times are those of the headers, at whatever cost. */
   list(level: Level, options?: CallOptions & { readonly exactTimes?: boolean }): AsyncIterable<FileInfo>;
+  /** Files of all levels, level 0 first, where that takes fewer requests than level by level. */
+  listAll?(options?: CallOptions & { readonly exactTimes?: boolean }): AsyncIterable<FileInfo>;
   /** OBJECT_NOT_FOUND when the file has gone since it was listed. */
   open(file: FileInfo, options?: OpenOptions): Promise<OpenedObject>;
   /** Bytes of what `open` delivers, which are not those that are listed where files are encrypted. */

@@ -42,6 +42,7 @@ export class AzureStore implements ObjectStore {
     conditionalReplace: true,
     rangeRead: true,
     atomicPut: true,
+    flatList: true,
     maxDeleteBatch: BATCH_KEYS,
     needsSize: false,
   };

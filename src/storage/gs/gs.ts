@@ -42,6 +42,7 @@ export class GCSStore implements ObjectStore {
     conditionalReplace: true,
     rangeRead: true,
     atomicPut: true,
+    flatList: true,
     maxDeleteBatch: 1,
     needsSize: false,
   };

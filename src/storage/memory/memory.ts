@@ -26,8 +26,8 @@ interface StoredObject {
 
 export interface MemoryStoreOptions {
   readonly clock?: Clock;
-  /** Takes abilities away, to stand for a weaker service. */
-  readonly capabilities?: Partial<Pick<StoreCapabilities, 'conditionalPut' | 'conditionalReplace' | 'timestamps'>>;
+  /** Takes abilities away or gives more, to stand for another service. */
+  readonly capabilities?: Partial<Pick<StoreCapabilities, 'conditionalPut' | 'conditionalReplace' | 'timestamps' | 'flatList'>>;
 }
 
 export class MemoryStore implements ObjectStore {

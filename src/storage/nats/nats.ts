@@ -47,6 +47,7 @@ export class NATSStore implements ObjectStore {
     conditionalReplace: true,
     rangeRead: true,
     atomicPut: true,
+    flatList: true,
     maxDeleteBatch: 1000,
     needsSize: false,
   };

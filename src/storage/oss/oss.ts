@@ -39,6 +39,7 @@ export class OSSStore implements ObjectStore {
     conditionalReplace: false,
     rangeRead: true,
     atomicPut: true,
+    flatList: true,
     maxDeleteBatch: BATCH_KEYS,
     needsSize: false,
   };

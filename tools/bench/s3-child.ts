@@ -1,0 +1,64 @@
+/** Moves one large object once and tells how it went: arguments are who does it (ours, sdk), the direction (up, down), the store as JSON, key and file. */
+
+import { createReadStream, statSync } from 'node:fs';
+import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { wrapStore } from '../../src/replica/open.ts';
+import { fileBody } from '../../src/storage/body.ts';
+import { openStore } from '../../src/storage/registry.ts';
+import type { S3StoreSpec } from '../../src/storage/spec.ts';
+import { peakResidentBytes } from './proc.ts';
+
+export interface TransferFacts {
+  readonly durationMs: number;
+  readonly bytes: number;
+  readonly peakResidentBytes: number;
+}
+
+const [who, direction, json, key, file] = process.argv.slice(2);
+if (json === undefined || key === undefined || file === undefined) throw new Error('usage: s3-child ours|sdk up|down SPEC KEY FILE');
+const spec = JSON.parse(json) as S3StoreSpec;
+const begun = performance.now();
+const bytes = await (who === 'ours' ? ours(key, file) : bySDK(key, file));
+const facts: TransferFacts = { durationMs: performance.now() - begun, bytes, peakResidentBytes: peakResidentBytes('self') };
+process.send?.(facts, undefined, {}, () => process.disconnect());
+
+async function ours(key: string, file: string): Promise<number> {
+  const store = wrapStore(await openStore(spec), spec);
+  try {
+    if (direction === 'up') return (await store.put(key, fileBody(file, statSync(file).size))).size;
+    return await count((await store.open(key)).body);
+  } finally {
+    await store.close();
+  }
+}
+
+/** One request, one stream, and nothing else. */
+async function bySDK(key: string, file: string): Promise<number> {
+  const { bucket: Bucket, endpoint = '', region = '', credentials } = spec;
+  const client = new S3Client({
+    endpoint,
+    region,
+    forcePathStyle: true,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    credentials: { accessKeyId: credentials?.accessKeyID ?? '', secretAccessKey: credentials?.secretAccessKey ?? '' },
+  });
+  try {
+    const size = statSync(file).size;
+    if (direction === 'up') {
+      const Body = createReadStream(file, { highWaterMark: 1024 * 1024 });
+      await client.send(new PutObjectCommand({ Bucket, Key: key, Body, ContentLength: size }));
+      return size;
+    }
+    const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: key }));
+    return await count(Body as AsyncIterable<Uint8Array>);
+  } finally {
+    client.destroy();
+  }
+}
+
+async function count(body: AsyncIterable<Uint8Array>): Promise<number> {
+  let size = 0;
+  for await (const chunk of body) size += chunk.byteLength;
+  return size;
+}

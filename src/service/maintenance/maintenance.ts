@@ -163,7 +163,12 @@ export class Maintenance implements Companion {
       run: (isForced, signal) => this.#snapshot(isForced, signal),
     });
     if (deletes && levels.length > 0 && level0RetentionMs > 0) {
-      works.push({ of: LEVEL0, intervalMs: level0CheckMs, budget: 'listing', run: (isForced, signal) => this.#retainLevel0(isForced, signal) });
+      works.push({
+        of: LEVEL0,
+        intervalMs: level0CheckMs,
+        budget: 'listing',
+        run: (isForced, signal) => this.#retainLevel0(isForced, signal),
+      });
     }
     if (deletes) {
       const intervalMs = retentionCheckMs ?? snapshotIntervalMs;

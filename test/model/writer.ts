@@ -1,7 +1,8 @@
 /**
  * The application of the model test, a process of its own: seeded transactions on one database until it is told to stop.
  *
- * Arguments: database, log file, seed, page size, and `bursts` to close every connection once in a while. Every line of the log is `prepared|committed SEQ MS HASH`, synchronously written,
+ * Arguments: database, log file, seed, page size, and `bursts` to close every connection once in a while, or `calm`
+ * to leave time between transactions. Every line of the log is `prepared|committed SEQ MS HASH`, synchronously written,
  * so that it survives SIGKILL: `prepared` before COMMIT is asked for, `committed` after it returned.
  */
 
@@ -119,7 +120,7 @@ function step(): void {
   else if (action < 92) tryMaintain();
   else if (action < 98) toggleReader();
   else reopen();
-  setTimeout(step, random.chance(0.3) ? random.between(1, 40) : 0);
+  setTimeout(step, manner === 'calm' ? random.between(20, 200) : random.chance(0.3) ? random.between(1, 40) : 0);
 }
 
 function finish(): void {

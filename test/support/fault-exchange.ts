@@ -119,7 +119,7 @@ export class Exchange {
   /** Copies a body up to the place of the fault; whether it got there. */
   async #copy(
     from: IncomingMessage,
-    to: { write(chunk: Uint8Array): boolean; once(event: 'drain' | 'close', listener: () => void): unknown },
+    to: Drain & { write(chunk: Uint8Array): boolean },
     fault: PassingFault | undefined,
     length: number,
   ): Promise<boolean> {
@@ -151,10 +151,23 @@ function offsetOf(place: Place, length: number): number {
   }[place];
 }
 
-const drained = (to: { once(event: 'drain' | 'close', listener: () => void): unknown }): Promise<void> =>
+/** What bytes go into, as slowly as it takes them. */
+interface Drain {
+  readonly destroyed: boolean;
+  on(event: 'drain' | 'close', listener: () => void): unknown;
+  off(event: 'drain' | 'close', listener: () => void): unknown;
+}
+
+const drained = (to: Drain): Promise<void> =>
   new Promise((resolve) => {
-    to.once('drain', resolve);
-    to.once('close', resolve);
+    const done = () => {
+      to.off('drain', done);
+      to.off('close', done);
+      resolve();
+    };
+    if (to.destroyed) return resolve();
+    to.on('drain', done);
+    to.on('close', done);
   });
 
 export function heading(answer: IncomingMessage): { status: number; headers: Record<string, string> } {

@@ -1,10 +1,7 @@
 /** Every kind of destination as a person writes it into the configuration: a place of its own at a real server. */
 
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { BlobServiceClient } from '@azure/storage-blob';
-import { connect } from 'nats';
+import { makeContainer, unique } from '../storage/containers.ts';
 import { newBucket } from '../storage/oss/bucket.ts';
 import { type ServiceName, service } from '../support/services.ts';
 
@@ -18,8 +15,6 @@ export interface Destination {
   prepare(directory: string): Promise<Written>;
 }
 
-const unique = (): string => `trip-${randomBytes(6).toString('hex')}`;
-
 const file: Destination = {
   name: 'file',
   prepare: async (directory) => (path) => ['type: file', `path: ${join(directory, 'replicas', path)}`],
@@ -30,10 +25,7 @@ const s3: Destination = {
   service: 's3',
   async prepare() {
     const { endpoint, region, accessKeyID, secretAccessKey } = await service('s3');
-    const bucket = unique();
-    const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials: { accessKeyId: accessKeyID, secretAccessKey } });
-    await client.send(new CreateBucketCommand({ Bucket: bucket }));
-    client.destroy();
+    const bucket = await makeContainer.s3();
     return (path) => [
       'type: s3',
       `bucket: ${bucket}`,
@@ -51,8 +43,7 @@ const abs: Destination = {
   service: 'azure',
   async prepare() {
     const { connectionString } = await service('azure');
-    const bucket = unique();
-    await BlobServiceClient.fromConnectionString(connectionString).createContainer(bucket);
+    const bucket = await makeContainer.azure();
     return (path) => ['type: abs', `bucket: ${bucket}`, `path: ${path}`, `connection-string: "${connectionString}"`];
   },
 };
@@ -62,13 +53,7 @@ const gs: Destination = {
   service: 'gcs',
   async prepare() {
     const { endpoint, projectID } = await service('gcs');
-    const bucket = unique();
-    const made = await fetch(`${endpoint}/storage/v1/b?project=${projectID}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name: bucket }),
-    });
-    if (!made.ok) throw new Error(`making a bucket: ${made.status} ${await made.text()}`);
+    const bucket = await makeContainer.gcs();
     return (path) => ['type: gs', `bucket: ${bucket}`, `path: ${path}`, `endpoint: ${endpoint}`, `project: ${projectID}`];
   },
 };
@@ -96,7 +81,7 @@ const sftp: Destination = {
   service: 'sftp',
   async prepare() {
     const { host, port, user, keyPath, knownHosts, root } = await service('sftp');
-    const base = join(root, unique());
+    const base = join(root, unique('trip'));
     return (path) => [
       'type: sftp',
       `host: ${host}:${port}`,
@@ -113,7 +98,7 @@ const webdav = (name: 'webdav-apache' | 'webdav-rclone'): Destination => ({
   service: name,
   async prepare() {
     const { endpoint, user, password } = await service(name);
-    const base = unique();
+    const base = unique('trip');
     return (path) => [
       'type: webdav',
       `webdav-url: ${endpoint}`,
@@ -129,10 +114,7 @@ const nats: Destination = {
   service: 'nats',
   async prepare() {
     const { url } = await service('nats');
-    const bucket = unique();
-    const connection = await connect({ servers: url });
-    await connection.jetstream().views.os(bucket);
-    await connection.close();
+    const bucket = await makeContainer.nats();
     return (path) => ['type: nats', `servers: [${url}]`, `bucket: ${bucket}`, `path: ${path}`];
   },
 };

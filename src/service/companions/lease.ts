@@ -5,7 +5,7 @@ import type { LeaseSettings } from '../../engine/options.ts';
 import { ProblemLog } from '../../engine/upload/failures.ts';
 import { Lease } from '../../replica/lease.ts';
 import { LEASE_NAME } from '../../replica/lease-record.ts';
-import { honoursConditions } from '../../storage/probe.ts';
+import { honoursConditions } from '../../storage/check/conditions.ts';
 import { limited } from '../limited.ts';
 import type { CompanionFacts } from '../service.ts';
 import type { Companion, CompanionContext, MakeCompanion } from './companion.ts';

@@ -4,7 +4,7 @@ import type { Clock } from '../../base/clock.ts';
 import { type ErrorData, errorToData, LitestreamError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Replica } from '../../replica/replica.ts';
-import { type CreateOnly, probeBriefly } from '../../storage/probe.ts';
+import { type CreateOnly, probeBriefly } from '../../storage/check/conditions.ts';
 import { containerKey } from '../../storage/spec.ts';
 import type { DatabaseEntry } from '../options.ts';
 import type { DatabaseHandle } from '../service.ts';

@@ -3,6 +3,7 @@
 import type { BlobRequestConditions, ContainerClient } from '@azure/storage-blob';
 import { orAbort } from '../../base/abortable.ts';
 import { hasCode, LitestreamError } from '../../base/errors.ts';
+import { formatTimestamp, parseTimestamp } from '../../base/timestamp.ts';
 import { chunksOf } from '../body.ts';
 import { deleteFailure } from '../delete-failure.ts';
 import { checkRootedKey, checkRootedPrefix } from '../key.ts';
@@ -18,7 +19,6 @@ import type {
 } from '../object-store.ts';
 import { checkRange } from '../range.ts';
 import type { AzureStoreSpec } from '../spec.ts';
-import { formatTimestamp, parseTimestamp } from '../timestamp.ts';
 import { type AzureConnection, connect } from './client.ts';
 import { BATCH_KEYS, Deleter } from './delete.ts';
 import { azureError, type Doing, foreign, sentence } from './errors.ts';

@@ -2,8 +2,9 @@
 
 import { isRestError, type RestError } from '@azure/storage-blob';
 import { LitestreamError } from '../../base/errors.ts';
-import { inAFewWords } from '../foreign-answer.ts';
-import { bareCause, clockSkewMs, networkFailure, retryAfterMs, systemCodeWithin } from '../network-error.ts';
+import { clockSkewMs, retryAfterMs } from '../remote/answer-times.ts';
+import { inAFewWords } from '../remote/foreign-answer.ts';
+import { bareCause, networkFailure, systemCodeWithin } from '../remote/network-error.ts';
 import { AZURE_CODES, FOREIGN, type Meaning, meaningOfStatus } from './codes.ts';
 
 /** What was being done where, for messages. */

@@ -2,8 +2,8 @@
 
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import { isRestError } from '@azure/storage-blob';
-import { inAFewWords } from '../foreign-answer.ts';
 import { compareKeys } from '../key.ts';
+import { inAFewWords } from '../remote/foreign-answer.ts';
 import { type Doing, foreign } from './errors.ts';
 
 const PAGE_BLOBS = 5000;

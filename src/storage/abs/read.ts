@@ -2,13 +2,11 @@
 
 import type { BlobDownloadResponseParsed, BlockBlobClient } from '@azure/storage-blob';
 import { isRestError } from '@azure/storage-blob';
-import { abortable } from '../../base/abortable.ts';
-import { LitestreamError } from '../../base/errors.ts';
-import { once } from '../body.ts';
-import { cut, parseContentRange } from '../content-range.ts';
-import { LinkedAbort } from '../linked-abort.ts';
-import { truncated } from '../network-error.ts';
+import { LinkedAbort } from '../../base/linked-abort.ts';
 import type { OpenedObject, OpenOptions } from '../object-store.ts';
+import { parseContentRange } from '../remote/content-range.ts';
+import { truncated } from '../remote/network-error.ts';
+import { emptyObject, streamedObject } from '../remote/opened-object.ts';
 import { type Doing, foreign, sentence } from './errors.ts';
 
 export interface Reading {
@@ -28,7 +26,7 @@ export async function openBlob(reading: Reading, { offset = 0, length, signal }:
     const { size, tag } = await stat(signal);
     // The blob has grown since the range was refused: as if it had been opened a moment later.
     if (length !== 0 && size > offset) throw truncated(sentence(doing), new Error('the blob changed while it was opened'));
-    return { size, tag, body: once(key, empty), close: async () => {} };
+    return emptyObject(key, size, tag);
   };
   if (length === 0) return nothing();
   const link = new LinkedAbort(signal);
@@ -72,24 +70,5 @@ function opened({ key, doing }: Reading, answer: BlobDownloadResponseParsed, { o
     stream?.destroy();
     throw foreign(doing, 'the answer is not that of the service');
   }
-  const close = async () => {
-    stream.destroy();
-    link.abort(new LitestreamError('CANCELLED', `reading ${key} was ended`));
-  };
-  const wanted = cut(stream as AsyncIterable<Uint8Array>, offset - start, length ?? Number.POSITIVE_INFINITY);
-  return { size, tag: answer.etag, body: once(key, () => chunks(wanted, key, signal, close)), close };
+  return streamedObject(stream, { key, size, tag: answer.etag, skip: offset - start, length, link, signal });
 }
-
-async function* chunks(source: AsyncIterable<Uint8Array>, key: string, signal: AbortSignal | undefined, close: () => Promise<void>) {
-  try {
-    yield* abortable(source, signal);
-  } catch (error) {
-    signal?.throwIfAborted();
-    // The library says AbortError for a connection that broke; our own cancellation has been looked at.
-    throw error instanceof LitestreamError ? error : truncated(`reading ${key}`, error);
-  } finally {
-    await close();
-  }
-}
-
-async function* empty(): AsyncGenerator<Uint8Array> {}

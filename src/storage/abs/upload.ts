@@ -2,8 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import type { BlobRequestConditions, BlockBlobClient } from '@azure/storage-blob';
-import { LinkedAbort } from '../linked-abort.ts';
-import { type Part, partsOf, sendPart } from '../parts.ts';
+import { LinkedAbort } from '../../base/linked-abort.ts';
+import { type Part, partsOf, sendPart } from '../remote/parts.ts';
 
 /** Bytes of a block, and of the largest blob that is written in one request. Of unknown sizes the first ones. */
 export const BLOCK_BYTES = 4 * 1024 * 1024;

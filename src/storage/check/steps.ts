@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import { hasCode, LitestreamError } from '../../base/errors.ts';
 import { bytesBody, readAll } from '../body.ts';
 import type { CallOptions, ObjectInfo, ObjectStore, PutOptions } from '../object-store.ts';
+import { isRefused } from './conditions.ts';
 
 /** In the order they are done. */
 export const CHECK_STEPS = ['write', 'stat', 'read', 'list', 'time', 'create', 'replace', 'delete', 'delete-missing'] as const;
@@ -227,16 +228,6 @@ class Check {
     } catch {
       return [...this.#written];
     }
-  }
-}
-
-async function isRefused(attempt: Promise<unknown>): Promise<boolean> {
-  try {
-    await attempt;
-    return false;
-  } catch (error) {
-    if (hasCode(error, 'PRECONDITION_FAILED')) return true;
-    throw error;
   }
 }
 

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
 import { chunksOf, once } from '../body.ts';
+import { deleteFailure } from '../delete-failure.ts';
+import { checkFinalKey } from '../directories/temp-name.ts';
 import { checkKey, checkPrefix } from '../key.ts';
 import type {
   CallOptions,
@@ -23,7 +25,7 @@ import { laterThan, replaceVersion } from './replace.ts';
 import { Root, syncDirectory } from './root.ts';
 import { tagOf, timeOf } from './tag.ts';
 import { TempFile } from './temp-file.ts';
-import { TEMP_SUFFIX, walk } from './walk.ts';
+import { walk } from './walk.ts';
 
 const READ_BYTES = 256 * 1024;
 const DELETE_BATCH = 16;
@@ -88,8 +90,7 @@ export class FileStore implements ObjectStore {
 
   async put(key: string, body: PutBody, options: PutOptions = {}): Promise<ObjectInfo> {
     options.signal?.throwIfAborted();
-    if (key.endsWith(TEMP_SUFFIX))
-      throw new LitestreamError('USAGE', `cannot write ${key}: names ending in ${TEMP_SUFFIX} are for unfinished files`);
+    checkFinalKey(key);
     const path = this.localPath(key);
     const temp = await this.#createTemp(path);
     try {
@@ -129,7 +130,7 @@ export class FileStore implements ObjectStore {
         ),
       );
     }
-    if (failures.size > 0) throw deleteError(failures, keys.length);
+    if (failures.size > 0) throw deleteFailure(failures, keys, this.destination);
   }
 
   async close(): Promise<void> {}
@@ -201,13 +202,4 @@ async function* readRange(path: string, handle: FileHandle, range: ByteRange, si
   } finally {
     await close();
   }
-}
-
-function deleteError(failures: ReadonlyMap<string, unknown>, total: number): LitestreamError {
-  const [first] = failures.values();
-  const code = first instanceof LitestreamError ? first.code : 'STORAGE_UNAVAILABLE';
-  return new LitestreamError(code, `cannot delete ${failures.size} of ${total} files`, {
-    cause: first,
-    details: { failed: [...failures.keys()] },
-  });
 }

@@ -5,9 +5,9 @@ import { readlink, rename, stat, symlink, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
+import { TEMP_SUFFIX } from '../directories/temp-name.ts';
 import { tagOf } from './tag.ts';
 import type { TempFile } from './temp-file.ts';
-import { TEMP_SUFFIX } from './walk.ts';
 
 /**
  * How it works. A *claim* is a symbolic link whose name says which version is to be replaced, and which leads to the finished temporary file

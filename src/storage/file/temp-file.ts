@@ -6,8 +6,8 @@ import { type FileHandle, link, open, rename, stat, unlink } from 'node:fs/promi
 import { basename, dirname, join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
+import { TEMP_SUFFIX } from '../directories/temp-name.ts';
 import type { Owner } from './root.ts';
-import { TEMP_SUFFIX } from './walk.ts';
 
 /** Names longer than this, in bytes, are not repeated in the temporary one: 255 is the usual limit. */
 const LONGEST_REPEATED_NAME = 200;

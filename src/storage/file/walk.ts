@@ -3,6 +3,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../../base/system-error.ts';
+import { matches, mayHold, type TreeFilter } from '../directories/tree.ts';
 import { compareKeys } from '../key.ts';
 import type { ObjectInfo } from '../object-store.ts';
 import { fileError } from './errors.ts';
@@ -10,21 +11,11 @@ import { fileError } from './errors.ts';
 /** How many files are looked at together; a listing of thousands would otherwise wait for each in turn. */
 const STAT_BATCH = 32;
 
-/** Suffix of files that are not finished; never listed. */
-export const TEMP_SUFFIX = '.tmp';
-
-export interface WalkFilter {
-  readonly prefix: string;
-  /** Exclusive. */
-  readonly after: string | undefined;
-  readonly signal: AbortSignal | undefined;
-}
-
 /**
  * Yields the objects of `root` that match, in key order. `directory` is '' or ends in '/'. A directory that is missing is empty; one that
  * cannot be read is an error. Files that vanish meanwhile are left out.
  */
-export async function* walk(root: string, directory: string, filter: WalkFilter): AsyncGenerator<ObjectInfo> {
+export async function* walk(root: string, directory: string, filter: TreeFilter): AsyncGenerator<ObjectInfo> {
   filter.signal?.throwIfAborted();
   const names = await namesIn(root, directory, filter);
   for (let at = 0; at < names.length; at += STAT_BATCH) {
@@ -39,7 +30,7 @@ export async function* walk(root: string, directory: string, filter: WalkFilter)
 }
 
 /** Names in `directory` that may hold matches, in key order; a directory's name ends in '/'. */
-async function namesIn(root: string, directory: string, { prefix, after }: WalkFilter): Promise<string[]> {
+async function namesIn(root: string, directory: string, filter: TreeFilter): Promise<string[]> {
   const path = join(root, directory);
   try {
     const entries = await readdir(path, { withFileTypes: true });
@@ -47,22 +38,13 @@ async function namesIn(root: string, directory: string, { prefix, after }: WalkF
     for (const entry of entries) {
       const isDirectory = entry.isDirectory() || (entry.isSymbolicLink() && (await pointsToDirectory(join(path, entry.name))));
       const name = isDirectory ? `${entry.name}/` : entry.name;
-      if (isDirectory ? mayHold(directory + name, prefix, after) : matches(directory + name, prefix, after)) names.push(name);
+      if (isDirectory ? mayHold(directory + name, filter) : matches(directory + name, filter)) names.push(name);
     }
     return names.sort(compareKeys);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return [];
     throw fileError(error, `cannot list directory ${path}`);
   }
-}
-
-function mayHold(directory: string, prefix: string, after: string | undefined): boolean {
-  if (!directory.startsWith(prefix) && !prefix.startsWith(directory)) return false;
-  return after === undefined || after.startsWith(directory) || compareKeys(directory, after) > 0;
-}
-
-function matches(key: string, prefix: string, after: string | undefined): boolean {
-  return key.startsWith(prefix) && !key.endsWith(TEMP_SUFFIX) && (after === undefined || compareKeys(key, after) > 0);
 }
 
 /** An object's facts, a directory's own key, or undefined for what is neither or has vanished. */

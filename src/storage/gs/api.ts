@@ -1,6 +1,6 @@
 /** Calls of the JSON API of Cloud Storage: addressed, authenticated, and with answers that are checked to be its own. */
 
-import { inAFewWords } from '../foreign-answer.ts';
+import { inAFewWords } from '../remote/foreign-answer.ts';
 import type { GCSStoreSpec } from '../spec.ts';
 import { Credentials, type TokenClientOptions } from './credentials.ts';
 import { type Doing, foreign, networkError, refusal, tokenError } from './errors.ts';

@@ -1,8 +1,9 @@
 /** Failures of Cloud Storage, of its tokens and of the way there, turned into ours at this one place. */
 
 import { LitestreamError } from '../../base/errors.ts';
-import { inAFewWords } from '../foreign-answer.ts';
-import { bareCause, networkFailure, retryAfterMs, systemCodeWithin } from '../network-error.ts';
+import { retryAfterMs } from '../remote/answer-times.ts';
+import { inAFewWords } from '../remote/foreign-answer.ts';
+import { bareCause, networkFailure, systemCodeWithin } from '../remote/network-error.ts';
 import { CONTAINER, FOREIGN, type Meaning, MISSING, meaningOf, TOKENLESS } from './codes.ts';
 import { type Incoming, textOf } from './http.ts';
 

@@ -1,7 +1,7 @@
 /** Objects as the JSON API tells them. */
 
+import { parseTimestamp } from '../../base/timestamp.ts';
 import type { ObjectInfo } from '../object-store.ts';
-import { parseTimestamp } from '../timestamp.ts';
 import { type Doing, foreign } from './errors.ts';
 
 /** Name of the creation time in the metadata. */

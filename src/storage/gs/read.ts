@@ -1,12 +1,11 @@
 /** Opening an object, whole or in part, and the stream of its bytes. */
 
-import { abortable } from '../../base/abortable.ts';
-import { LitestreamError } from '../../base/errors.ts';
-import { once } from '../body.ts';
-import { cut, parseContentRange } from '../content-range.ts';
-import { LinkedAbort } from '../linked-abort.ts';
-import { truncated } from '../network-error.ts';
+import type { LitestreamError } from '../../base/errors.ts';
+import { LinkedAbort } from '../../base/linked-abort.ts';
 import type { ObjectInfo, OpenedObject, OpenOptions } from '../object-store.ts';
+import { parseContentRange } from '../remote/content-range.ts';
+import { truncated } from '../remote/network-error.ts';
+import { emptyObject, streamedObject } from '../remote/opened-object.ts';
 import type { API } from './api.ts';
 import { type Doing, foreign, refusal, sentence } from './errors.ts';
 import type { Incoming } from './http.ts';
@@ -48,7 +47,7 @@ async function nothing({ doing, stat }: Reading, offset: number, length: number 
   const { key, size, tag } = await stat();
   // The object has grown since the range was refused: as if it had been opened a moment later.
   if (length !== 0 && size > offset) throw truncated(sentence(doing), new Error('the object changed while it was opened'));
-  return { size, tag, body: once(key, empty), close: async () => {} };
+  return emptyObject(key, size, tag);
 }
 
 interface Wanted {
@@ -60,8 +59,6 @@ interface Wanted {
 }
 
 function opened({ status, headers, body }: Incoming, { doing, offset, length, link, signal }: Wanted): OpenedObject {
-  // An open stream may fail before it is read.
-  body.on('error', () => {});
   const range = status === 206 ? parseContentRange(headers['content-range']) : undefined;
   const generation = headers['x-goog-generation'];
   const start = range?.start ?? 0;
@@ -70,26 +67,8 @@ function opened({ status, headers, body }: Incoming, { doing, offset, length, li
     throw foreign(doing, `${status} with ${headers['content-type'] ?? 'no content type'}, not the object`);
   }
   const size = range === undefined ? numberOf(headers['x-goog-stored-content-length'] ?? headers['content-length']) : range.size;
-  const close = async () => {
-    body.destroy();
-    link.abort(new LitestreamError('CANCELLED', `reading ${doing.key} was ended`));
-  };
-  const wanted = cut(body as AsyncIterable<Uint8Array>, offset - start, length ?? Number.POSITIVE_INFINITY);
-  return { size, tag: generation, body: once(doing.key, () => chunks(wanted, doing.key, signal, close)), close };
+  return streamedObject(body, { key: doing.key, size, tag: generation, skip: offset - start, length, link, signal });
 }
 
 const numberOf = (header: string | string[] | undefined): number | undefined =>
   typeof header === 'string' && /^\d+$/.test(header) ? Number(header) : undefined;
-
-async function* chunks(source: AsyncIterable<Uint8Array>, key: string, signal: AbortSignal | undefined, close: () => Promise<void>) {
-  try {
-    yield* abortable(source, signal);
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error instanceof LitestreamError ? error : truncated(`reading ${key}`, error);
-  } finally {
-    await close();
-  }
-}
-
-async function* empty(): AsyncGenerator<Uint8Array> {}

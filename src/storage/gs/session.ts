@@ -1,7 +1,7 @@
 /** A resumable upload: chunks in order, each sent on from where the service says it has arrived. */
 
 import { LitestreamError } from '../../base/errors.ts';
-import { sendPart } from '../parts.ts';
+import { sendPart } from '../remote/parts.ts';
 import type { API } from './api.ts';
 import { type Doing, foreign, refusal, sentence } from './errors.ts';
 import type { Incoming } from './http.ts';

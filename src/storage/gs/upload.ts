@@ -2,9 +2,9 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 import { LitestreamError } from '../../base/errors.ts';
+import { formatTimestamp } from '../../base/timestamp.ts';
 import type { ObjectInfo } from '../object-store.ts';
-import { type Part, partsOf, sendPart } from '../parts.ts';
-import { formatTimestamp } from '../timestamp.ts';
+import { type Part, partsOf, sendPart } from '../remote/parts.ts';
 import type { API } from './api.ts';
 import { type Doing, foreign, refusal } from './errors.ts';
 import { OBJECT_FIELDS, objectOf, TIMESTAMP } from './object.ts';

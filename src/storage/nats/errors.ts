@@ -2,6 +2,7 @@
 
 import { type ErrorCode, LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
+import { networkFailure } from '../remote/network-error.ts';
 
 /** A refusal by the JetStream API: `status` is like HTTP's, `errorCode` the server's own number of the kind of error. */
 export class JetStreamError extends Error {
@@ -59,8 +60,6 @@ const CLIENT_CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>(
   ['SERVER_OPT_NA', 'ENDPOINT_UNTRUSTED'],
 ]);
 
-const UNTRUSTED =
-  /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(?:VERIFY|GET)_\w+|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/;
 /** The server ended the handshake because of our certificate, or for want of one. */
 const OUR_CERTIFICATE =
   /ALERT_(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_UNKNOWN)|alert (?:certificate required|bad certificate)/i;
@@ -103,8 +102,8 @@ function codeOf(error: Error): ErrorCode {
   const known = CLIENT_CODES.get(code);
   if (known !== undefined) return known;
   const causes = chain(error);
-  if (causes.some((cause) => UNTRUSTED.test(systemCode(cause) ?? ''))) return 'ENDPOINT_UNTRUSTED';
   if (causes.some((cause) => OUR_CERTIFICATE.test(`${systemCode(cause)} ${cause.message}`))) return 'CREDENTIALS_INVALID';
+  if (causes.some((cause) => networkFailure(systemCode(cause))?.code === 'ENDPOINT_UNTRUSTED')) return 'ENDPOINT_UNTRUSTED';
   return 'STORAGE_UNAVAILABLE';
 }
 

@@ -1,10 +1,10 @@
 /** Objects in a bucket of a NATS JetStream object store. */
 
 import { LitestreamError } from '../../base/errors.ts';
+import { LinkedAbort } from '../../base/linked-abort.ts';
 import { once } from '../body.ts';
 import { deleteFailure } from '../delete-failure.ts';
 import { checkKey, checkPrefix, compareKeys } from '../key.ts';
-import { LinkedAbort } from '../linked-abort.ts';
 import type {
   CallOptions,
   ObjectInfo,

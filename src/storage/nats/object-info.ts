@@ -4,7 +4,7 @@
  */
 
 import { LitestreamError } from '../../base/errors.ts';
-import { formatTimestamp, parseTimestamp } from '../timestamp.ts';
+import { formatTimestamp, parseTimestamp } from '../../base/timestamp.ts';
 
 /** Case matters: the original looks for exactly this. */
 const TIMESTAMP_HEADER = 'Litestream-Timestamp';

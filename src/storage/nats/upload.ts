@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import { nuid } from 'nats';
 import { orAbort } from '../../base/abortable.ts';
+import { LinkedAbort } from '../../base/linked-abort.ts';
 import { chunksOf } from '../body.ts';
-import { LinkedAbort } from '../linked-abort.ts';
 import type { PutBody } from '../object-store.ts';
 import type { JetStream } from './jetstream.ts';
 import { chunkSubject } from './object-info.ts';

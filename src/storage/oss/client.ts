@@ -5,10 +5,11 @@ import { Agent as HTTPAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HTTPSAgent, request as httpsRequest } from 'node:https';
 import { isIP, type Socket } from 'node:net';
 import { LitestreamError } from '../../base/errors.ts';
-import { clockSkewMs } from '../network-error.ts';
+import { clockSkewMs } from '../remote/answer-times.ts';
+import { inAFewWords } from '../remote/foreign-answer.ts';
 import type { OSSStoreSpec } from '../spec.ts';
 import { type Endpoint, endpointOf } from './endpoint.ts';
-import { type Attempt, connectionError, excerpt, notOSS, type Operation, type Refusal, reasonOf, refusalError } from './errors.ts';
+import { type Attempt, connectionError, notOSS, type Operation, type Refusal, reasonOf, refusalError } from './errors.ts';
 import { type Credentials, encodePath, queryText, signedHeaders } from './sign.ts';
 
 /** Longest wait for a connection, ms. */
@@ -97,7 +98,7 @@ export class OSSClient {
   #checked(answer: Answer, call: Call): Answer {
     if (answer.headers['x-oss-request-id'] !== undefined) return answer;
     answer.body.destroy();
-    throw notOSS(this.attempt(call), `answered ${answer.status} with ${excerpt(answer.headers['content-type'], '')}`);
+    throw notOSS(this.attempt(call), `answered ${answer.status} with ${inAFewWords(answer.headers['content-type'], '')}`);
   }
 
   async #refusal({ status, headers, body }: Answer, call: Call): Promise<Refusal> {

@@ -2,8 +2,9 @@
 
 import { hasCode } from '../../base/errors.ts';
 import { Semaphore } from '../../base/semaphore.ts';
+import { inAFewWords } from '../remote/foreign-answer.ts';
 import type { OSSClient } from './client.ts';
-import { excerpt, notOSS } from './errors.ts';
+import { notOSS } from './errors.ts';
 import { decodeURL } from './listing.ts';
 import { childrenNamed, childText, escapeXML, parseXML } from './xml.ts';
 
@@ -48,7 +49,7 @@ async function inBatch(
     });
     const deleted = decodeDeleted(text);
     if (deleted === undefined)
-      throw notOSS(client.attempt({ operation: 'delete' }), `answered with ${excerpt('no result of a deletion', text)}`);
+      throw notOSS(client.attempt({ operation: 'delete' }), `answered with ${inAFewWords('no result of a deletion', text)}`);
     return keys.filter((key) => !deleted.has(key));
   } catch (error) {
     signal?.throwIfAborted();

@@ -1,7 +1,9 @@
 /** What OSS says when it refuses, in the words of the product (https://www.alibabacloud.com/help/en/oss/support/common-error-codes). */
 
 import { type ErrorCode, LitestreamError } from '../../base/errors.ts';
-import { bareCause, clockSkewMs, networkFailure, retryAfterMs, systemCodeWithin } from '../network-error.ts';
+import { clockSkewMs, retryAfterMs } from '../remote/answer-times.ts';
+import { inAFewWords } from '../remote/foreign-answer.ts';
+import { bareCause, networkFailure, systemCodeWithin } from '../remote/network-error.ts';
 import { childText, parseXML } from './xml.ts';
 
 export type Operation = 'list' | 'read' | 'write' | 'look at' | 'delete';
@@ -117,7 +119,7 @@ export function reasonOf({ headers, body }: Refusal): Reason {
 export function refusalError(refusal: Refusal, attempt: Attempt): LitestreamError {
   const reason = reasonOf(refusal);
   if (reason.code === undefined && reason.requestID === undefined && !passes(refusal.status)) {
-    return notOSS(attempt, `answered ${refusal.status} with ${excerpt(refusal.headers['content-type'], refusal.body)}`);
+    return notOSS(attempt, `answered ${refusal.status} with ${inAFewWords(refusal.headers['content-type'], refusal.body)}`);
   }
   const [code, hint] = BY_CODE[reason.code ?? ''] ??
     BY_STATUS[refusal.status] ?? [refusal.status >= 500 ? 'STORAGE_UNAVAILABLE' : 'RESPONSE_INVALID'];
@@ -131,7 +133,7 @@ export function refusalError(refusal: Refusal, attempt: Attempt): LitestreamErro
 /** The service's own words, or the first ones of whoever answered in its place. */
 function saidIn({ status, headers, body }: Refusal, { code, message }: Reason, { host }: Attempt): string {
   if (code !== undefined) return message === undefined ? code : `${code}: ${message}`;
-  return `${host} answered ${status} with ${excerpt(headers['content-type'], body)}`;
+  return `${host} answered ${status} with ${inAFewWords(headers['content-type'], body)}`;
 }
 
 function factsOf({ status, headers }: Refusal, { code, requestID }: Reason): Record<string, unknown> {
@@ -161,12 +163,6 @@ export function notOSS(attempt: Attempt, what: string): LitestreamError {
     details: detailsOf(attempt),
     hint: 'Look at what stands between this machine and the service: a proxy, a login page, a wrong endpoint.',
   });
-}
-
-/** The first characters of something unintelligible. */
-export function excerpt(contentType: string | undefined, body: string): string {
-  const start = body.replaceAll(/\s+/g, ' ').trim().slice(0, 80);
-  return `${contentType ?? 'no content type'}${start === '' ? ' and no body' : `: ${JSON.stringify(start)}`}`;
 }
 
 /** A connection that failed. Ours, a signal's reason and what is not of the network pass through. */

@@ -2,8 +2,9 @@
 
 import { compareKeys } from '../key.ts';
 import type { ObjectInfo } from '../object-store.ts';
+import { inAFewWords } from '../remote/foreign-answer.ts';
 import type { OSSClient } from './client.ts';
-import { excerpt, notOSS } from './errors.ts';
+import { notOSS } from './errors.ts';
 import { childrenNamed, childText, type Element, parseXML } from './xml.ts';
 
 /** The most the service gives; without being asked it gives 100. */
@@ -48,7 +49,8 @@ async function listPage(client: OSSClient, request: ListRequest, token: string |
   };
   const text = await client.text({ operation: 'list', method: 'GET', query, signal });
   const page = decodePage(client.bucket, text);
-  if (page === undefined) throw notOSS(client.attempt({ operation: 'list' }), `answered with ${excerpt('a listing that is none', text)}`);
+  if (page === undefined)
+    throw notOSS(client.attempt({ operation: 'list' }), `answered with ${inAFewWords('a listing that is none', text)}`);
   return page;
 }
 

@@ -1,7 +1,7 @@
 /** What of an object stands in the headers of an answer. */
 
+import { formatTimestamp, parseTimestamp } from '../../base/timestamp.ts';
 import type { ObjectInfo } from '../object-store.ts';
-import { formatTimestamp, parseTimestamp } from '../timestamp.ts';
 import type { Answer } from './client.ts';
 
 /** As the original writes it. */

@@ -14,13 +14,14 @@ import type {
   StoreCapabilities,
 } from '../object-store.ts';
 import { checkRange } from '../range.ts';
+import { emptyObject } from '../remote/opened-object.ts';
 import type { OSSStoreSpec } from '../spec.ts';
 import { OSSClient } from './client.ts';
 import { BATCH_KEYS, deleteObjects } from './delete.ts';
 import { notOSS } from './errors.ts';
 import { listObjects, probeBucket } from './listing.ts';
 import { infoOf, timestampHeaders } from './metadata.ts';
-import { emptyObject, openObject } from './reading.ts';
+import { openObject } from './reading.ts';
 import { upload } from './upload.ts';
 
 /** Longest wait at closing for uploads that are being removed, ms. */

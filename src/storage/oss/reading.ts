@@ -2,9 +2,10 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import { once } from '../body.ts';
-import { cut, parseContentRange } from '../content-range.ts';
-import { truncated } from '../network-error.ts';
 import type { OpenedObject, OpenOptions } from '../object-store.ts';
+import { cut, parseContentRange } from '../remote/content-range.ts';
+import { truncated } from '../remote/network-error.ts';
+import { emptyObject } from '../remote/opened-object.ts';
 import type { Answer, OSSClient } from './client.ts';
 import { type Attempt, notOSS } from './errors.ts';
 import { tagOf } from './metadata.ts';
@@ -42,11 +43,6 @@ export async function openObject(client: OSSClient, key: string, { offset = 0, l
       answer.body.destroy();
     },
   };
-}
-
-/** Nothing of an object: what is known of it from its head. */
-export function emptyObject(key: string, size: number | undefined, tag: string | undefined): OpenedObject {
-  return { size, tag, body: once(key, async function* () {}), close: async () => {} };
 }
 
 /** Without the standard behaviour OSS answers a range past the end with the whole object. */

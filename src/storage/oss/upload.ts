@@ -1,10 +1,11 @@
 /** Writing an object: one request for a small one, equal parts for a large one. */
 
 import { LitestreamError } from '../../base/errors.ts';
-import { LinkedAbort } from '../linked-abort.ts';
-import { type Part, partsOf, sendPart } from '../parts.ts';
+import { LinkedAbort } from '../../base/linked-abort.ts';
+import { inAFewWords } from '../remote/foreign-answer.ts';
+import { type Part, partsOf, sendPart } from '../remote/parts.ts';
 import type { OSSClient } from './client.ts';
-import { excerpt, notOSS } from './errors.ts';
+import { notOSS } from './errors.ts';
 import { tagOf } from './metadata.ts';
 import { childText, escapeXML, parseXML } from './xml.ts';
 
@@ -159,7 +160,7 @@ async function begin(client: OSSClient, { key, headers, signal }: Upload): Promi
   });
   const root = parseXML(text);
   const id = root?.name === 'InitiateMultipartUploadResult' ? childText(root, 'UploadId') : undefined;
-  if (!id) throw notOSS(client.attempt({ operation: 'write', key }), `answered with ${excerpt('no upload', text)}`);
+  if (!id) throw notOSS(client.attempt({ operation: 'write', key }), `answered with ${inAFewWords('no upload', text)}`);
   return id;
 }
 
@@ -188,7 +189,8 @@ async function complete(client: OSSClient, { key, id, headers, tags, signal }: C
   });
   const root = parseXML(text);
   const tag = root?.name === 'CompleteMultipartUploadResult' ? tagOf(childText(root, 'ETag')) : undefined;
-  if (tag === undefined) throw notOSS(client.attempt({ operation: 'write', key }), `answered with ${excerpt('no completed upload', text)}`);
+  if (tag === undefined)
+    throw notOSS(client.attempt({ operation: 'write', key }), `answered with ${inAFewWords('no completed upload', text)}`);
   return tag;
 }
 

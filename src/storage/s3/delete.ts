@@ -1,7 +1,8 @@
 /** Deleting many objects, all of them tried, each failure told. */
 
 import { DeleteObjectCommand, DeleteObjectsCommand, type DeleteObjectsCommandOutput } from '@aws-sdk/client-s3';
-import { type ErrorCode, hasCode, LitestreamError } from '../../base/errors.ts';
+import { hasCode, LitestreamError } from '../../base/errors.ts';
+import { deleteFailure } from '../delete-failure.ts';
 import type { CallOptions } from '../object-store.ts';
 import { s3Error } from './errors.ts';
 import type { Session } from './session.ts';
@@ -36,7 +37,9 @@ export class Deleter {
         for (const key of batch) failures.set(key, error);
       }
     }
-    if (failures.size > 0) throw this.#failed(failures, keys.length);
+    if (failures.size === 0) return;
+    const { bucket, host } = this.#session.attempt({ operation: 'delete' });
+    throw deleteFailure(failures, keys, `s3://${bucket} at ${host}`);
   }
 
   async #deleteBatch(keys: readonly string[], failures: Map<string, LitestreamError>, signal: AbortSignal | undefined): Promise<void> {
@@ -87,23 +90,5 @@ export class Deleter {
       }
     };
     await Promise.all(Array.from({ length: SINGLES_IN_FLIGHT }, work));
-  }
-
-  #failed(failures: ReadonlyMap<string, LitestreamError>, total: number): LitestreamError {
-    const errors = [...failures.values()];
-    // What needs a person is named first; otherwise the whole call may be repeated.
-    const told = errors.find(({ disposition }) => disposition !== 'retry') ?? errors[0];
-    const code: ErrorCode = told?.code ?? 'STORAGE_UNAVAILABLE';
-    const { host, bucket } = this.#session.attempt({ operation: 'delete' });
-    const examples = [...failures].slice(0, 5).map(([key, error]) => `${key} (${String(error.details?.provider ?? error.code)})`);
-    return new LitestreamError(
-      code,
-      `cannot delete ${failures.size} of ${total} objects of s3://${bucket} at ${host}: ${examples.join(', ')}`,
-      {
-        cause: told,
-        details: { ...told?.details, failed: [...failures.keys()] },
-        ...(told?.hint === undefined ? {} : { hint: told.hint }),
-      },
-    );
   }
 }

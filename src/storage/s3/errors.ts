@@ -2,7 +2,9 @@
 
 import { type ErrorCode, LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
-import { retryAfterMs } from './retry-after.ts';
+import { clockSkewMs, retryAfterMs } from '../remote/answer-times.ts';
+import { legible } from '../remote/foreign-answer.ts';
+import { networkFailure } from '../remote/network-error.ts';
 
 export type Operation = 'list' | 'open' | 'put' | 'stat' | 'delete' | 'look at the bucket';
 
@@ -114,15 +116,6 @@ const BY_STATUS: Readonly<Record<number, Row>> = {
 
 const TRUST = 'Give the authority of the certificate in NODE_EXTRA_CA_CERTS, or set skip-verify where that is acceptable.';
 
-/** Errors of the connection, by the system's or OpenSSL's word. */
-const BY_SYSTEM: readonly (readonly [RegExp, ...Row])[] = [
-  [/CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)/, 'ENDPOINT_UNTRUSTED', TRUST],
-  [/^(?:EPROTO|ERR_SSL_)/, 'STORAGE_UNAVAILABLE', 'The endpoint does not speak TLS as expected: does it want http:// instead of https://?'],
-  [/^E[MN]FILE$/, 'STORAGE_UNAVAILABLE', 'The limit of open files is reached (ulimit -n).'],
-  [/^(?:ENOTFOUND|EAI_)/, 'STORAGE_UNAVAILABLE', 'The name of the endpoint is not known: check its spelling and the resolver.'],
-  [/^ECONNREFUSED$/, 'STORAGE_UNAVAILABLE', 'Nothing listens there: check the endpoint, its port and the firewall.'],
-];
-
 /** Parts of an error of the SDK, read without trusting its shape. */
 export interface Failure {
   readonly name: string | undefined;
@@ -160,11 +153,15 @@ export function failureOf(error: unknown): Failure | undefined {
     requestID: sdk.$metadata?.requestId ?? headers['x-amz-request-id'],
     headers,
     message: error.message,
-    excerpt: (text(sdk.$responseBodyText) ?? pageOf(sdk))?.replace(/\s+/g, ' ').slice(0, 120),
+    excerpt: excerptOf(text(sdk.$responseBodyText) ?? pageOf(sdk)),
     region: text(headers['x-amz-bucket-region']) ?? text(sdk.Region),
     endpoint: text(sdk.Endpoint),
   };
 }
+
+/** A page without a word is shown as it is. */
+const excerptOf = (page: string | undefined): string | undefined =>
+  page === undefined ? undefined : legible(page) || page.replace(/\s+/g, ' ').slice(0, 100);
 
 /** Text of a page of a proxy: one that can be read as XML the SDK takes apart, and keeps the parts. */
 function pageOf({ head, body }: SDKError): string | undefined {
@@ -216,8 +213,8 @@ export function s3Error(error: unknown, attempt: Attempt): LitestreamError {
 
 /** How far this machine's clock is behind the service's, for failures that are about it. */
 function skewOf({ name, headers }: Failure): { readonly skewMs?: number } {
-  const theirs = name !== undefined && CLOCK_NAMES.has(name) ? Date.parse(headers.date ?? '') : Number.NaN;
-  return Number.isNaN(theirs) ? {} : { skewMs: theirs - Date.now() };
+  const skewMs = name !== undefined && CLOCK_NAMES.has(name) ? clockSkewMs(headers.date) : undefined;
+  return skewMs === undefined ? {} : { skewMs };
 }
 
 const CLOCK_NAMES = new Set(['RequestTimeTooSkewed', 'RequestExpired']);
@@ -239,8 +236,9 @@ function rowOf({ name, status, excerpt }: Failure): Row {
 }
 
 function systemRow(system: string): Row {
-  const row = BY_SYSTEM.find(([pattern]) => pattern.test(system));
-  return row === undefined ? ['STORAGE_UNAVAILABLE'] : [row[1], row[2]];
+  const failure = networkFailure(system);
+  if (failure === undefined) return ['STORAGE_UNAVAILABLE'];
+  return [failure.code, failure.code === 'ENDPOINT_UNTRUSTED' ? TRUST : failure.hint];
 }
 
 /** What the operation changes about the meaning of an answer. */

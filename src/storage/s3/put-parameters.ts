@@ -2,9 +2,10 @@
 
 import type { PutObjectCommandInput } from '@aws-sdk/client-s3';
 import type { Clock } from '../../base/clock.ts';
+import { formatTimestamp } from '../../base/timestamp.ts';
 import type { PutOptions } from '../object-store.ts';
 import type { Conditions } from './conditions.ts';
-import { formatTimestamp, TIMESTAMP_KEY } from './metadata.ts';
+import { TIMESTAMP_KEY } from './metadata.ts';
 import type { UploadBudgets } from './part-buffers.ts';
 import type { ObjectPlace } from './reading.ts';
 

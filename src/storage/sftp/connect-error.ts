@@ -2,6 +2,7 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
+import { networkFailure } from '../remote/network-error.ts';
 import type { Credentials, Hop } from './login.ts';
 
 const REFUSED_LOGIN = /authentication methods failed|too many authentication failures|password has expired|permission denied/i;
@@ -19,11 +20,13 @@ export function connectError(error: unknown, hop: Hop, credentials: Credentials)
   const system = systemCode(error);
   if (level === 'client-authentication' || level === 'agent' || REFUSED_LOGIN.test(text))
     return refusedLogin(error, hop, credentials, text);
-  if (system !== undefined && /^E[A-Z_]+$/.test(system)) {
-    const hint =
-      system === 'ENOTFOUND' ? 'Check the name of the host.' : 'Is the server running, and does a firewall let this machine through?';
-    return new LitestreamError('STORAGE_UNAVAILABLE', `cannot reach ${server} (${system})`, { cause: error, hint, details: { system } });
-  }
+  const network = networkFailure(system);
+  if (network !== undefined)
+    return new LitestreamError(network.code, `cannot reach ${server} (${system})`, {
+      cause: error,
+      hint: network.hint,
+      details: { system },
+    });
   if (/no matching/i.test(text))
     return new LitestreamError('NOT_SUPPORTED', `cannot agree with ${server} on how to encrypt: ${text}`, {
       cause: error,

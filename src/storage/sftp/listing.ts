@@ -2,8 +2,8 @@
 
 import type { FileEntryWithStats } from 'ssh2';
 import { LitestreamError } from '../../base/errors.ts';
-import { isStaleTemp } from '../temp-name.ts';
-import type { TreeEntry } from '../tree.ts';
+import { isStaleTemp } from '../directories/temp-name.ts';
+import type { TreeEntry } from '../directories/tree.ts';
 import { STATUS, sftpError, statusOf } from './errors.ts';
 import type { RemoteHandle, Session } from './session.ts';
 

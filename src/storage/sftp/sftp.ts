@@ -6,9 +6,11 @@ import { orAbort } from '../../base/abortable.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { LitestreamError } from '../../base/errors.ts';
 import { chunksOf } from '../body.ts';
-import { deleteError } from '../delete-error.ts';
+import { deleteFailure } from '../delete-failure.ts';
+import { Leftovers, type RemoveLeftover } from '../directories/leftovers.ts';
+import { checkFinalKey, tempName } from '../directories/temp-name.ts';
+import { directoryOfPrefix, type TreeEntry, walkTree } from '../directories/tree.ts';
 import { checkKey, checkPrefix } from '../key.ts';
-import { Leftovers, type RemoveLeftover } from '../leftovers.ts';
 import type {
   CallOptions,
   ObjectInfo,
@@ -20,8 +22,6 @@ import type {
   StoreCapabilities,
 } from '../object-store.ts';
 import type { SFTPStoreSpec } from '../spec.ts';
-import { checkFinalKey, tempName } from '../temp-name.ts';
-import { directoryOfPrefix, type TreeEntry, walkTree } from '../tree.ts';
 import { CONNECTION_LIMITS, type ConnectionLimits, connect } from './connection.ts';
 import { deleteFiles } from './delete.ts';
 import { SessionLost, STATUS, statusOf } from './errors.ts';
@@ -124,7 +124,7 @@ export class SFTPStore implements ObjectStore {
       // Nothing was deleted where nothing is mounted.
       if (missing > 0) await orAbort(this.#root.check(session), signal);
       if (failures.size > 0)
-        throw deleteError(new Map([...failures].map(([path, error]) => [paths.get(path) ?? path, error])), keys.length);
+        throw deleteFailure(new Map([...failures].map(([path, error]) => [paths.get(path) ?? path, error])), keys, this.destination);
     });
   }
 

@@ -4,6 +4,8 @@ import { LitestreamError } from '../../base/errors.ts';
 import { once } from '../body.ts';
 import type { OpenedObject, OpenOptions } from '../object-store.ts';
 import { rangeOf } from '../range.ts';
+import { type ContentRange, parseContentRange } from '../remote/content-range.ts';
+import { emptyObject } from '../remote/opened-object.ts';
 import type { DAVAnswer, DAVClient } from './client.ts';
 import { invalidResponse } from './errors.ts';
 import { tagOf } from './multistatus.ts';
@@ -52,10 +54,8 @@ async function nothing(
   if (found === undefined || found.isCollection) throw new LitestreamError('OBJECT_NOT_FOUND', `${message}: there is no such file`);
   if (length !== 0 && offset < found.size)
     throw invalidResponse(`${message}: the server refuses the range from ${offset} on of ${found.size} bytes`, '', { status: 416 });
-  return { size: found.size, tag: found.tag, body: once(key, () => empty()), close: async () => {} };
+  return emptyObject(key, found.size, found.tag);
 }
-
-async function* empty(): AsyncGenerator<Uint8Array> {}
 
 /** What is not the file may be a directory, of which servers show pages or refuse to show anything. */
 async function refuse(client: DAVClient, path: string, message: string, answer: DAVAnswer, signal: AbortSignal | undefined): Promise<void> {
@@ -83,25 +83,18 @@ async function firstOf(client: DAVClient, answer: DAVAnswer, message: string): P
   return '';
 }
 
-interface Received {
-  /** Position of the first byte of the answer. */
-  readonly start: number;
-  /** Of the whole object, when known. */
-  readonly size: number | undefined;
-}
-
-function partOf(answer: DAVAnswer, offset: number, message: string): Received {
-  const [, start, size] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(answer.headers['content-range'] ?? '') ?? [];
-  if (start === undefined || Number(start) !== offset) {
+function partOf(answer: DAVAnswer, offset: number, message: string): ContentRange {
+  const range = parseContentRange(answer.headers['content-range']);
+  if (range?.start !== offset) {
     answer.discard();
     throw invalidResponse(`${message}: the server sent another range than ${offset}-`, answer.headers['content-range'] ?? '', {
       status: 206,
     });
   }
-  return { start: offset, size: size === '*' ? undefined : Number(size) };
+  return range;
 }
 
-function wholeOf({ headers }: DAVAnswer): Received {
+function wholeOf({ headers }: DAVAnswer): ContentRange {
   const length = headers['content-encoding'] === undefined ? headers['content-length'] : undefined;
   return { start: 0, size: length === undefined ? undefined : Number(length) };
 }

@@ -2,6 +2,9 @@
 
 import { type ErrorCode, LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
+import { retryAfterMs } from '../remote/answer-times.ts';
+import { legible } from '../remote/foreign-answer.ts';
+import { networkFailure } from '../remote/network-error.ts';
 import { SilentPeer } from './http.ts';
 
 /** An answer, as far as errors are about it. */
@@ -39,12 +42,12 @@ const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
 export function refusalError(message: string, refusal: Refusal): LitestreamError {
   const { status, headers, text, url } = refusal;
   const requestID = [headers['x-request-id'] ?? []].flat()[0];
-  const retryAfter = secondsOf(headers['retry-after']);
+  const retryAfter = retryAfterMs([headers['retry-after'] ?? []].flat()[0]);
   const details = {
     status,
     url,
     ...(requestID === undefined ? {} : { requestID }),
-    ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter * 1000 }),
+    ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter }),
   };
   const location = [headers.location ?? []].flat()[0];
   if (status >= 300 && status < 400) {
@@ -80,22 +83,11 @@ export function invalidResponse(message: string, text: string, details: Readonly
 }
 
 function quoted(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim().slice(0, 100);
-  return line === '' ? '' : `: ${JSON.stringify(line)}`;
-}
-
-function secondsOf(value: string | string[] | undefined): number | undefined {
-  const [text] = [value ?? []].flat();
-  if (text === undefined) return undefined;
-  if (/^\d{1,6}$/.test(text.trim())) return Number(text);
-  const at = Date.parse(text);
-  return Number.isNaN(at) ? undefined : Math.max(0, Math.round((at - Date.now()) / 1000));
+  const words = legible(text);
+  return words === '' ? '' : `: "${words}"`;
 }
 
 const withoutQuery = (url: string): string => url.replace(/[?#].*$/s, '');
-
-/** Errors of TLS that mean that the server is not the one it should be. */
-const UNTRUSTED = /^(?:CERT_|ERR_TLS_CERT|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_SSL_|EPROTO$|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH)/;
 
 /** Gives an error of a connection our code and `message`; anything else is returned untouched. */
 export function connectionError(error: unknown, message: string, host: string): unknown {
@@ -106,31 +98,26 @@ export function connectionError(error: unknown, message: string, host: string): 
       hint: 'It is tried again.',
     });
   const code = systemCode(error);
-  if (code === undefined) return isLostConnection(error) ? lost(error, message, host, 'closed') : error;
-  if (UNTRUSTED.test(code))
-    return new LitestreamError('ENDPOINT_UNTRUSTED', `${message}: the certificate of ${host} is not accepted (${code})`, {
-      cause: error,
-      hint: 'If it was issued by an authority of your own, name its certificate in NODE_EXTRA_CA_CERTS; otherwise renew it.',
-      details: { code },
-    });
-  if (code === 'ENOTFOUND')
-    return new LitestreamError('STORAGE_UNAVAILABLE', `${message}: cannot reach ${host} (${code})`, {
-      cause: error,
-      hint: 'Check the name of the host.',
-    });
-  return /^(?:E[A-Z_]+|HPE_[A-Z_]+)$/.test(code) ? lost(error, message, host, code) : error;
-}
-
-function lost(error: unknown, message: string, host: string, code: string): LitestreamError {
+  if (code === undefined) return isLostConnection(error) ? lost(error, message, host) : error;
   if (code.startsWith('HPE_'))
     return new LitestreamError('RESPONSE_INVALID', `${message}: ${host} does not speak HTTP there (${code})`, {
       cause: error,
       hint: 'Check scheme and port.',
     });
-  return new LitestreamError('STORAGE_UNAVAILABLE', `${message}: the connection to ${host} failed (${code})`, {
+  const failure = networkFailure(code);
+  if (failure === undefined) return error;
+  const what = failure.code === 'ENDPOINT_UNTRUSTED' ? `the certificate of ${host} is not accepted` : `the connection to ${host} failed`;
+  return new LitestreamError(failure.code, `${message}: ${what} (${code})`, {
     cause: error,
-    hint: 'Is the server running, and does a firewall let this machine through? It is tried again.',
+    hint: failure.hint,
     details: { system: code },
+  });
+}
+
+function lost(error: unknown, message: string, host: string): LitestreamError {
+  return new LitestreamError('STORAGE_UNAVAILABLE', `${message}: the connection to ${host} was closed`, {
+    cause: error,
+    hint: 'It is tried again.',
   });
 }
 

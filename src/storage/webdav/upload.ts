@@ -2,8 +2,8 @@
 
 import { posix } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
-import type { Leftovers, RemoveLeftover } from '../leftovers.ts';
-import { tempName } from '../temp-name.ts';
+import type { Leftovers, RemoveLeftover } from '../directories/leftovers.ts';
+import { tempName } from '../directories/temp-name.ts';
 import type { DAVAnswer, DAVClient } from './client.ts';
 import type { SentBody } from './http.ts';
 import type { DAVResource } from './multistatus.ts';

@@ -5,9 +5,11 @@ import { orAbort } from '../../base/abortable.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { LitestreamError } from '../../base/errors.ts';
 import { chunksOf } from '../body.ts';
-import { deleteError } from '../delete-error.ts';
+import { deleteFailure } from '../delete-failure.ts';
+import { Leftovers } from '../directories/leftovers.ts';
+import { checkFinalKey, isStaleTemp } from '../directories/temp-name.ts';
+import { directoryOfPrefix, type TreeEntry, walkTree } from '../directories/tree.ts';
 import { checkKey, checkPrefix } from '../key.ts';
-import { Leftovers } from '../leftovers.ts';
 import type {
   CallOptions,
   ObjectInfo,
@@ -19,8 +21,6 @@ import type {
   StoreCapabilities,
 } from '../object-store.ts';
 import type { WebDAVStoreSpec } from '../spec.ts';
-import { checkFinalKey, isStaleTemp } from '../temp-name.ts';
-import { directoryOfPrefix, type TreeEntry, walkTree } from '../tree.ts';
 import { cleaned, DAVClient } from './client.ts';
 import { deleteFiles } from './delete.ts';
 import { download } from './download.ts';
@@ -121,7 +121,8 @@ export class WebDAVStore implements ObjectStore {
     const { missing, failures } = await deleteFiles(this.#client, [...paths.keys()], signal);
     // Nothing was deleted where nothing is there any more.
     if (missing > 0) await orAbort(this.#root.check(), signal);
-    if (failures.size > 0) throw deleteError(new Map([...failures].map(([path, error]) => [paths.get(path) ?? path, error])), keys.length);
+    if (failures.size > 0)
+      throw deleteFailure(new Map([...failures].map(([path, error]) => [paths.get(path) ?? path, error])), keys, this.destination);
   }
 
   async close(): Promise<void> {

@@ -1,17 +1,16 @@
 /** A deadline that can be moved and suspended, with one timer at a time, and the signal that fires with it or with the caller's. */
 
 import type { Clock } from '../../base/clock.ts';
+import { LinkedAbort } from '../../base/linked-abort.ts';
 
 /** Longest sleep between two looks at the deadline, ms. */
 const LOOK_MS = 30_000;
 
 export class StallWatch {
   readonly #clock: Clock;
-  readonly #parent: AbortSignal | undefined;
   readonly #makeError: (limitMs: number) => Error;
-  readonly #abort = new AbortController();
+  readonly #link: LinkedAbort;
   readonly #timer = new AbortController();
-  readonly #onParent: () => void;
   #limit = 0;
   #deadline = Number.POSITIVE_INFINITY;
   #isRunning = false;
@@ -19,16 +18,13 @@ export class StallWatch {
   /** @param makeError the reason when the deadline passes, from the limit in ms that was exceeded. */
   constructor(clock: Clock, parent: AbortSignal | undefined, makeError: (limitMs: number) => Error) {
     this.#clock = clock;
-    this.#parent = parent;
+    this.#link = new LinkedAbort(parent);
     this.#makeError = makeError;
-    this.#onParent = () => this.#abort.abort(parent?.reason);
-    if (parent?.aborted === true) this.#onParent();
-    else parent?.addEventListener('abort', this.#onParent, { once: true });
   }
 
   /** Fires with the caller's reason, or with the error of a stall. */
   get signal(): AbortSignal {
-    return this.#abort.signal;
+    return this.#link.signal;
   }
 
   /** The other side has to do something within `ms`. */
@@ -48,7 +44,7 @@ export class StallWatch {
   /** Nothing is watched any more; the signal stays as it is. */
   end(): void {
     this.#timer.abort();
-    this.#parent?.removeEventListener('abort', this.#onParent);
+    this.#link.release();
   }
 
   async #look(): Promise<void> {
@@ -59,7 +55,7 @@ export class StallWatch {
         if (left <= 0) break;
         await this.#clock.sleep(Math.min(left, LOOK_MS), options);
       }
-      this.#abort.abort(this.#makeError(this.#limit));
+      this.#link.abort(this.#makeError(this.#limit));
     } catch {
       // Ended: only `end` stops the sleep.
     }

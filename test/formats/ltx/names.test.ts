@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { CHECKSUM_FLAG, formatChecksum, parseChecksum, rollChecksum, toChecksum } from '../../../src/formats/ltx/checksum.ts';
 import { compareRanges, formatLTXName, isContiguous, parseLTXName } from '../../../src/formats/ltx/filename.ts';
 import { formatPosition, parsePosition } from '../../../src/formats/ltx/position.ts';
-import { formatTimestamp, parseTimestamp } from '../../../src/formats/ltx/timestamp.ts';
 import { decodeTrailer, encodeTrailer, LTX_TRAILER_SIZE } from '../../../src/formats/ltx/trailer.ts';
 import { formatTXID, parseTXID, toTXID } from '../../../src/formats/ltx/txid.ts';
 
@@ -100,32 +99,6 @@ describe('positions', () => {
     expect(parsePosition(formatPosition(position))).toEqual(position);
     for (const text of ['', '1/2', '00000000000000a4-8a249272ad9f7dea', '00000000000000a4/8a249272ad9f7dea0']) {
       expect(() => parsePosition(text)).toThrow(/not a position/);
-    }
-  });
-});
-
-describe('stored times', () => {
-  test('are RFC 3339 without trailing zeros', () => {
-    expect(formatTimestamp(1_700_000_000_123)).toBe('2023-11-14T22:13:20.123Z');
-    expect(formatTimestamp(1_700_000_000_120)).toBe('2023-11-14T22:13:20.12Z');
-    expect(formatTimestamp(1_700_000_000_000)).toBe('2023-11-14T22:13:20Z');
-  });
-
-  test('are read with up to nine digits and any offset, cut to milliseconds', () => {
-    expect(parseTimestamp('2023-11-14T22:13:20.123456789Z')).toBe(1_700_000_000_123);
-    expect(parseTimestamp('2023-11-14T22:13:20.1Z')).toBe(1_700_000_000_100);
-    expect(parseTimestamp('2023-11-14T22:13:20Z')).toBe(1_700_000_000_000);
-    expect(parseTimestamp('2023-11-15T00:13:20+02:00')).toBe(1_700_000_000_000);
-    for (const text of [
-      '',
-      '1700000000',
-      '2023-11-14',
-      '2023-11-14 22:13:20Z',
-      '2023-13-14T22:13:20Z',
-      '2023-11-14T22:13:20',
-      'tomorrow',
-    ]) {
-      expect(parseTimestamp(text), text).toBeUndefined();
     }
   });
 });

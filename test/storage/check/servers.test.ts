@@ -4,14 +4,15 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openReplica } from '../../../src/replica/open.ts';
+import { probeBriefly } from '../../../src/storage/check/conditions.ts';
 import { type Explanation, explainFailure } from '../../../src/storage/check/explain.ts';
 import { type CheckReport, checkStore } from '../../../src/storage/check/steps.ts';
-import { probeBriefly } from '../../../src/storage/probe.ts';
 import { STORE_TYPES } from '../../../src/storage/registry.ts';
 import type { StoreSpec } from '../../../src/storage/spec.ts';
 import { available, SERVICE_START_MS } from '../../support/services.ts';
+import { unique } from '../containers.ts';
 import { listKeys } from '../contract/bodies.ts';
-import { type Place, unique } from '../faults/backend.ts';
+import type { Place } from '../faults/backend.ts';
 import { BACKENDS } from '../faults/backends.ts';
 
 const RETRY = { settings: { attempts: 2, initialMs: 10, capMs: 10 } };

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { bytesBody } from '../../../src/storage/body.ts';
-import { honoursConditions } from '../../../src/storage/probe.ts';
+import { honoursConditions } from '../../../src/storage/check/conditions.ts';
 import { chunkedBody, failingBody, getBytes, listKeys, patternBytes } from './bodies.ts';
 import type { ContractContext } from './object-store-contract.ts';
 

@@ -1,6 +1,5 @@
 /** What the fault matrix has to know of each kind of store: where it is through a proxy, and the words of its service for each trouble. */
 
-import { randomBytes } from 'node:crypto';
 import type { StoreSpec } from '../../../src/storage/spec.ts';
 import type { Answer, SeenRequest } from '../../support/fault-proxy.ts';
 import type { ServiceName } from '../../support/services.ts';
@@ -48,9 +47,6 @@ export interface TCPBackend extends CommonBackend {
 }
 
 export type Backend = HTTPBackend | TCPBackend;
-
-/** A name no other test has. */
-export const unique = (prefix: string): string => `${prefix}-${randomBytes(6).toString('hex')}`;
 
 export const portOf = (endpoint: string): { host: string; port: number } => {
   const { hostname, port } = new URL(endpoint);

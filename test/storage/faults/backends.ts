@@ -1,13 +1,11 @@
 /** Every kind of store that is reached over a network, each a row of data for the fault matrix. */
 
 import { join } from 'node:path';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { BlobServiceClient } from '@azure/storage-blob';
-import { connect } from 'nats';
 import type { StoreSpec } from '../../../src/storage/spec.ts';
 import { service } from '../../support/services.ts';
+import { makeContainer, unique } from '../containers.ts';
 import { newBucket } from '../oss/bucket.ts';
-import { atPort, type Backend, type HTTPBackend, portOf, type TCPBackend, unique } from './backend.ts';
+import { atPort, type Backend, type HTTPBackend, portOf, type TCPBackend } from './backend.ts';
 import { AZURE_WORDS, GOOGLE_WORDS, OSS_WORDS, S3_WORDS, WEBDAV_WORDS } from './words.ts';
 
 const s3: HTTPBackend = {
@@ -21,10 +19,7 @@ const s3: HTTPBackend = {
   deletes: ({ method, path }) => method === 'DELETE' || (method === 'POST' && /[?&]delete/.test(path)),
   async prepare() {
     const { endpoint, region, accessKeyID, secretAccessKey } = await service('s3');
-    const bucket = unique('faults');
-    const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials: { accessKeyId: accessKeyID, secretAccessKey } });
-    await client.send(new CreateBucketCommand({ Bucket: bucket }));
-    client.destroy();
+    const bucket = await makeContainer.s3();
     const spec = (port: number, name: string, secret: string, path = 'replica'): StoreSpec => ({
       type: 's3',
       bucket: name,
@@ -54,9 +49,8 @@ const abs: HTTPBackend = {
   lists: ({ method, path }) => method === 'GET' && /comp=list/.test(path),
   deletes: ({ method, path }) => method === 'DELETE' || (method === 'POST' && /comp=batch/.test(path)),
   async prepare() {
-    const { endpoint, accountName, accountKey, connectionString } = await service('azure');
-    const bucket = unique('faults');
-    await BlobServiceClient.fromConnectionString(connectionString).createContainer(bucket);
+    const { endpoint, accountName, accountKey } = await service('azure');
+    const bucket = await makeContainer.azure();
     const spec = (port: number, name: string, key: string, path = 'replica'): StoreSpec => ({
       type: 'abs',
       bucket: name,
@@ -85,13 +79,7 @@ const gs: HTTPBackend = {
   deletes: ({ method }) => method === 'DELETE',
   async prepare() {
     const { endpoint, projectID } = await service('gcs');
-    const bucket = unique('faults');
-    const made = await fetch(`${endpoint}/storage/v1/b?project=${projectID}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name: bucket }),
-    });
-    if (!made.ok) throw new Error(`making a bucket: ${made.status} ${await made.text()}`);
+    const bucket = await makeContainer.gcs();
     const spec = (port: number, name: string, path = 'replica'): StoreSpec => ({
       type: 'gs',
       bucket: name,
@@ -193,11 +181,8 @@ const nats: TCPBackend = {
   service: 'nats',
   kind: 'tcp',
   async prepare() {
-    const { url, host, port: own } = await service('nats');
-    const bucket = unique('faults');
-    const connection = await connect({ servers: url });
-    await connection.jetstream().views.os(bucket);
-    await connection.close();
+    const { host, port: own } = await service('nats');
+    const bucket = await makeContainer.nats();
     const spec = (port: number, name: string, path = 'replica'): StoreSpec => ({
       type: 'nats',
       servers: [`nats://${host}:${port}`],

@@ -12,7 +12,8 @@ import { FaultProxy } from '../../support/fault-proxy.ts';
 import { randomFrom } from '../../support/random.ts';
 import { available, SERVICE_START_MS } from '../../support/services.ts';
 import { TCPFaultProxy } from '../../support/tcp-fault-proxy.ts';
-import { type Backend, type HTTPBackend, type Place, unique } from './backend.ts';
+import { unique } from '../containers.ts';
+import type { Backend, HTTPBackend, Place } from './backend.ts';
 
 /** Ten attempts, as in production, without the waiting. */
 export const QUICK = { attempts: 10, initialMs: 2, capMs: 20, jitter: 0.5 };

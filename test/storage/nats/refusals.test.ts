@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { StreamConfig } from 'nats';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { honoursConditions } from '../../../src/storage/check/conditions.ts';
 import { NATSStore } from '../../../src/storage/nats/nats.ts';
-import { honoursConditions } from '../../../src/storage/probe.ts';
 import type { NATSStoreSpec } from '../../../src/storage/spec.ts';
 import { describeWith } from '../../support/services.ts';
 import { chunkedBody, collect, getBytes, hangingBody, listKeys, patternBytes, putBytes } from '../contract/bodies.ts';

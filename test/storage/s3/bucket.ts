@@ -1,11 +1,10 @@
 /** A bucket of its own for a file of tests, at the real server. */
 
-import { randomUUID } from 'node:crypto';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { StoreCapabilities } from '../../../src/storage/object-store.ts';
 import { S3Store } from '../../../src/storage/s3/store.ts';
 import type { S3StoreSpec } from '../../../src/storage/spec.ts';
 import { type ServiceAddresses, service } from '../../support/services.ts';
+import { makeContainer } from '../containers.ts';
 
 export const S3_CAPABILITIES: StoreCapabilities = {
   timestamps: 'stat',
@@ -29,17 +28,7 @@ export class TestBucket {
 
   static async create(): Promise<TestBucket> {
     const address = await service('s3');
-    const name = `test-${randomUUID()}`;
-    const { accessKeyID: accessKeyId, secretAccessKey } = address;
-    const client = new S3Client({
-      endpoint: address.endpoint,
-      region: address.region,
-      forcePathStyle: true,
-      credentials: { accessKeyId, secretAccessKey },
-    });
-    await client.send(new CreateBucketCommand({ Bucket: name }));
-    client.destroy();
-    return new TestBucket(name, address);
+    return new TestBucket(await makeContainer.s3(), address);
   }
 
   spec(changes: Partial<S3StoreSpec> = {}): S3StoreSpec {

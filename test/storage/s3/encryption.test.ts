@@ -2,9 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { encryptionOf, isPrivateHost } from '../../../src/storage/s3/encryption.ts';
-import { formatTimestamp, parseTimestamp } from '../../../src/storage/s3/metadata.ts';
 import { PROVIDERS, providerOf } from '../../../src/storage/s3/providers.ts';
-import { retryAfterMs } from '../../../src/storage/s3/retry-after.ts';
 import { storageClassWarning } from '../../../src/storage/s3/storage-class.ts';
 import type { S3StoreSpec } from '../../../src/storage/spec.ts';
 
@@ -73,29 +71,4 @@ test.each(['172.32.0.1', '11.0.0.1', '2001:db8::1', 'example.com'])('%s is not',
 test('classes that suit a replica badly are warned of', () => {
   for (const name of ['GLACIER', 'DEEP_ARCHIVE', 'deep_archive', 'STANDARD_IA']) expect(storageClassWarning(name), name).toBeDefined();
   for (const name of ['STANDARD', 'INTELLIGENT_TIERING', 'constructor', '']) expect(storageClassWarning(name), name).toBeUndefined();
-});
-
-test('times are written as the original writes them, and read back', () => {
-  expect([0, 500, 120, 123].map((ms) => formatTimestamp(Date.UTC(2026, 0, 1) + ms))).toEqual([
-    '2026-01-01T00:00:00Z',
-    '2026-01-01T00:00:00.5Z',
-    '2026-01-01T00:00:00.12Z',
-    '2026-01-01T00:00:00.123Z',
-  ]);
-  for (const ms of [0, 1, 999, 1_767_225_600_123, 1_767_225_610_000]) expect(parseTimestamp(formatTimestamp(ms))).toBe(ms);
-  for (const text of ['', 'now', '2026-13-45T99:00:00Z', '2026-01-01T00:00:00', '2026-01-01T00:00:00.1234567890Z']) {
-    expect(parseTimestamp(text), text).toBeUndefined();
-  }
-});
-
-test('a delay the service asks for is read in both its forms', () => {
-  const now = Date.UTC(2026, 0, 1);
-  expect(['3', '0.5', new Date(now + 5000).toUTCString(), '0', 'soon', undefined].map((text) => retryAfterMs(text, now))).toEqual([
-    3000,
-    500,
-    5000,
-    undefined,
-    undefined,
-    undefined,
-  ]);
 });

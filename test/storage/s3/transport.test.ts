@@ -111,7 +111,7 @@ describe('waiting is bounded', () => {
 describe('a server that cannot be reached', () => {
   test.each([
     ['http://127.0.0.1:1', /ECONNREFUSED/, /Nothing listens/],
-    ['http://no-such-host.invalid', /ENOTFOUND|EAI_AGAIN/, /name of the endpoint/],
+    ['http://no-such-host.invalid', /ENOTFOUND|EAI_AGAIN/, /name of the host is unknown/],
   ])('%s is told with the reason', async (endpoint, message, hint) => {
     const store = storeAt(endpoint);
     await expect(store.stat('k')).rejects.toMatchObject({

@@ -3,7 +3,7 @@ import { mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { bytesBody } from '../../../src/storage/body.ts';
-import { tempName } from '../../../src/storage/temp-name.ts';
+import { tempName } from '../../../src/storage/directories/temp-name.ts';
 import { WebDAVStore } from '../../../src/storage/webdav/webdav.ts';
 import { describeWith, SERVICE_START_MS, type ServiceAddresses, service } from '../../support/services.ts';
 import { collect, failingBody, getBytes, listKeys, patternBytes, putBytes } from '../contract/bodies.ts';

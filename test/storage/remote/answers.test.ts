@@ -1,29 +1,13 @@
-/** What stores of HTTP services share in reading answers. */
+/** What stores that are reached over a network share in reading answers. */
 
 import { describe, expect, test } from 'vitest';
-import { LitestreamError } from '../../src/base/errors.ts';
-import { cut, parseContentRange } from '../../src/storage/content-range.ts';
-import { deleteFailure } from '../../src/storage/delete-failure.ts';
-import { inAFewWords } from '../../src/storage/foreign-answer.ts';
-import { LinkedAbort } from '../../src/storage/linked-abort.ts';
-import { bareCause, clockSkewMs, networkFailure, retryAfterMs, systemCodeWithin } from '../../src/storage/network-error.ts';
-import { formatTimestamp, parseTimestamp } from '../../src/storage/timestamp.ts';
-import { chunkedBody, collect, patternBytes } from './contract/bodies.ts';
-
-test('creation times are written with milliseconds and read in every form of RFC 3339', () => {
-  expect(formatTimestamp(1_767_225_600_120)).toBe('2026-01-01T00:00:00.120Z');
-  for (const [text, ms] of [
-    ['2026-01-01T00:00:00Z', 1_767_225_600_000],
-    ['2026-01-01T00:00:00.1Z', 1_767_225_600_100],
-    ['2026-01-01T00:00:00.123999999Z', 1_767_225_600_123],
-    ['2026-01-01T02:30:00.5+02:30', 1_767_225_600_500],
-    ['1970-01-01T00:00:00Z', 0],
-  ] as const) {
-    expect(parseTimestamp(text), text).toBe(ms);
-  }
-  for (const text of [undefined, '', 'yesterday', '2026-01-01', '1767225600', '2026-13-01T00:00:00Z'])
-    expect(parseTimestamp(text), text).toBeUndefined();
-});
+import { LitestreamError } from '../../../src/base/errors.ts';
+import { deleteFailure } from '../../../src/storage/delete-failure.ts';
+import { clockSkewMs, retryAfterMs } from '../../../src/storage/remote/answer-times.ts';
+import { cut, parseContentRange } from '../../../src/storage/remote/content-range.ts';
+import { inAFewWords } from '../../../src/storage/remote/foreign-answer.ts';
+import { bareCause, networkFailure, systemCodeWithin } from '../../../src/storage/remote/network-error.ts';
+import { chunkedBody, collect, patternBytes } from '../contract/bodies.ts';
 
 describe('ranges', () => {
   test('are read from answers of every kind', () => {
@@ -130,16 +114,4 @@ describe('failures', () => {
       details: { failed: ['k0'] },
     });
   });
-});
-
-test('a linked abort follows the caller, ends on its own, and leaves the caller alone', () => {
-  const parent = new AbortController();
-  const [first, second] = [new LinkedAbort(parent.signal), new LinkedAbort(parent.signal)];
-  first.abort('mine');
-  expect([first.signal.reason, parent.signal.aborted, second.signal.aborted]).toEqual(['mine', false, false]);
-  const released = new LinkedAbort(parent.signal);
-  released.release();
-  parent.abort('theirs');
-  expect([first.signal.reason, second.signal.reason, released.signal.aborted]).toEqual(['mine', 'theirs', false]);
-  expect(new LinkedAbort(parent.signal).signal.reason).toBe('theirs');
 });

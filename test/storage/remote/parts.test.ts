@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { LitestreamError } from '../../src/base/errors.ts';
-import { type Part, partsOf, sendPart } from '../../src/storage/parts.ts';
-import { chunkedBody, collect, patternBytes } from './contract/bodies.ts';
+import { LitestreamError } from '../../../src/base/errors.ts';
+import { type Part, partsOf, sendPart } from '../../../src/storage/remote/parts.ts';
+import { chunkedBody, collect, patternBytes } from '../contract/bodies.ts';
 
 describe('a body in parts', () => {
   test('has parts of the sizes that are asked for, the last one shorter, and all of its bytes in order', async () => {

@@ -1,7 +1,7 @@
 /** Objects below the directories of a server, in key order, one directory read at a time. */
 
-import { compareKeys } from './key.ts';
-import type { ObjectInfo } from './object-store.ts';
+import { compareKeys } from '../key.ts';
+import type { ObjectInfo } from '../object-store.ts';
 import { TEMP_SUFFIX } from './temp-name.ts';
 
 /** One name in a directory. */
@@ -40,11 +40,13 @@ export async function* walkTree(read: ReadDirectory, directory: string, filter: 
 /** The deepest directory that holds everything with that prefix: '' or ending in '/'. */
 export const directoryOfPrefix = (prefix: string): string => prefix.slice(0, prefix.lastIndexOf('/') + 1);
 
-function mayHold(directory: string, { prefix, after }: TreeFilter): boolean {
+/** Whether a directory, '' or ending in '/', may hold objects that match. */
+export function mayHold(directory: string, { prefix, after }: TreeFilter): boolean {
   if (!directory.startsWith(prefix) && !prefix.startsWith(directory)) return false;
   return after === undefined || after.startsWith(directory) || compareKeys(directory, after) > 0;
 }
 
-function matches(key: string, { prefix, after }: TreeFilter): boolean {
+/** Whether the file of that key is an object that is asked for: unfinished ones never are. */
+export function matches(key: string, { prefix, after }: TreeFilter): boolean {
   return key.startsWith(prefix) && !key.endsWith(TEMP_SUFFIX) && (after === undefined || compareKeys(key, after) > 0);
 }

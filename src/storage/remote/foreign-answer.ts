@@ -5,12 +5,18 @@ const QUOTED = 100;
 
 /** `text/html: "Please log in"`, from what is legible of a body. */
 export function inAFewWords(contentType: string | null | undefined, body: string | null | undefined): string {
-  const legible = (body ?? '')
+  const words = legible(body ?? '');
+  const type = contentType ?? 'no content type';
+  if (words === '') return (body ?? '') === '' ? `${type}, an empty body` : type;
+  return `${type}: "${words}"`;
+}
+
+/** The first words of a text or of a page, on one line; '' when there are none. */
+export function legible(body: string): string {
+  const text = body
     .replace(/<(script|style|head)\b[\s\S]*?<\/\1>/gi, ' ')
     .replace(/<[^>]*>/g, ' ')
     .replace(/[\s\p{Cc}]+/gu, ' ')
     .trim();
-  const type = contentType ?? 'no content type';
-  if (legible === '') return (body ?? '') === '' ? `${type}, an empty body` : type;
-  return `${type}: "${legible.length > QUOTED ? `${legible.slice(0, QUOTED)}…` : legible}"`;
+  return text.length > QUOTED ? `${text.slice(0, QUOTED)}…` : text;
 }

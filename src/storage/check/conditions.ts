@@ -1,9 +1,9 @@
 /** Whether a store does what it says about conditions: some services accept them and ignore them, which would make two owners of one lease. */
 
 import { randomBytes } from 'node:crypto';
-import { hasCode } from '../base/errors.ts';
-import { bytesBody } from './body.ts';
-import type { CallOptions, ObjectStore, PutOptions } from './object-store.ts';
+import { hasCode } from '../../base/errors.ts';
+import { bytesBody } from '../body.ts';
+import type { CallOptions, ObjectStore, PutOptions } from '../object-store.ts';
 
 /**
  * Writes a scratch object: creates it twice, replaces one version twice; each second attempt must fail. The object is deleted in the end.
@@ -21,9 +21,9 @@ export async function honoursConditions(store: ObjectStore, stem: string, { sign
   };
   try {
     const first = await attempt('1', { ifAbsent: true });
-    if (first === undefined || !(await fails(attempt('2', { ifAbsent: true })))) return false;
+    if (first === undefined || !(await isRefused(attempt('2', { ifAbsent: true })))) return false;
     const second = await attempt('3', { ifMatch: first });
-    return second !== undefined && second !== first && (await fails(attempt('4', { ifMatch: first })));
+    return second !== undefined && second !== first && (await isRefused(attempt('4', { ifMatch: first })));
   } catch (error) {
     // A lost answer to an attempt of ours looks the same; the question may be asked again.
     if (hasCode(error, 'NOT_SUPPORTED') || hasCode(error, 'PRECONDITION_FAILED')) return false;
@@ -45,7 +45,7 @@ export async function probeBriefly(store: ObjectStore, key: string, { signal }: 
   for await (const _ of store.list(key, { signal })) break;
   if (!store.capabilities.conditionalPut) return 'absent';
   const isCreated = async (): Promise<boolean> =>
-    !(await fails(store.put(key, bytesBody(Buffer.from('probe')), { ifAbsent: true, signal })));
+    !(await isRefused(store.put(key, bytesBody(Buffer.from('probe')), { ifAbsent: true, signal })));
   try {
     return (await isCreated()) && (await isCreated()) ? 'ignored' : 'honoured';
   } catch (error) {
@@ -56,7 +56,8 @@ export async function probeBriefly(store: ObjectStore, key: string, { signal }: 
   }
 }
 
-async function fails(attempt: Promise<unknown>): Promise<boolean> {
+/** True for a write that its condition forbade; what else goes wrong is passed on. */
+export async function isRefused(attempt: Promise<unknown>): Promise<boolean> {
   try {
     await attempt;
     return false;

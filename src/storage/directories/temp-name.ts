@@ -1,7 +1,7 @@
 /** Names of unfinished objects on servers that keep objects as files: how they are made, and which of them were left behind. */
 
 import { randomBytes } from 'node:crypto';
-import { LitestreamError } from '../base/errors.ts';
+import { LitestreamError } from '../../base/errors.ts';
 
 /** Suffix of files that are not finished; never listed. */
 export const TEMP_SUFFIX = '.tmp';

@@ -1,10 +1,14 @@
 /** Failures of connections, told apart by what has to be done about them. */
 
-import { type ErrorCode, LitestreamError } from '../base/errors.ts';
-import { systemCode } from '../base/system-error.ts';
+import { type ErrorCode, LitestreamError } from '../../base/errors.ts';
+import { systemCode } from '../../base/system-error.ts';
 
-const TLS =
-  /^(?:CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT|UNABLE_TO_|HOSTNAME_MISMATCH$|CA_MD_TOO_WEAK$|EE_KEY_TOO_SMALL$|INVALID_CA$|PATH_LENGTH_EXCEEDED$|EPROTO$)/;
+/** The certificate is not accepted. */
+const UNTRUSTED =
+  /^(?:CERT_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT|UNABLE_TO_|HOSTNAME_MISMATCH$|CA_MD_TOO_WEAK$|EE_KEY_TOO_SMALL$|INVALID_CA$|PATH_LENGTH_EXCEEDED$)/;
+
+/** The two sides found no common language before there was a certificate to look at. */
+const NO_TLS = /^(?:EPROTO$|ERR_SSL_|ERR_TLS_)/;
 
 const HINTS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'The name of the host is unknown: is the endpoint right, and does name resolution work on this machine?',
@@ -20,11 +24,14 @@ const HINTS: Readonly<Record<string, string>> = {
 /** What a connection that failed with this system code means, with the next step; undefined for codes of other things. */
 export function networkFailure(code: string | undefined): { readonly code: ErrorCode; readonly hint: string } | undefined {
   if (code === undefined) return undefined;
-  if (TLS.test(code)) {
+  if (UNTRUSTED.test(code)) {
     return {
       code: 'ENDPOINT_UNTRUSTED',
       hint: 'The TLS certificate of the endpoint is not accepted: check the name and the date, and add its authority with NODE_EXTRA_CA_CERTS.',
     };
+  }
+  if (NO_TLS.test(code)) {
+    return { code: 'STORAGE_UNAVAILABLE', hint: 'The endpoint does not speak TLS as expected: does it want http:// instead of https://?' };
   }
   if (!/^(?:E[A-Z]+|EAI_AGAIN|UND_ERR_\w+|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/.test(code)) return undefined;
   return { code: 'STORAGE_UNAVAILABLE', hint: HINTS[code] ?? 'The connection broke; it is tried again.' };
@@ -48,20 +55,6 @@ export function bareCause(error: unknown): Error {
   const bare = new Error(error.message);
   bare.name = error.name;
   return bare;
-}
-
-/** Milliseconds a `Retry-After` header asks to wait, at most an hour; undefined without one that can be read. */
-export function retryAfterMs(header: string | null | undefined, now: number = Date.now()): number | undefined {
-  if (header === null || header === undefined || header.trim() === '') return undefined;
-  const seconds = Number(header);
-  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - now;
-  return Number.isNaN(ms) ? undefined : Math.min(3_600_000, Math.max(0, Math.round(ms)));
-}
-
-/** How far a service's clock, from its `Date` header, is ahead of ours, ms; undefined when it tells none. */
-export function clockSkewMs(header: string | null | undefined, now: number = Date.now()): number | undefined {
-  const time = header === null || header === undefined ? Number.NaN : Date.parse(header);
-  return Number.isNaN(time) ? undefined : time - now;
 }
 
 /** A read that ended before its announced end: the reader goes on where it broke off. */

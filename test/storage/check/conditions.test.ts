@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { LitestreamError } from '../../src/base/errors.ts';
-import { MemoryStore } from '../../src/storage/memory/memory.ts';
-import type { ObjectInfo, PutBody, PutOptions } from '../../src/storage/object-store.ts';
-import { probeBriefly } from '../../src/storage/probe.ts';
-import { WrappedStore } from '../../src/storage/wrap/wrapped-store.ts';
-import { FaultStore } from '../support/fault-store.ts';
-import { listKeys } from './contract/bodies.ts';
+import { LitestreamError } from '../../../src/base/errors.ts';
+import { probeBriefly } from '../../../src/storage/check/conditions.ts';
+import { MemoryStore } from '../../../src/storage/memory/memory.ts';
+import type { ObjectInfo, PutBody, PutOptions } from '../../../src/storage/object-store.ts';
+import { WrappedStore } from '../../../src/storage/wrap/wrapped-store.ts';
+import { FaultStore } from '../../support/fault-store.ts';
+import { listKeys } from '../contract/bodies.ts';
 
 class Careless extends WrappedStore {
   override put(key: string, body: PutBody, { ifAbsent: _, ...options }: PutOptions = {}): Promise<ObjectInfo> {

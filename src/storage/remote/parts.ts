@@ -1,8 +1,8 @@
 /** A body cut into pieces of bounded size, for services that take large objects piece by piece, and the repeating of one piece. */
 
-import { Backoff, type BackoffSettings } from '../base/backoff.ts';
-import { type Clock, systemClock } from '../base/clock.ts';
-import { LitestreamError } from '../base/errors.ts';
+import { Backoff, type BackoffSettings } from '../../base/backoff.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
+import { LitestreamError } from '../../base/errors.ts';
 
 export interface Part {
   /** A buffer of its own: the source may reuse its chunks. */

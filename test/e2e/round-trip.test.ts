@@ -1,7 +1,7 @@
 /** The same life at every kind of destination, by real processes: replicate, kill, continue, compact, restore to a time, verify. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { kill } from '../../tools/processes.ts';
 import { available, SERVICE_START_MS } from '../support/services.ts';
 import { DESTINATIONS, type Written } from './destinations.ts';
@@ -11,44 +11,46 @@ interface ListedFile {
   readonly level: number;
 }
 
-let scene: Scene;
-
-beforeEach(() => {
-  scene = new Scene();
-});
-
-afterEach(() => scene.end());
-
-describe.each(DESTINATIONS)('$name', (destination) => {
+// Most of it is waiting for processes and periods: the destinations wait together.
+describe.concurrent.each(DESTINATIONS)('$name', (destination) => {
   const reason = destination.service === undefined ? undefined : available(destination.service);
 
   test.skipIf(reason !== undefined)(
     'two databases in one place live through a kill and a merge; each moment restores, and neither touches the other',
     async () => {
-      configure(await destination.prepare(scene.directory));
-      scene.insert('first');
-      scene.insert('other', 'other.db');
-      const daemon = await scene.daemon();
-      await scene.ok('sync', '-wait', 'app.db');
-      await scene.ok('sync', '-wait', 'other.db');
-      const moment = await momentAfter('second');
-      await kill(daemon.child);
-      scene.insert('while nobody looked');
-      const again = await scene.daemon();
-      await scene.ok('sync', '-wait', 'app.db');
-      await expect.poll(levels, POLL).toEqual(expect.arrayContaining([1, 9]));
-      expect(await scene.restored('-timestamp', moment)).toEqual(['first', 'second']);
-      expect(await scene.restored()).toEqual(['first', 'second', 'while nobody looked']);
-      await scene.ok('verify', 'app.db');
-      await scene.ok('restore', '-o', 'copy.db', 'other.db');
-      expect(scene.bodies('copy.db')).toEqual(['other']);
-      expect(await interrupt(again), again.output()).toBe(0);
+      const scene = new Scene();
+      try {
+        configure(scene, await destination.prepare(scene.directory));
+        await live(scene);
+      } finally {
+        await scene.end();
+      }
     },
     SERVICE_START_MS + 120_000,
   );
 });
 
-function configure(written: Written): void {
+async function live(scene: Scene): Promise<void> {
+  scene.insert('first');
+  scene.insert('other', 'other.db');
+  const daemon = await scene.daemon();
+  await scene.ok('sync', '-wait', 'app.db');
+  await scene.ok('sync', '-wait', 'other.db');
+  const moment = await momentAfter(scene, 'second');
+  await kill(daemon.child);
+  scene.insert('while nobody looked');
+  const again = await scene.daemon();
+  await scene.ok('sync', '-wait', 'app.db');
+  await expect.poll(() => levels(scene), POLL).toEqual(expect.arrayContaining([1, 9]));
+  expect(await scene.restored('-timestamp', moment)).toEqual(['first', 'second']);
+  expect(await scene.restored()).toEqual(['first', 'second', 'while nobody looked']);
+  await scene.ok('verify', 'app.db');
+  await scene.ok('restore', '-o', 'copy.db', 'other.db');
+  expect(scene.bodies('copy.db')).toEqual(['other']);
+  expect(await interrupt(again), again.output()).toBe(0);
+}
+
+function configure(scene: Scene, written: Written): void {
   const entry = (name: string, path: string) => [
     `  - path: ${name}`,
     '    replica:',
@@ -61,7 +63,7 @@ function configure(written: Written): void {
 }
 
 /** Writes and uploads; returns a time after which nothing was written for a while. Some stores tell times in whole seconds. */
-async function momentAfter(body: string): Promise<string> {
+async function momentAfter(scene: Scene, body: string): Promise<string> {
   scene.insert(body);
   await scene.ok('sync', '-wait', 'app.db');
   await sleep(1100);
@@ -73,7 +75,7 @@ async function momentAfter(body: string): Promise<string> {
   return moment;
 }
 
-async function levels(): Promise<number[]> {
+async function levels(scene: Scene): Promise<number[]> {
   const listed = (await scene.json('ltx', '-level', 'all', 'app.db')) as readonly ListedFile[];
   return [...new Set(listed.map(({ level }) => Number(level)))].sort();
 }

@@ -17,7 +17,7 @@ export interface Daemon {
 vi.setConfig({ testTimeout: 120_000 });
 
 /** Generous: the machine may be busy. */
-export const POLL = { timeout: 25_000, interval: 50 };
+export const POLL = { timeout: 60_000, interval: 50 };
 
 export class Scene {
   readonly directory = mkdtempSync(join(tmpdir(), 'litestream-e2e-'));

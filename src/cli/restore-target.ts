@@ -92,7 +92,7 @@ async function lostMembers({ directories, databases }: Settings): Promise<Databa
 /** Names of the replicas, and destinations of dated ones, that are where the URL says; a template stands for all of its dates. */
 async function replicasAt({ replicas }: DatabaseEntry, { store: asked, dated }: Destination): Promise<readonly string[]> {
   const { destinationsOf } = await import('../service/destinations.ts');
-  const { isPlaceOf } = await import('../storage/spec.ts');
+  const { isPlaceOf } = await import('../storage/place.ts');
   const isAt = (store: StoreSpec, path: string) => isPlaceOf({ ...store, path }, asked);
   const names = await Promise.all(
     replicas.map(async (replica) => {

@@ -4,7 +4,7 @@ import { formatDuration } from '../base/duration.ts';
 import type { Settings } from '../config/settings.ts';
 import type { VerbOutput } from '../control/control.ts';
 import type { ReplicaSettings } from '../engine/options.ts';
-import { destinationText } from '../storage/spec.ts';
+import { destinationText } from '../storage/place.ts';
 import { VERSION } from '../version.ts';
 import type { Daemon } from './door.ts';
 import { printable } from './table.ts';

@@ -3,7 +3,7 @@
 import { dirname } from 'node:path';
 import { realPath } from '../base/real-path.ts';
 import type { ReplicaSettings } from '../engine/options.ts';
-import { destinationKey, destinationText, placesAbove } from '../storage/spec.ts';
+import { destinationKey, destinationText, placesAbove } from '../storage/place.ts';
 import type { DatabaseDraft, PlacedReplica } from './database-draft.ts';
 import type { DirectoryDraft } from './directories.ts';
 import type { Findings } from './findings.ts';

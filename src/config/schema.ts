@@ -3,8 +3,8 @@
  * from these tables; a test holds litestream.yml against them.
  */
 
-import { TRANSPORT_KEYS } from './stores/common.ts';
 import { STORE_KEYS } from './stores/kinds.ts';
+import { TRANSPORT_KEYS } from './stores/transport.ts';
 
 /** Forms of a value and what they become. Durations are ms, byte sizes are bytes; `texts` are a list or a single one. */
 export type Kind = 'bool' | 'int' | 'duration' | 'bytes' | 'string' | 'path' | 'strings' | 'texts' | 'section' | 'sections' | 'any';

@@ -3,8 +3,9 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { prefixInStore } from '../storage/place.ts';
 import { openStore } from '../storage/registry.ts';
-import { prefixInStore, type StoreSpec } from '../storage/spec.ts';
+import type { StoreSpec } from '../storage/spec.ts';
 import { BandwidthStore } from '../storage/wrap/bandwidth.ts';
 import { LIMIT_DEFAULTS, type LimitSettings, LimitStore } from '../storage/wrap/limit.ts';
 import { type MeterOptions, MeterStore, type StoreListener } from '../storage/wrap/meter.ts';

@@ -2,7 +2,8 @@
 
 import type { JobRequests } from '../engine/job-requests.ts';
 import type { OpenReplicaOptions } from '../replica/open.ts';
-import { destinationKey, type StoreSpec } from '../storage/spec.ts';
+import { destinationKey } from '../storage/place.ts';
+import type { StoreSpec } from '../storage/spec.ts';
 import type { StoreOperation } from '../storage/wrap/meter.ts';
 
 const TELL_MS = 1_000;

@@ -17,8 +17,8 @@ import {
   TOP_KEYS,
   VALIDATION_KEYS,
 } from '../../src/config/schema.ts';
-import { TRANSPORT_KEYS } from '../../src/config/stores/common.ts';
 import { STORE_KINDS } from '../../src/config/stores/kinds.ts';
+import { TRANSPORT_KEYS } from '../../src/config/stores/transport.ts';
 import { ROOT, readPage } from './document.ts';
 
 const SECTIONS = {

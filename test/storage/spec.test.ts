@@ -1,7 +1,8 @@
 /** What two specs have to do with each other, and how people see one. */
 
 import { describe, expect, test } from 'vitest';
-import { destinationKey, destinationText, isPlaceOf, placesAbove, type StoreSpec } from '../../src/storage/spec.ts';
+import { destinationKey, destinationText, isPlaceOf, placesAbove } from '../../src/storage/place.ts';
+import type { StoreSpec } from '../../src/storage/spec.ts';
 
 const S3 = { type: 's3', bucket: 'b', path: 'p' } as const;
 const SFTP = { type: 'sftp', host: 'h', user: 'u', path: '/p' } as const;

@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { JobRequests } from '../../src/engine/job-requests.ts';
 import { toTXID } from '../../src/formats/ltx/txid.ts';
 import { OwnerLock } from '../../src/sqlite/owner-lock.ts';
-import { destinationKey } from '../../src/storage/spec.ts';
+import { destinationKey } from '../../src/storage/place.ts';
 import { runJob } from '../../src/workers/job-host.ts';
 import { runJobHere } from '../../src/workers/job-kinds.ts';
 import type { JobProgress } from '../../src/workers/job-protocol.ts';

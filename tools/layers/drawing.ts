@@ -54,7 +54,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   mcp: { may: CONTROL, types: ['http'] },
   dashboard: { may: CONTROL },
   // Two destinations are the same, and a text is a secret, by the words of the spec alone (decision 72).
-  config: { may: ['base'], types: ['*'], files: ['storage/spec.ts'] },
+  config: { may: ['base'], types: ['*'], files: ['storage/spec.ts', 'storage/place.ts'] },
 };
 
 /** Files that put the rooms together and may import all of them (decision 30). */

@@ -4,19 +4,11 @@ import type { AzureStoreSpec } from '../../storage/spec.ts';
 import type { SectionSpec } from '../schema.ts';
 import type { Values } from '../section.ts';
 import { bucketName } from './bucket.ts';
-import {
-  credentialsOf,
-  describeTransport,
-  halfOf,
-  joinedPath,
-  masked,
-  prefixOf,
-  readEndpoint,
-  TRANSPORT_KEYS,
-  transportOf,
-  withoutUnset,
-} from './common.ts';
+import { readEndpoint } from './endpoint.ts';
+import { credentialsOf, halfOf, masked, withoutUnset } from './fields.ts';
 import { defineStore, type StoreContext, variable } from './kind.ts';
+import { joinedPath, prefixOf } from './prefix.ts';
+import { describeTransport, TRANSPORT_KEYS, transportOf } from './transport.ts';
 
 const KEYS = {
   bucket: { kind: 'string', address: 'exclusive', env: ['LITESTREAM_REPLICA_BUCKET'], doc: 'The container.' },

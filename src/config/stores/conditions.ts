@@ -1,6 +1,7 @@
 /** Which destinations refuse to overwrite, as it is known before they are asked (docs/destinations.md, What is guaranteed where). */
 
-import { destinationText, type StoreSpec } from '../../storage/spec.ts';
+import { destinationText } from '../../storage/place.ts';
+import type { StoreSpec } from '../../storage/spec.ts';
 import type { Findings, Place } from '../findings.ts';
 import { hostOf } from '../hosts.ts';
 

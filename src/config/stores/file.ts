@@ -3,8 +3,8 @@
 import type { FileStoreSpec } from '../../storage/spec.ts';
 import { absolutePath } from '../paths.ts';
 import type { SectionSpec } from '../schema.ts';
-import { describeTransport, TRANSPORT_KEYS, transportOf } from './common.ts';
 import { defineStore } from './kind.ts';
+import { describeTransport, TRANSPORT_KEYS, transportOf } from './transport.ts';
 
 const KEYS = {
   path: {

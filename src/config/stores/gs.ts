@@ -4,8 +4,11 @@ import type { GCSStoreSpec } from '../../storage/spec.ts';
 import { absolutePath } from '../paths.ts';
 import type { SectionSpec } from '../schema.ts';
 import { bucketName } from './bucket.ts';
-import { describeTransport, joinedPath, prefixOf, readEndpoint, TRANSPORT_KEYS, transportOf, withoutUnset } from './common.ts';
+import { readEndpoint } from './endpoint.ts';
+import { withoutUnset } from './fields.ts';
 import { defineStore } from './kind.ts';
+import { joinedPath, prefixOf } from './prefix.ts';
+import { describeTransport, TRANSPORT_KEYS, transportOf } from './transport.ts';
 
 const KEYS = {
   bucket: { kind: 'string', address: 'exclusive', env: ['LITESTREAM_REPLICA_BUCKET'], doc: 'The bucket.' },

@@ -1,7 +1,7 @@
 /** Access keys that come in two halves, from the file or from the environment, never mixed. */
 
 import type { Placed } from '../section.ts';
-import { halfOf } from './common.ts';
+import { halfOf } from './fields.ts';
 import { place, type StoreContext, variable } from './kind.ts';
 
 export interface KeyPairValues {

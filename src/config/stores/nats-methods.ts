@@ -3,7 +3,7 @@
 import type { NATSStoreSpec } from '../../storage/spec.ts';
 import { absolutePath } from '../paths.ts';
 import type { Placed } from '../section.ts';
-import { halfOf } from './common.ts';
+import { halfOf } from './fields.ts';
 import type { StoreContext } from './kind.ts';
 
 const METHODS = [

@@ -7,9 +7,11 @@ import { absolutePath } from '../paths.ts';
 import type { SectionSpec } from '../schema.ts';
 import type { Placed, Values } from '../section.ts';
 import { bucketName } from './bucket.ts';
-import { credentialsOf, describeTransport, masked, prefixOf, TRANSPORT_KEYS, transportOf, withoutUnset } from './common.ts';
+import { credentialsOf, masked, withoutUnset } from './fields.ts';
 import { defineStore, type StoreContext } from './kind.ts';
 import { readMethod } from './nats-methods.ts';
+import { prefixOf } from './prefix.ts';
+import { describeTransport, TRANSPORT_KEYS, transportOf } from './transport.ts';
 
 const KEYS = {
   servers: {

@@ -3,19 +3,13 @@
 import type { OSSStoreSpec } from '../../storage/spec.ts';
 import type { SectionSpec } from '../schema.ts';
 import { bucketName } from './bucket.ts';
-import {
-  cleanURLPath,
-  credentialsOf,
-  describeTransport,
-  masked,
-  readEndpoint,
-  TRANSPORT_KEYS,
-  transportOf,
-  withoutUnset,
-} from './common.ts';
+import { readEndpoint } from './endpoint.ts';
+import { credentialsOf, masked, withoutUnset } from './fields.ts';
 import { readKeyPair } from './key-pair.ts';
 import { defineStore } from './kind.ts';
 import { MIN_OSS_PART_BYTES, partBudget, readPartSize } from './parts.ts';
+import { cleanURLPath } from './prefix.ts';
+import { describeTransport, TRANSPORT_KEYS, transportOf } from './transport.ts';
 
 const KEYS = {
   bucket: { kind: 'string', address: 'exclusive', env: ['LITESTREAM_REPLICA_BUCKET'], doc: 'The bucket.' },

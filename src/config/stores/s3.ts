@@ -3,21 +3,15 @@
 import type { S3StoreSpec } from '../../storage/spec.ts';
 import type { SectionSpec } from '../schema.ts';
 import type { Values } from '../section.ts';
-import {
-  cleanURLPath,
-  credentialsOf,
-  describeTransport,
-  masked,
-  readEndpoint,
-  TRANSPORT_KEYS,
-  transportOf,
-  withoutUnset,
-} from './common.ts';
+import { readEndpoint } from './endpoint.ts';
+import { credentialsOf, masked, withoutUnset } from './fields.ts';
 import { readKeyPair } from './key-pair.ts';
 import { defineStore, type StoreContext, variable } from './kind.ts';
 import { MIN_PART_BYTES, partBudget, readPartSize } from './parts.ts';
+import { cleanURLPath } from './prefix.ts';
 import { readEncryption } from './s3-encryption.ts';
 import { accessPoint, placeOf } from './s3-hosts.ts';
+import { describeTransport, TRANSPORT_KEYS, transportOf } from './transport.ts';
 
 const KEYS = {
   bucket: {

@@ -2,9 +2,11 @@
 
 import type { SFTPStoreSpec } from '../../storage/spec.ts';
 import type { SectionSpec } from '../schema.ts';
-import { cleanURLPath, credentialsOf, describeTransport, masked, TRANSPORT_KEYS, transportOf, withoutUnset } from './common.ts';
+import { credentialsOf, masked, withoutUnset } from './fields.ts';
 import { defineStore } from './kind.ts';
+import { cleanURLPath } from './prefix.ts';
 import { addressOf, readJump, readLogin } from './ssh-login.ts';
+import { describeTransport, TRANSPORT_KEYS, transportOf } from './transport.ts';
 
 export const SFTP_KEYS = {
   host: { kind: 'string', address: 'exclusive', doc: 'The server, `HOST` or `HOST:PORT`; port 22 by default.' },

@@ -6,7 +6,7 @@ import { hostOf, portOf } from '../hosts.ts';
 import { absolutePath } from '../paths.ts';
 import { parseBool } from '../scalars.ts';
 import type { Placed, Values } from '../section.ts';
-import { withoutUnset } from './common.ts';
+import { withoutUnset } from './fields.ts';
 import type { StoreContext } from './kind.ts';
 import type { SFTP_KEYS } from './sftp.ts';
 

@@ -5,8 +5,10 @@ import type { WebDAVStoreSpec } from '../../storage/spec.ts';
 import { isOpenToReaders } from '../hosts.ts';
 import type { SectionSpec } from '../schema.ts';
 import type { Placed } from '../section.ts';
-import { credentialsOf, describeTransport, halfOf, masked, prefixOf, TRANSPORT_KEYS, transportOf, withoutUnset } from './common.ts';
+import { credentialsOf, halfOf, masked, withoutUnset } from './fields.ts';
 import { defineStore, place, type StoreContext } from './kind.ts';
+import { prefixOf } from './prefix.ts';
+import { describeTransport, TRANSPORT_KEYS, transportOf } from './transport.ts';
 
 const KEYS = {
   'webdav-url': { kind: 'string', address: 'exclusive', doc: 'http or https URL of the server, with its base path.' },

@@ -8,7 +8,8 @@ import { LATEST } from '../../engine/restore/target.ts';
 import { ProblemLog } from '../../engine/upload/failures.ts';
 import { type DatedReplica, destinationAt, listDestinations, removeDestination } from '../../replica/dated.ts';
 import type { Replica } from '../../replica/replica.ts';
-import { destinationText, type StoreSpec } from '../../storage/spec.ts';
+import { destinationText } from '../../storage/place.ts';
+import type { StoreSpec } from '../../storage/spec.ts';
 import type { ScheduledTask } from '../schedule/scheduler.ts';
 import type { Companion, CompanionContext } from './companion.ts';
 

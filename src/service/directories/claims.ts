@@ -2,7 +2,7 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import { realPath } from '../../base/real-path.ts';
-import { destinationKey, destinationText } from '../../storage/spec.ts';
+import { destinationKey, destinationText } from '../../storage/place.ts';
 import type { DatabaseEntry } from '../options.ts';
 
 export class Claims {

@@ -2,7 +2,8 @@
 
 import type { Clock } from '../../base/clock.ts';
 import type { JobRequests } from '../../engine/job-requests.ts';
-import { destinationKey, type StoreSpec } from '../../storage/spec.ts';
+import { destinationKey } from '../../storage/place.ts';
+import type { StoreSpec } from '../../storage/spec.ts';
 import type { MeterOptions, StoreListener, StoreOperation } from '../../storage/wrap/meter.ts';
 import type { RetryOptions } from '../../storage/wrap/retry.ts';
 import { type RequestFacts, RequestLedger } from './ledger.ts';

@@ -5,7 +5,7 @@ import { type ErrorData, errorToData, LitestreamError } from '../../base/errors.
 import type { Logger } from '../../base/log.ts';
 import type { Replica } from '../../replica/replica.ts';
 import { type CreateOnly, probeBriefly } from '../../storage/check/conditions.ts';
-import { containerKey } from '../../storage/spec.ts';
+import { containerKey } from '../../storage/place.ts';
 import type { DatabaseEntry } from '../options.ts';
 import type { DatabaseHandle } from '../service.ts';
 

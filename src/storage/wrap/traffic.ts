@@ -2,7 +2,8 @@
 
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { type Logger, silentLogger } from '../../base/log.ts';
-import { containerKey, type StoreSpec } from '../spec.ts';
+import { containerKey } from '../place.ts';
+import type { StoreSpec } from '../spec.ts';
 import type { Rates } from './bandwidth.ts';
 import { Governor } from './governor.ts';
 import { Outage } from './outage.ts';

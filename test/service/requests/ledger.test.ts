@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { RequestBook, type RequestListener } from '../../../src/service/requests/book.ts';
 import { RequestLedger } from '../../../src/service/requests/ledger.ts';
-import { destinationKey } from '../../../src/storage/spec.ts';
+import { destinationKey } from '../../../src/storage/place.ts';
 import type { StoreOperation } from '../../../src/storage/wrap/meter.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 

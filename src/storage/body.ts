@@ -1,9 +1,10 @@
 /** Bodies of objects: making them, reading them, and holding a source to the size it announced. */
 
 import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { abortable } from '../base/abortable.ts';
 import { LitestreamError } from '../base/errors.ts';
-import type { OpenedObject, PutBody } from './object-store.ts';
+import type { BodyUse, OpenedObject, PutBody } from './object-store.ts';
 
 /** Bytes read at once from a local file. */
 const LARGEST_CHUNK = 1024 * 1024;
@@ -22,16 +23,41 @@ export function bytesBody(bytes: Uint8Array): PutBody {
 export function fileBody(path: string, size: number): PutBody {
   // A small file must not cost a large buffer: a thousand databases put a thousand of them.
   const highWaterMark = Math.max(1, Math.min(size, LARGEST_CHUNK));
-  return { size, path, open: () => createReadStream(path, { highWaterMark }) as AsyncIterable<Uint8Array> };
+  return {
+    size,
+    path,
+    open: ({ transient = false } = {}) =>
+      transient ? throughOneBuffer(path, highWaterMark) : (createReadStream(path, { highWaterMark }) as AsyncIterable<Uint8Array>),
+  };
+}
+
+/** A new buffer for each chunk makes more work for the garbage collector than anything else about an upload. */
+async function* throughOneBuffer(path: string, bytes: number): AsyncGenerator<Uint8Array, void, undefined> {
+  const file = await open(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafeSlow(bytes);
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, bytes, null);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 /**
  * The chunks of `body`, ended promptly by `signal`. READ_TRUNCATED when it delivers another number of bytes than it announced; the source's
  * own errors pass through.
  */
-export async function* chunksOf(body: PutBody, key: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* chunksOf(
+  body: PutBody,
+  key: string,
+  signal: AbortSignal | undefined,
+  use?: BodyUse,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let delivered = 0;
-  for await (const chunk of abortable(body.open(), signal)) {
+  for await (const chunk of abortable(body.open(use), signal)) {
     delivered += chunk.byteLength;
     if (body.size !== undefined && delivered > body.size) throw wrongSize(key, `more than ${body.size}`, body.size);
     yield chunk;

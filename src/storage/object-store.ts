@@ -64,7 +64,12 @@ export interface PutBody {
   readonly size?: number;
   /** Local file with the same bytes, for whoever wants them in another thread. What `open` would have checked on the way has to be checked there. */
   readonly path?: string;
-  open(): AsyncIterable<Uint8Array>;
+  open(use?: BodyUse): AsyncIterable<Uint8Array>;
+}
+
+export interface BodyUse {
+  /** A chunk is done with when the next is asked for, so that the source may use its memory again. */
+  readonly transient?: boolean;
 }
 
 export interface PutOptions extends CallOptions {

@@ -6,7 +6,7 @@ import type { OpenedObject } from '../../storage/object-store.ts';
 export interface PrefetchOptions {
   readonly open: (file: FileInfo, signal: AbortSignal) => Promise<OpenedObject>;
   readonly signal: AbortSignal;
-  /** Bytes held at most, overshot by one chunk per stream. Default 32 MiB. */
+  /** Bytes held at most, overshot by one chunk per stream. Default 8 MiB: large objects are read ahead by their store as well. */
   readonly budget?: number;
   /** Streams open at once. Default 8: small files cost a round trip each. */
   readonly streams?: number;
@@ -19,7 +19,7 @@ interface Feed {
   error?: { readonly reason: unknown };
 }
 
-const BUDGET = 32 * 1024 * 1024;
+const BUDGET = 8 * 1024 * 1024;
 const STREAMS = 8;
 
 /** Use: `for (const file of files) for await (const chunk of prefetch.chunks())`, in the order given, then `close`. */

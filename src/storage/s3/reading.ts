@@ -2,7 +2,6 @@
 
 import type { IncomingMessage } from 'node:http';
 import { GetObjectCommand, type GetObjectCommandOutput, HeadBucketCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
-import { abortable } from '../../base/abortable.ts';
 import { hasCode, LitestreamError } from '../../base/errors.ts';
 import { once } from '../body.ts';
 import type { CallOptions, ObjectInfo, OpenedObject, OpenOptions } from '../object-store.ts';
@@ -137,8 +136,12 @@ async function* chunksOfBody(
   const { session, key } = place;
   let toSkip = skip;
   let delivered = 0;
+  const onAbort = () => body.destroy(signal?.reason instanceof Error ? signal.reason : undefined);
+  signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    for await (const chunk of abortable(body as AsyncIterable<Buffer>, signal)) {
+    signal?.throwIfAborted();
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      signal?.throwIfAborted();
       const rest = toSkip === 0 ? chunk : chunk.subarray(toSkip);
       toSkip -= chunk.byteLength - rest.byteLength;
       const wanted = rest.byteLength > most - delivered ? rest.subarray(0, most - delivered) : rest;
@@ -150,6 +153,7 @@ async function* chunksOfBody(
     signal?.throwIfAborted();
     throw s3Error(error, session.attempt({ operation: 'open', key }));
   } finally {
+    signal?.removeEventListener('abort', onAbort);
     body.destroy();
   }
   if (expected === undefined || delivered >= expected) return;

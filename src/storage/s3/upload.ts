@@ -18,7 +18,7 @@ export async function uploadObject(place: UploadPlace, body: PutBody, options: P
   const stop = new AbortController();
   const onAbort = () => stop.abort(options.signal?.reason);
   options.signal?.addEventListener('abort', onAbort, { once: true });
-  const chunks = chunksOf(body, key, stop.signal)[Symbol.asyncIterator]();
+  const chunks = chunksOf(body, key, stop.signal, { transient: true })[Symbol.asyncIterator]();
   const gathering = new Gathering(chunks, budgets.whole, stop.signal);
   try {
     const fits = body.size === undefined || body.size <= plan.partSize;

@@ -32,7 +32,7 @@ export class BandwidthStore extends WrappedStore {
     const { upload } = this.#rates;
     if (upload === undefined) return this.inner.put(key, body, options);
     const size = body.size === undefined ? {} : { size: body.size };
-    return this.inner.put(key, { ...size, open: () => paced(body.open(), upload, options.signal) }, options);
+    return this.inner.put(key, { ...size, open: (use) => paced(body.open(use), upload, options.signal) }, options);
   }
 }
 

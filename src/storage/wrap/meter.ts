@@ -89,7 +89,7 @@ export class MeterStore extends WrappedStore {
 
   override put(key: string, body: PutBody, options: PutOptions = {}): Promise<ObjectInfo> {
     const call = this.#begin('PUT', options.signal);
-    const metered: PutBody = { ...(body.size === undefined ? {} : { size: body.size }), open: () => counting(body.open(), call) };
+    const metered: PutBody = { ...(body.size === undefined ? {} : { size: body.size }), open: (use) => counting(body.open(use), call) };
     call.requestsOf = (bytes) => putRequests(this.type, bytes, this.#partSize);
     return this.#measure(call, () => this.inner.put(key, metered, options));
   }

@@ -12,7 +12,7 @@ export interface ParallelReadSettings {
   readonly ahead: number;
 }
 
-const PARALLEL_READ_DEFAULTS: ParallelReadSettings = { windowBytes: 8 * 1024 * 1024, ahead: 4 };
+const PARALLEL_READ_DEFAULTS: ParallelReadSettings = { windowBytes: 4 * 1024 * 1024, ahead: 4 };
 
 /** Who stops reading early must not have asked for the rest. */
 const EARNEST_BYTES = 512 * 1024;

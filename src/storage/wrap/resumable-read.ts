@@ -6,6 +6,7 @@ import { LitestreamError } from '../../base/errors.ts';
 import { once } from '../body.ts';
 import type { ObjectStore, OpenedObject, OpenOptions } from '../object-store.ts';
 import { sameVersion } from '../same-version.ts';
+import { StallWatch } from './stall-watch.ts';
 import { WrappedStore } from './wrapped-store.ts';
 
 export interface ResumableReadSettings extends BackoffSettings {
@@ -55,6 +56,9 @@ class Reading {
   #current: OpenedObject;
   #delivered = 0;
   #closed = false;
+  #watch: StallWatch | undefined;
+  /** Ends the wait for the next bytes. */
+  #giveUp: ((reason: unknown) => void) | undefined;
 
   constructor(inner: ObjectStore, key: string, options: OpenOptions, first: OpenedObject, settings: ResumableReadSettings, clock: Clock) {
     this.#inner = inner;
@@ -84,18 +88,26 @@ class Reading {
 
   close(): Promise<void> {
     this.#closed = true;
+    if (this.#giveUp === undefined) this.#watch?.end();
     return this.#current.close();
   }
 
   /** The rest of the current stream; throws when it ends too early. */
   async *#untilBroken(): AsyncGenerator<Uint8Array> {
     const iterator = this.#current.body[Symbol.asyncIterator]();
-    for (;;) {
-      const result = await this.#orStall(iterator.next());
-      if (result.done === true) break;
-      this.#delivered += result.value.byteLength;
-      this.#backoff.reset();
-      yield result.value;
+    const watch = new StallWatch(this.#clock, undefined, () => this.#stalled());
+    watch.signal.addEventListener('abort', () => this.#giveUp?.(watch.signal.reason), { once: true });
+    this.#watch = watch;
+    try {
+      for (;;) {
+        const result = await this.#orStall(iterator, watch);
+        if (result.done === true) break;
+        this.#delivered += result.value.byteLength;
+        this.#backoff.reset();
+        yield result.value;
+      }
+    } finally {
+      watch.end();
     }
     const expected = this.#expected();
     if (expected === undefined || this.#delivered >= expected) return;
@@ -137,19 +149,22 @@ class Reading {
     this.#current = await sameVersion(this.#key, this.#first, again, offset + this.#delivered);
   }
 
-  /** `next`, or STORAGE_UNAVAILABLE when it takes longer than the stall limit. */
-  async #orStall<T>(next: Promise<T>): Promise<T> {
-    const { stallMs } = this.#settings;
-    const timer = new AbortController();
-    const stalled = this.#clock.sleep(stallMs, { signal: timer.signal, unref: true }).then(() => {
-      throw new LitestreamError('STORAGE_UNAVAILABLE', `reading ${this.#key} stalled: no byte for ${stallMs / 1000} s`);
-    });
+  /** The next chunk, or STORAGE_UNAVAILABLE when it takes longer than the stall limit. One timer serves a whole stream. */
+  async #orStall(iterator: AsyncIterator<Uint8Array>, watch: StallWatch): Promise<IteratorResult<Uint8Array>> {
+    watch.expect(this.#settings.stallMs);
     try {
-      return await Promise.race([next, stalled]);
+      return await new Promise((resolve, reject) => {
+        this.#giveUp = reject;
+        iterator.next().then(resolve, reject);
+      });
     } finally {
-      timer.abort();
-      stalled.catch(() => {});
-      next.catch(() => {});
+      this.#giveUp = undefined;
+      watch.rest();
+      if (this.#closed) watch.end();
     }
+  }
+
+  #stalled(): LitestreamError {
+    return new LitestreamError('STORAGE_UNAVAILABLE', `reading ${this.#key} stalled: no byte for ${this.#settings.stallMs / 1000} s`);
   }
 }

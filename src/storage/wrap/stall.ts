@@ -97,7 +97,10 @@ export class StallStore extends WrappedStore {
 
   override put(key: string, body: PutBody, options: PutOptions = {}): Promise<ObjectInfo> {
     return this.#within(`upload of ${key}`, this.#settings.uploadMs, options, (signal, watch) => {
-      const watched: PutBody = { ...(body.size === undefined ? {} : { size: body.size }), open: () => this.#handing(body, watch) };
+      const watched: PutBody = {
+        ...(body.size === undefined ? {} : { size: body.size }),
+        open: (use) => this.#handing(body.open(use), watch),
+      };
       return this.inner.put(key, watched, { ...options, signal });
     });
   }
@@ -113,13 +116,13 @@ export class StallStore extends WrappedStore {
   }
 
   /** The chunks of a body; the store is expected to come back for more, or to answer, in a time that grows with what it has. */
-  async *#handing(body: PutBody, watch: StallWatch): AsyncGenerator<Uint8Array> {
+  async *#handing(body: AsyncIterable<Uint8Array>, watch: StallWatch): AsyncGenerator<Uint8Array> {
     const { uploadMs, slowestLine, buffers } = this.#settings;
     let handed = 0;
     const limit = () => uploadMs + (Math.min(handed, buffers) / slowestLine) * 1000;
     watch.rest();
     try {
-      for await (const chunk of body.open()) {
+      for await (const chunk of body) {
         handed += chunk.byteLength;
         watch.expect(limit());
         yield chunk;

@@ -1,11 +1,10 @@
 /** The LTX files of one database at one destination, addressed by level and TXID range. */
 
 import { hasCode, LitestreamError } from '../base/errors.ts';
-import { parseLTXName, type TXIDRange } from '../formats/ltx/filename.ts';
+import type { TXIDRange } from '../formats/ltx/filename.ts';
 import { LTX_TRAILER_SIZE } from '../formats/ltx/trailer.ts';
-import { formatTXID, NO_TXID, type TXID } from '../formats/ltx/txid.ts';
+import { NO_TXID, type TXID } from '../formats/ltx/txid.ts';
 import { bytesBody, readAll } from '../storage/body.ts';
-import { compareKeys } from '../storage/key.ts';
 import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody } from '../storage/object-store.ts';
 import { cutShort, type Fingerprint, isSameFile, settleCollision } from './collision.ts';
 import { create, exists } from './create.ts';
@@ -15,6 +14,7 @@ import type { EncryptedFiles } from './encrypted/files.ts';
 import { ExactTimes } from './exact-times.ts';
 import { type FileInfo, LEVELS, type Level } from './file-info.ts';
 import { keyOf, type Layout } from './layout.ts';
+import { type FilePlace, filesOfAllLevels, filesOfLevel, type ListedFile } from './listing.ts';
 
 /** Most bytes of an object beside the levels. */
 const AUX_BYTES = 64 * 1024;
@@ -110,7 +110,7 @@ export class Replica {
    * come and go meanwhile.
    */
   async *list(level: Level, { seek = NO_TXID, exactTimes = false, signal }: ListOptions = {}): AsyncGenerator<FileInfo, void, undefined> {
-    const files = this.#listed(level, seek, signal);
+    const files = this.#accepted(filesOfLevel(this.#place, level, { seek, signal }));
     if (!exactTimes) return yield* files;
     yield* this.#times.of(files, { signal });
   }
@@ -124,7 +124,7 @@ export class Replica {
       for (const level of LEVELS) yield* this.list(level, options);
       return;
     }
-    const files = this.#listedAll(options.signal);
+    const files = this.#accepted(filesOfAllLevels(this.#place, options));
     if (options.exactTimes === true) yield* this.#times.of(files, { signal: options.signal });
     else yield* files;
   }
@@ -311,49 +311,16 @@ export class Replica {
     await this.store.close();
   }
 
-  async *#listed(level: Level, seek: TXID, signal: AbortSignal | undefined): AsyncGenerator<FileInfo, void, undefined> {
-    const prefix = this.#layout.levelPrefix(this.#prefix, level);
-    // Every name from `seek` on is longer than the bare TXID and so comes after it.
-    const start = seek === NO_TXID ? {} : { after: prefix + formatTXID(seek) };
-    for await (const object of this.#ordered(prefix, { ...start, signal })) {
-      const file = this.#fileOf(object, level, prefix);
-      if (file !== undefined) yield file;
+  async *#accepted(listed: AsyncIterable<ListedFile>): AsyncGenerator<FileInfo, void, undefined> {
+    for await (const { key, form, file, isTimeLost } of listed) {
+      this.#expectForm(form, key);
+      if (isTimeLost) this.#times.lost(file);
+      yield file;
     }
   }
 
-  async *#listedAll(signal: AbortSignal | undefined): AsyncGenerator<FileInfo, void, undefined> {
-    const prefixes = LEVELS.map((level) => ({ level, prefix: this.#layout.levelPrefix(this.#prefix, level) }));
-    const [first, last] = [prefixes[0]?.prefix ?? '', prefixes.at(-1)?.prefix ?? ''];
-    for await (const object of this.#ordered(this.#layout.levelsPrefix(this.#prefix), { after: first, signal })) {
-      const place = prefixes.find(({ prefix }) => object.key.startsWith(prefix));
-      const file = place && this.#fileOf(object, place.level, place.prefix);
-      if (file !== undefined) yield file;
-      // Other things of the same place come behind, data of version 0.3 among them.
-      else if (place === undefined && compareKeys(object.key, last) > 0) return;
-    }
-  }
-
-  /** Everything goes by the order, and a listing that breaks off is taken up behind its last key. */
-  async *#ordered(prefix: string, options: CallOptions & { readonly after?: string }): AsyncGenerator<ObjectInfo, void, undefined> {
-    let last = '';
-    for await (const object of this.store.list(prefix, options)) {
-      if (object.key === last) continue;
-      if (compareKeys(object.key, last) < 0) throw disordered(this.store.destination, last, object.key);
-      last = object.key;
-      yield object;
-    }
-  }
-
-  /** Undefined for what is no LTX file. */
-  #fileOf({ key, size, createdAt, exactTime }: ObjectInfo, level: Level, prefix: string): FileInfo | undefined {
-    const name = key.slice(prefix.length);
-    const isEncrypted = name.endsWith(ENCRYPTED_SUFFIX);
-    const range = parseLTXName(isEncrypted ? name.slice(0, -ENCRYPTED_SUFFIX.length) : name);
-    if (range === undefined) return undefined;
-    this.#expectForm(isEncrypted ? 'encrypted' : 'plain', key);
-    const file = { level, ...range, size, createdAt };
-    if (exactTime === false) this.#times.lost(file);
-    return file;
+  get #place(): FilePlace {
+    return { store: this.store, layout: this.#layout, prefix: this.#prefix };
   }
 
   get #files(): EncryptedFiles {
@@ -381,12 +348,3 @@ export class Replica {
     return false;
   }
 }
-
-const disordered = (destination: string, last: string, key: string): LitestreamError =>
-  new LitestreamError(
-    'NOT_SUPPORTED',
-    `listing ${destination}: ${key} comes after ${last}, and a listing has to be in the order of its keys`,
-    {
-      hint: 'Use a service that lists objects in order; nothing was changed there.',
-    },
-  );

@@ -106,9 +106,17 @@ export class Session {
 
   /** Never fails: what cannot be closed is gone with the session. */
   async close(handle: RemoteHandle): Promise<void> {
-    await this.#ask<void>((answer) => this.#raw.close(handle, answer)).catch(noop);
-    this.#openFiles -= 1;
-    this.#endIfDone();
+    await this.closeWritten(handle).catch(noop);
+  }
+
+  /** As `close`, of a file that was written: full disks and quotas may be told only now, and the error is passed on. */
+  async closeWritten(handle: RemoteHandle): Promise<void> {
+    try {
+      await this.#ask<void>((answer) => this.#raw.close(handle, answer));
+    } finally {
+      this.#openFiles -= 1;
+      this.#endIfDone();
+    }
   }
 
   /** Bytes at a position, `length` of them unless the file ends before. */

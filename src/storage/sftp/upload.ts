@@ -54,7 +54,7 @@ export class Upload {
 
   /**
    * Waits for everything, makes it durable where the server can, sets the time, closes. Returns what the server says of the file, undefined when
-   * it says nothing. STORAGE_UNAVAILABLE when it has not kept all bytes.
+   * it says nothing. STORAGE_UNAVAILABLE when it has not kept all bytes; what closing reports, which may be a full disk.
    *
    * @param createdAt ms since the epoch, kept to the second; undefined leaves the time of writing.
    */
@@ -64,7 +64,8 @@ export class Upload {
     const timed = time === undefined ? Promise.resolve() : this.#session.setTime(this.#handle, time);
     await this.#wait(Promise.all([this.#session.fsync(this.#handle).catch(unlessMissing), timed.catch(unlessRefused)]));
     const looking = this.#session.fstat(this.#handle).catch(unlessRefused);
-    const [facts] = await this.#wait(Promise.all([looking, this.close()]));
+    this.#isClosed = true;
+    const [facts] = await this.#wait(Promise.all([looking, this.#session.closeWritten(this.#handle)]));
     if (facts === undefined || facts.size === this.#size) return facts;
     throw new LitestreamError('STORAGE_UNAVAILABLE', `the server kept ${facts.size} of ${this.#size} bytes`, {
       hint: 'It is tried again.',

@@ -9,7 +9,7 @@ import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { UploadEvent } from '../engine/upload/events.ts';
 import { ProblemLog } from '../engine/upload/failures.ts';
 import { isSameAt } from '../engine/upload/history.ts';
-import { type LocalFile, LocalLog } from '../engine/upload/local-log.ts';
+import { fingerprintFile, type LocalFile, LocalLog } from '../engine/upload/local-log.ts';
 import { Uploader } from '../engine/upload/uploader.ts';
 import type { TXID } from '../formats/ltx/txid.ts';
 import { type FileInfo, SNAPSHOT_LEVEL } from '../replica/file-info.ts';
@@ -171,6 +171,7 @@ export class ManagedReplica implements ReplicaHandle {
   /** Puts a staged level-9 file; the caller removes it locally. SECOND_WRITER when files of somebody else would continue it. */
   async putSnapshot(staged: StagedFile, signal?: AbortSignal): Promise<FileInfo> {
     const options = { replica: this.replica, uploader: this.#uploader, upTo: staged.maxTXID, signal };
+    await this.#uploader.expects({ txid: staged.maxTXID, ...(await fingerprintFile(staged.path)) });
     const { written, isOurs } = await guarded(options, () => this.#putStaged(staged, signal));
     if (isOurs) await this.#uploader.holds(staged.maxTXID);
     return written;

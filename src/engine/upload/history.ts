@@ -2,26 +2,32 @@
 
 import { hasCode, LitestreamError } from '../../base/errors.ts';
 import { readLTXFileIndex } from '../../formats/ltx/file.ts';
-import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
+import { formatTXID, NO_TXID, type TXID, toTXID } from '../../formats/ltx/txid.ts';
 import { lockPage } from '../../formats/sqlite/page-size.ts';
-import type { FileInfo } from '../../replica/file-info.ts';
+import { type FileInfo, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
 import type { Replica } from '../../replica/replica.ts';
 import { fingerprintFile, type LocalLog } from './local-log.ts';
+import type { PendingSnapshot } from './upload-mark.ts';
+
+export interface Known {
+  readonly position: TXID;
+  /** Where our own history was last seen at the replica. */
+  readonly proven: TXID | undefined;
+  /** A snapshot of ours that may have arrived. */
+  readonly pending: PendingSnapshot | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** `unknown`: there is no local file of that TXID to compare with. */
 export type Continuity = 'same' | 'different' | 'unknown';
 
 /**
  * Compares the file at `position` on both sides by size and trailer. A file that the replica keeps only inside a higher level cannot be
- * compared: that it is ours has to be known already. Costs one read of 16 bytes; asked only when a position was computed anew.
- *
- * @param proven where our own history was last seen at the replica.
+ * compared: that it is ours has to be known already, or it is the very snapshot that was under way when this process died. Costs one read of 16 bytes; asked
+ * only when a position was computed anew.
  */
-export async function compareAt(
-  replica: Replica,
-  local: LocalLog,
-  { position, proven, signal }: { readonly position: TXID; readonly proven: TXID | undefined; readonly signal?: AbortSignal | undefined },
-): Promise<Continuity> {
+export async function compareAt(replica: Replica, local: LocalLog, known: Known): Promise<Continuity> {
+  const { position, proven, signal } = known;
   try {
     const ours = await local.fingerprint(position);
     const isSame = await replica.holds({ level: 0, minTXID: position, maxTXID: position }, ours, { signal });
@@ -29,7 +35,17 @@ export async function compareAt(
     return isSame ? 'same' : 'different';
   } catch (error) {
     if (hasCode(error, 'LTX_MISSING')) return 'unknown';
-    if (hasCode(error, 'OBJECT_NOT_FOUND')) return position === proven ? 'same' : 'unknown';
+    if (hasCode(error, 'OBJECT_NOT_FOUND')) return position === proven || (await hasArrived(replica, known)) ? 'same' : 'unknown';
+    throw error;
+  }
+}
+
+async function hasArrived(replica: Replica, { position, pending, signal }: Known): Promise<boolean> {
+  if (pending?.txid !== position) return false;
+  try {
+    return (await replica.holds({ level: SNAPSHOT_LEVEL, minTXID: toTXID(1), maxTXID: position }, pending, { signal })) === true;
+  } catch (error) {
+    if (hasCode(error, 'OBJECT_NOT_FOUND')) return false;
     throw error;
   }
 }

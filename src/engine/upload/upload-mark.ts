@@ -4,9 +4,15 @@ import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../base/log.ts';
 import { formatTXID, parseTXID, type TXID } from '../../formats/ltx/txid.ts';
+import type { Fingerprint } from '../../replica/collision.ts';
 
 /** Least distance between two writes, ms: the mark is a lower bound and need not be exact. */
 const WRITE_INTERVAL_MS = 60_000;
+
+/** A snapshot up to `txid` that was about to be put: whether it arrived is not known. */
+export interface PendingSnapshot extends Fingerprint {
+  readonly txid: TXID;
+}
 
 /** Forgets what was uploaded anywhere. Only for the owner of the metadata directory. */
 export async function forgetUploads(metaPath: string): Promise<void> {
@@ -20,6 +26,7 @@ export class UploadMark {
   readonly #log: Logger;
   #written: TXID | undefined;
   #proven: TXID | undefined;
+  #pending: PendingSnapshot | undefined;
   #writtenAt = Number.NEGATIVE_INFINITY;
 
   /**
@@ -36,10 +43,12 @@ export class UploadMark {
   /** The TXID that was at the destination when the mark was written; undefined when there is no readable mark. */
   async read(): Promise<TXID | undefined> {
     try {
-      const { destination, txid, history } = JSON.parse(await readFile(this.path, 'utf8'));
+      const { destination, txid, history, snapshot } = JSON.parse(await readFile(this.path, 'utf8'));
       if (destination !== this.#destination) return this.#written;
       if (typeof txid === 'string') this.#written = parseTXID(txid);
       if (typeof history === 'string') this.#proven = parseTXID(history);
+      if (snapshot !== undefined)
+        this.#pending = { txid: parseTXID(snapshot.txid), size: Number(snapshot.size), trailer: Buffer.from(snapshot.trailer, 'hex') };
     } catch (error) {
       this.#log.log('debug', 'no mark of earlier uploads', { path: this.path, reason: String(error) });
     }
@@ -50,6 +59,7 @@ export class UploadMark {
   async remove(): Promise<void> {
     this.#written = undefined;
     this.#proven = undefined;
+    this.#pending = undefined;
     this.#writtenAt = Number.NEGATIVE_INFINITY;
     await rm(this.path, { force: true });
   }
@@ -57,6 +67,17 @@ export class UploadMark {
   /** Up to where our own history was seen there, when the mark says so. */
   get proven(): TXID | undefined {
     return this.#proven;
+  }
+
+  /** The snapshot that was under way last. */
+  get pending(): PendingSnapshot | undefined {
+    return this.#pending;
+  }
+
+  /** `snapshot` is about to be put. Part of the mark from the next write on. */
+  expects(snapshot: PendingSnapshot): void {
+    this.#pending = snapshot;
+    this.#written = undefined;
   }
 
   /**
@@ -69,7 +90,13 @@ export class UploadMark {
     this.#writtenAt = now;
     try {
       const history = proven === undefined ? {} : { history: formatTXID(proven) };
-      const mark = { destination: this.#destination, txid: formatTXID(txid), ...history, at: new Date(now).toISOString() };
+      const mark = {
+        destination: this.#destination,
+        txid: formatTXID(txid),
+        ...history,
+        ...this.#snapshot(),
+        at: new Date(now).toISOString(),
+      };
       await writeFile(`${this.path}.tmp`, `${JSON.stringify(mark)}\n`, { mode: 0o600 });
       await rename(`${this.path}.tmp`, this.path);
       this.#written = txid;
@@ -77,5 +104,11 @@ export class UploadMark {
     } catch (error) {
       this.#log.log('debug', 'the mark of uploads could not be written', { path: this.path, reason: String(error) });
     }
+  }
+
+  #snapshot() {
+    if (this.#pending === undefined) return {};
+    const { txid, size, trailer } = this.#pending;
+    return { snapshot: { txid: formatTXID(txid), size, trailer: Buffer.from(trailer).toString('hex') } };
   }
 }

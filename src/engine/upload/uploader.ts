@@ -16,7 +16,7 @@ import { type LocalFile, LocalLog, missingLocalFile } from './local-log.ts';
 import { notReplicated } from './not-replicated.ts';
 import { type ProgressFacts, UploadProgress } from './progress.ts';
 import { Rounds } from './rounds.ts';
-import { UploadMark } from './upload-mark.ts';
+import { type PendingSnapshot, UploadMark } from './upload-mark.ts';
 import { UploadQueue } from './upload-queue.ts';
 import { isLocalDamage } from './verified.ts';
 import { Whereabouts } from './whereabouts.ts';
@@ -101,6 +101,11 @@ export class Uploader {
   /** See Whereabouts. */
   expectAlone(upTo: TXID, signal?: AbortSignal): Promise<void> {
     return this.#where.expectAlone(upTo, signal);
+  }
+
+  /** A snapshot is about to be put there by somebody else. */
+  expects(snapshot: PendingSnapshot): Promise<void> {
+    return this.#where.expects(snapshot);
   }
 
   /** A file of our own history that ends at `txid` was put there by somebody else: a snapshot. */

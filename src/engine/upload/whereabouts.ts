@@ -4,12 +4,12 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import { formatTXID, NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import type { Replica } from '../../replica/replica.ts';
-import { type Continuity, compareAt, fellBack, laterThere, otherWriter } from './history.ts';
+import { type Continuity, compareAt, fellBack, type Known, laterThere, otherWriter } from './history.ts';
 import type { LocalLog } from './local-log.ts';
 import { OwnWrites } from './own-writes.ts';
 import { PageSizes } from './page-size.ts';
 import type { UploadProgress } from './progress.ts';
-import type { UploadMark } from './upload-mark.ts';
+import type { PendingSnapshot, UploadMark } from './upload-mark.ts';
 import type { UploadQueue } from './upload-queue.ts';
 
 export interface WhereaboutsParts {
@@ -96,6 +96,12 @@ export class Whereabouts {
     await this.#parts.mark.remove();
   }
 
+  /** A snapshot is about to be put: a process that dies on the way finds out whether it arrived. */
+  async expects(snapshot: PendingSnapshot): Promise<void> {
+    this.#parts.mark.expects(snapshot);
+    await this.remember({ force: true });
+  }
+
   async remember(options: { readonly force?: boolean } = {}): Promise<void> {
     const { progress, mark, clock } = this.#parts;
     const confirmed = progress.confirmed;
@@ -145,7 +151,7 @@ export class Whereabouts {
     this.#own.captured(queue.newest);
     const position = (await replica.newest(0, { signal }))?.maxTXID ?? NO_TXID;
     this.#own.check(replica, position);
-    const continuity = position === NO_TXID ? 'same' : await compareAt(replica, local, { position, proven: this.#proven, signal });
+    const continuity = position === NO_TXID ? 'same' : await compareAt(replica, local, this.#known(position, signal));
     if (continuity === 'same') return;
     // Of an unknown one the local file may have gone in the moment it was sent.
     if (continuity === 'different' && this.#heard !== undefined && position > this.#heard) throw otherWriter(replica, position);
@@ -155,7 +161,11 @@ export class Whereabouts {
   async #continuityAt(position: TXID, newest: TXID, signal: AbortSignal): Promise<Continuity> {
     if (position === NO_TXID) return 'same';
     if (position > newest) return 'unknown';
-    return compareAt(this.#parts.replica, this.#parts.local, { position, proven: this.#proven, signal });
+    return compareAt(this.#parts.replica, this.#parts.local, this.#known(position, signal));
+  }
+
+  #known(position: TXID, signal: AbortSignal | undefined): Known {
+    return { position, proven: this.#proven, pending: this.#parts.mark.pending, signal };
   }
 
   /** Loud once: it may be a new machine, or a path that belongs to another database (decision 56). */

@@ -79,6 +79,7 @@ export async function uploadSetup(options: { readonly maxSyncFiles?: number; rea
       const file = makeFile(txid, clock.now(), more);
       await replica.write(more.level ?? 0, toTXID(more.min ?? txid), file.txid, bytesBody(file.bytes), { createdAt: file.at });
       store.calls.length = 0;
+      return file;
     },
     /** TXIDs of the replica's level-0 files. */
     remote: async (): Promise<number[]> => {

@@ -380,6 +380,24 @@ describe('uploader', () => {
     await at.reaches(12, again);
   });
 
+  test.each([
+    ['goes on after the snapshot that was under way when the process died, without another one', 0],
+    ['but not after another snapshot of the same name', 1],
+  ])('%s', async (_what, more) => {
+    await at.publish(1, 2, 3);
+    at.uploader.start();
+    await at.reaches(3);
+    const { bytes } = await at.putRemote(5, { level: 9, min: 1, full: true });
+    await at.uploader.expects({ txid: toTXID(5), size: bytes.byteLength + more, trailer: bytes.subarray(-16) });
+    await at.uploader.close();
+    await at.publish(4, 5, 6);
+    const again = at.restart();
+    again.start();
+    if (more === 0) await at.reaches(6, again);
+    else await at.happens('gap');
+    expect(await at.remote()).toEqual(more === 0 ? [1, 2, 3, 6] : [1, 2, 3]);
+  });
+
   test('nor when it came between the listing and the raise', async () => {
     await at.putRemote(10, { full: true });
     await at.publish(9);

@@ -12,6 +12,7 @@ import { sqliteVersion } from '../sqlite/library.ts';
 import { VERSION } from '../version.ts';
 import { runJob } from '../workers/job-host.ts';
 import { auditLogOf } from './audit-log.ts';
+import { stillTrying } from './still-trying.ts';
 
 /** Revisions of the protocol the MCP doors speak. */
 const PROTOCOL = { modern: ['2026-07-28'], legacy: ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] };
@@ -37,6 +38,7 @@ type Running = Pick<WorldParts, 'proofs' | 'observations'> & Partial<Pick<WorldP
  * be stopped by a directory that is gone.
  */
 export function worldFrom(settings: Settings, log: Logger, service: RunningSet | undefined, models: boolean, running: Running = {}): World {
+  const waiting = service === undefined ? { retry: { onRetry: stillTrying(log, systemClock) } } : {};
   const auditLog = models ? auditLogOf(settings).auditLog : settings.mcp.auditLog;
   return makeWorld({
     version: VERSION,
@@ -51,7 +53,7 @@ export function worldFrom(settings: Settings, log: Logger, service: RunningSet |
     protectedPaths: [settings.configPath, settings.mcp.tokenFile, auditLog].filter((path) => path !== undefined),
     runJob,
     lagBudgetMs: settings.lagBudgetMs,
-    openReplica: ({ store }, options) => openReplica(store, { log, ...options }),
+    openReplica: ({ store }, options) => openReplica(store, { log, ...waiting, ...options }),
     sqliteVersion: sqliteVersion(),
     protocol: PROTOCOL,
     ...(service === undefined && !models && settings.configPath !== undefined ? { sendTail: lazySendTail(log) } : {}),

@@ -63,6 +63,8 @@ function fromConnectionString(text: string, spec: AzureStoreSpec): AzureConnecti
   const endpoint = field('BlobEndpoint') ?? (field('DefaultEndpointsProtocol') === 'http' ? 'http:' : 'https:');
   const { options, close } = pipelineOptions(/UseDevelopmentStorage=true/i.test(text) ? 'http:' : endpoint);
   try {
+    // Text that is no connection string the library takes for a URL, or for nothing at all.
+    if (!/(?:^|;)\s*(?:AccountName|BlobEndpoint)=|UseDevelopmentStorage=true/i.test(text)) throw new TypeError('not a connection string');
     return { container: new ContainerClient(text, spec.bucket, options), close };
   } catch {
     // The library's own message may repeat parts of the string.

@@ -33,10 +33,11 @@ export function foreign(doing: Doing, what: string): LitestreamError {
 export function azureError(error: unknown, doing: Doing): LitestreamError {
   if (error instanceof LitestreamError) return error;
   if (isRestError(error) && error.statusCode !== undefined) return refused(error, error.statusCode, doing);
-  const network = networkFailure(systemCodeWithin(error));
+  const network = networkFailure(systemCodeWithin(error), process.env);
   if (network !== undefined) return failed(error, doing, [network.code, network.hint], systemCodeWithin(error) ?? '');
   const name = error instanceof Error ? error.name : '';
   if (/^(?:Credential|Authentication|AggregateAuthentication)/.test(name)) return withoutToken(error, doing);
+  if (error instanceof Error && /Bearer token authentication is not permitted/.test(error.message)) return withoutToken(error, doing);
   // The library aborts a request of ours only when our signal fires, which callers look at first.
   if (name === 'AbortError')
     return failed(error, doing, ['STORAGE_UNAVAILABLE', 'The connection broke; it is tried again.'], 'connection broken');

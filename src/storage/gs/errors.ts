@@ -48,7 +48,10 @@ export const missingBucket = (doing: Doing): LitestreamError => failed(doing, CO
 export function networkError(error: unknown, doing: Doing): LitestreamError {
   if (error instanceof LitestreamError) return error;
   const code = systemCodeWithin(error);
-  const network = networkFailure(code) ?? { code: 'STORAGE_UNAVAILABLE' as const, hint: 'The connection broke; it is tried again.' };
+  const network = networkFailure(code, process.env) ?? {
+    code: 'STORAGE_UNAVAILABLE' as const,
+    hint: 'The connection broke; it is tried again.',
+  };
   return failed(doing, [network.code, network.hint], code ?? 'connection broken', { cause: error });
 }
 

@@ -169,7 +169,7 @@ export function notOSS(attempt: Attempt, what: string): LitestreamError {
 export function connectionError(error: unknown, attempt: Attempt): unknown {
   if (error instanceof LitestreamError) return error;
   const system = systemCodeWithin(error);
-  const failure = networkFailure(system);
+  const failure = networkFailure(system, process.env);
   if (failure === undefined) return error;
   return new LitestreamError(failure.code, `${sentence(attempt)}: cannot reach ${attempt.host} (${system})`, {
     cause: bareCause(error),

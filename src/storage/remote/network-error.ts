@@ -21,8 +21,20 @@ const HINTS: Readonly<Record<string, string>> = {
   ENFILE: "The system's limit of open files is reached.",
 };
 
-/** What a connection that failed with this system code means, with the next step; undefined for codes of other things. */
-export function networkFailure(code: string | undefined): { readonly code: ErrorCode; readonly hint: string } | undefined {
+/** Failures of the way to a host. */
+const ON_THE_WAY = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+/** Where connections are refused or names are unknown, it may be the proxy that is meant. */
+const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
+
+/**
+ * What a connection that failed with this system code means, with the next step; undefined for codes of other things.
+ * @param env where the variables of proxies stand, for stores that use them.
+ */
+export function networkFailure(
+  code: string | undefined,
+  env: NodeJS.ProcessEnv = {},
+): { readonly code: ErrorCode; readonly hint: string } | undefined {
   if (code === undefined) return undefined;
   if (UNTRUSTED.test(code)) {
     return {
@@ -34,7 +46,12 @@ export function networkFailure(code: string | undefined): { readonly code: Error
     return { code: 'STORAGE_UNAVAILABLE', hint: 'The endpoint does not speak TLS as expected: does it want http:// instead of https://?' };
   }
   if (!/^(?:E[A-Z]+|EAI_AGAIN|UND_ERR_\w+|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/.test(code)) return undefined;
-  return { code: 'STORAGE_UNAVAILABLE', hint: HINTS[code] ?? 'The connection broke; it is tried again.' };
+  const hint = HINTS[code] ?? 'The connection broke; it is tried again.';
+  const proxy = ON_THE_WAY.has(code) ? PROXIES.find((name) => env[name] !== undefined && env[name] !== '') : undefined;
+  return {
+    code: 'STORAGE_UNAVAILABLE',
+    hint: proxy === undefined ? hint : `${hint} ${proxy} is set: is that proxy right, and should NO_PROXY name this host?`,
+  };
 }
 
 /** The system code of an error or of what caused it, down a few steps. */
@@ -49,10 +66,16 @@ export function systemCodeWithin(error: unknown): string | undefined {
   return undefined;
 }
 
+/** A message of system or library in one line; of what OpenSSL says, the reason without the places in its source. */
+export function inOneLine(message: string): string {
+  const reason = /error:[0-9A-F]+:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1];
+  return reason === undefined ? message.trim().replace(/\s*\n\s*/g, ' ') : `TLS: ${reason}`;
+}
+
 /** A stand-in for an error of a client library: its text without the request it carries, which may hold credentials. */
 export function bareCause(error: unknown): Error {
-  if (!(error instanceof Error)) return new Error(String(error));
-  const bare = new Error(error.message);
+  if (!(error instanceof Error)) return new Error(inOneLine(String(error)));
+  const bare = new Error(inOneLine(error.message));
   bare.name = error.name;
   return bare;
 }

@@ -4,7 +4,7 @@ import { type ErrorCode, LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
 import { clockSkewMs, retryAfterMs } from '../remote/answer-times.ts';
 import { legible } from '../remote/foreign-answer.ts';
-import { networkFailure } from '../remote/network-error.ts';
+import { bareCause, inOneLine, networkFailure } from '../remote/network-error.ts';
 
 export type Operation = 'list' | 'open' | 'put' | 'stat' | 'delete' | 'look at the bucket';
 
@@ -193,7 +193,7 @@ export function s3Error(error: unknown, attempt: Attempt): LitestreamError {
   const [code, hint] = settle(system === undefined ? rowOf(failure) : systemRow(system), failure, attempt);
   const retryAfter = retryAfterMs(failure.headers['retry-after']);
   return new LitestreamError(code, messageOf(failure, system, code, attempt), {
-    cause: error,
+    ...(saysNothing(failure) ? {} : { cause: system === undefined ? error : bareCause(error) }),
     ...(hint === undefined ? {} : { hint }),
     details: {
       store: 's3',
@@ -236,7 +236,7 @@ function rowOf({ name, status, excerpt }: Failure): Row {
 }
 
 function systemRow(system: string): Row {
-  const failure = networkFailure(system);
+  const failure = networkFailure(system, process.env);
   if (failure === undefined) return ['STORAGE_UNAVAILABLE'];
   return [failure.code, failure.code === 'ENDPOINT_UNTRUSTED' ? TRUST : failure.hint];
 }
@@ -254,13 +254,16 @@ function settle([code, hint]: Row, failure: Failure, { operation, bucket, host, 
   return [code, failure.region === undefined ? `Set endpoint: https://${failure.endpoint}` : `Set region: ${failure.region}`];
 }
 
+/** The SDK's word for an answer without a message; of no use to anybody as a cause. */
+const saysNothing = ({ message }: Failure): boolean => message === '' || message === 'UnknownError';
+
 function messageOf(failure: Failure, system: string | undefined, code: ErrorCode, attempt: Attempt): string {
   const what = describe(attempt);
-  if (system !== undefined) return `${what}: cannot reach it (${system}: ${failure.message})`;
+  if (system !== undefined) return `${what}: cannot reach it (${system}: ${inOneLine(failure.message)})`;
   if (failure.excerpt !== undefined && (failure.name === undefined || code === 'RESPONSE_INVALID')) {
     return `${what}: the endpoint answered with ${failure.status ?? 'something'}, not in the language of S3: ${failure.excerpt}`;
   }
   const word = failure.name ?? `status ${failure.status ?? 'unknown'}`;
-  const said = failure.message === '' || failure.message === 'UnknownError' ? '' : `: ${failure.message.split('\n', 1)[0]}`;
+  const said = saysNothing(failure) ? '' : `: ${failure.message.split('\n', 1)[0]}`;
   return `${what}: ${word}${said}`;
 }

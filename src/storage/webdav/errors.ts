@@ -4,7 +4,7 @@ import { type ErrorCode, LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
 import { retryAfterMs } from '../remote/answer-times.ts';
 import { legible } from '../remote/foreign-answer.ts';
-import { networkFailure } from '../remote/network-error.ts';
+import { bareCause, networkFailure } from '../remote/network-error.ts';
 import { SilentPeer } from './http.ts';
 
 /** An answer, as far as errors are about it. */
@@ -104,11 +104,11 @@ export function connectionError(error: unknown, message: string, host: string): 
       cause: error,
       hint: 'Check scheme and port.',
     });
-  const failure = networkFailure(code);
+  const failure = networkFailure(code, process.env);
   if (failure === undefined) return error;
   const what = failure.code === 'ENDPOINT_UNTRUSTED' ? `the certificate of ${host} is not accepted` : `the connection to ${host} failed`;
   return new LitestreamError(failure.code, `${message}: ${what} (${code})`, {
-    cause: error,
+    cause: bareCause(error),
     hint: failure.hint,
     details: { system: code },
   });

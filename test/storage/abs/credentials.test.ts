@@ -222,12 +222,27 @@ describe('identities of the environment', () => {
     expect(answer).toMatchObject({ packages: ['@azure/storage-blob'], error: { code: 'STORAGE_UNAVAILABLE' }, stderr: '' });
   });
 
+  test('a connection string that is none is refused before anything is sent', async () => {
+    for (const connectionString of ['garbage', 'c2VjcmV0', 'https://account.blob.core.windows.net/box'])
+      await expect(
+        openStore({ type: 'abs', bucket: 'box', path: '', accountName: 'account', credentials: { connectionString } }).then((store) =>
+          store.stat('k'),
+        ),
+        connectionString,
+      ).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.not.stringContaining(connectionString) });
+  });
+
   test('that give no token are CREDENTIALS_INVALID, unless their service fails', () => {
     const doing = { verb: 'list', key: '', container: 'box', endpoint: 'host' } as const;
     const named = (name: string, more = {}) => azureError(Object.assign(new Error('no'), { name, ...more }), doing);
     for (const name of ['CredentialUnavailableError', 'AggregateAuthenticationError', 'AuthenticationRequiredError']) {
       expect(named(name), name).toMatchObject({ code: 'CREDENTIALS_INVALID' });
     }
+    const overHTTP = 'Bearer token authentication is not permitted for non-TLS protected (non-https) URLs.';
+    expect(named('Error', { message: overHTTP })).toMatchObject({
+      code: 'CREDENTIALS_INVALID',
+      hint: expect.stringContaining('account-key'),
+    });
     expect(named('AuthenticationError', { statusCode: 401 })).toMatchObject({ code: 'CREDENTIALS_INVALID' });
     expect(named('AuthenticationError', { statusCode: 503 })).toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
   });

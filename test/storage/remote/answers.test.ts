@@ -6,7 +6,7 @@ import { deleteFailure } from '../../../src/storage/delete-failure.ts';
 import { clockSkewMs, retryAfterMs } from '../../../src/storage/remote/answer-times.ts';
 import { cut, parseContentRange } from '../../../src/storage/remote/content-range.ts';
 import { inAFewWords } from '../../../src/storage/remote/foreign-answer.ts';
-import { bareCause, networkFailure, systemCodeWithin } from '../../../src/storage/remote/network-error.ts';
+import { bareCause, inOneLine, networkFailure, systemCodeWithin } from '../../../src/storage/remote/network-error.ts';
 import { chunkedBody, collect, patternBytes } from '../contract/bodies.ts';
 
 describe('ranges', () => {
@@ -74,6 +74,27 @@ describe('failures', () => {
     expect(systemCodeWithin(new AggregateError([reset], 'all addresses failed'))).toBe('ECONNRESET');
     expect(systemCodeWithin(new TypeError('a bug'))).toBeUndefined();
     expect(systemCodeWithin('text')).toBeUndefined();
+  });
+
+  test('what OpenSSL says is told in one line, without places in its source', () => {
+    const said =
+      'write EPROTO 40BD4823287F0000:error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:../deps/openssl/x.c:77:\n';
+    expect(inOneLine(said)).toBe('TLS: wrong version number');
+    expect(bareCause(new Error(said)).message).toBe('TLS: wrong version number');
+    expect(inOneLine('one\n  two\n')).toBe('one two');
+  });
+
+  test('the proxy of the environment is named where the way to the host is the trouble', () => {
+    const env = { HTTP_PROXY: 'http://user:secret@proxy:3128' };
+    expect(networkFailure('ECONNREFUSED', env)?.hint).toMatch(/HTTP_PROXY is set.*NO_PROXY/);
+    expect(networkFailure('ECONNREFUSED', env)?.hint).not.toContain('secret');
+    for (const [code, set] of [
+      ['ECONNREFUSED', {}],
+      ['ECONNREFUSED', { HTTP_PROXY: '' }],
+      ['ECONNRESET', env],
+      ['EPROTO', env],
+    ] as const)
+      expect(networkFailure(code, set)?.hint, code).not.toContain('PROXY');
   });
 
   test('of client libraries lose the request they carry', () => {

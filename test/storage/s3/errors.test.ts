@@ -90,6 +90,18 @@ test.each([
   expect(error.details?.provider).toBe(code);
 });
 
+test('an answer without a message has no cause to be told, and a connection none of several lines', () => {
+  const silent = Object.assign(answered(403, 'InvalidAccessKeyId'), { message: 'UnknownError' });
+  expect(s3Error(silent, ATTEMPT).cause).toBeUndefined();
+  expect(s3Error(silent, ATTEMPT).message).not.toContain('UnknownError');
+  const tls = Object.assign(broken('EPROTO'), {
+    message: 'write EPROTO 40:error:0A00010B:SSL routines:f:wrong version number:../x.c:77:\n',
+  });
+  const error = s3Error(tls, ATTEMPT);
+  expect(error.message).toContain('EPROTO: TLS: wrong version number');
+  expect(error.message).toContain((error.cause as Error).message);
+});
+
 test('every refusal has a hint', () => {
   for (const [status, code] of [
     [403, 'AccessDenied'],

@@ -69,6 +69,12 @@ describe('check of a destination', () => {
     );
   });
 
+  test('a login that may not list is refused a look at what it has deleted, which is no failure', async () => {
+    const passes = { on: 'stat', fault: { type: 'wait', gate: Promise.resolve() } } as const;
+    faults.script(passes, { on: 'stat', fault: { type: 'error', error: failure('ACCESS_DENIED') } });
+    expect(outcomes(await check())).toMatchObject({ stat: 'passed', delete: 'passed', 'delete-missing': 'passed' });
+  });
+
   test('names the objects it could not delete', async () => {
     faults.script({ on: 'delete', times: 100, fault: { type: 'error', error: failure('ACCESS_DENIED') } });
     const { leftovers } = await check();

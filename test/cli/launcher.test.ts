@@ -27,6 +27,14 @@ describe('the launcher', () => {
     expect(await execute(LAUNCHER, ['version'], { cwd: directory.path })).toEqual({ stdout: `${VERSION}\n`, stderr: '' });
   });
 
+  test('lets no library warn on the console', async () => {
+    const warn = `data:text/javascript,process.emitWarning('received unexpected error', 'MetadataLookupWarning')`;
+    const { stderr } = await execute(LAUNCHER, ['version'], {
+      env: { ...process.env, NODE_OPTIONS: `--import=${warn.replaceAll(' ', '%20')}` },
+    });
+    expect(stderr).toBe('');
+  });
+
   test('works by relative path', async () => {
     expect((await execute('./litestream', ['version'], { cwd: resolve('src/launcher') })).stdout).toBe(`${VERSION}\n`);
   });
@@ -103,7 +111,10 @@ describe('which Node', () => {
   }
   async function fakeNode(path: string, version: string, name: string): Promise<void> {
     await mkdir(join(path, '..'), { recursive: true });
-    await writeFile(path, `#!/bin/sh\nif [ "$1" = --version ]; then echo ${version}; else shift; echo ${name} "$@"; fi\n`);
+    await writeFile(
+      path,
+      `#!/bin/sh\nif [ "$1" = --version ]; then echo ${version}; else while [ "\${1#-}" != "$1" ]; do shift; done; echo ${name} "$@"; fi\n`,
+    );
     await chmod(path, 0o755);
   }
   const path = (...first: string[]) => ({ PATH: [...first, '/usr/bin', '/bin'].join(':') });

@@ -10,7 +10,6 @@ export default defineConfig({
     reporters: ['default', './test/support/closing-line.ts'],
     pool: 'forks',
     maxWorkers: 3,
-    maxConcurrency: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

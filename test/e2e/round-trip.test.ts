@@ -11,8 +11,7 @@ interface ListedFile {
   readonly level: number;
 }
 
-// Most of it is waiting for processes and periods: the destinations wait together.
-describe.concurrent.each(DESTINATIONS)('$name', (destination) => {
+describe.each(DESTINATIONS)('$name', (destination) => {
   const reason = destination.service === undefined ? undefined : available(destination.service);
 
   test.skipIf(reason !== undefined)(

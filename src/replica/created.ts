@@ -18,6 +18,10 @@ export class CreatedFiles {
     if (this.#sizes.size > MOST && oldest !== undefined) this.#sizes.delete(oldest);
   }
 
+  clear(): void {
+    this.#sizes.clear();
+  }
+
   has({ level, minTXID, maxTXID, size }: FileInfo): boolean {
     return level === 0 && minTXID === maxTXID && this.#sizes.get(maxTXID) === size;
   }

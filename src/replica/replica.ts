@@ -54,6 +54,8 @@ export class Replica {
   #form: 'plain' | 'encrypted' | undefined;
   readonly #times: ExactTimes;
   readonly #created = new CreatedFiles();
+  /** The store turned out to replace what it was asked to create. */
+  #isUnguarded = false;
   #guard: WriteGuard = () => {};
   #ended: LitestreamError | undefined;
 
@@ -190,6 +192,16 @@ export class Replica {
     return this.#created.has(file);
   }
 
+  /** Others may have written there: what `hasCreated` knew is no longer known. */
+  forgetCreated(): void {
+    this.#created.clear();
+  }
+
+  #unguard(): void {
+    this.#isUnguarded = true;
+    this.#created.clear();
+  }
+
   /** The bytes of a range that is small enough to be held in memory; fewer when the file ends first. */
   async read(file: FileInfo, options: OpenOptions = {}): Promise<Uint8Array> {
     return readAll(await this.open(file, options));
@@ -201,7 +213,7 @@ export class Replica {
    */
   async write(level: Level, minTXID: TXID, maxTXID: TXID, body: PutBody, options: WriteOptions): Promise<FileInfo> {
     const written = await this.#write(level, minTXID, maxTXID, body, options);
-    if (options.isLocalFile === true && this.store.capabilities.conditionalPut) this.#created.add(written);
+    if (options.isLocalFile === true && options.ifAbsent !== false && !this.#isUnguarded) this.#created.add(written);
     return written;
   }
 
@@ -214,7 +226,7 @@ export class Replica {
     const file = { level, minTXID, maxTXID, key, body, ...call };
     const put = (bytes: PutBody): Promise<ObjectInfo> => {
       const how = { ...call, createdAt };
-      return ifAbsent ? create(this.store, key, bytes, how) : this.store.put(key, bytes, how);
+      return ifAbsent ? create(this.store, key, bytes, { ...how, onUnguarded: () => this.#unguard() }) : this.store.put(key, bytes, how);
     };
     if (this.#form === 'plain' || this.#encryption === undefined) {
       return asInfo(

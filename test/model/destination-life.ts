@@ -33,6 +33,9 @@ const WRITER = fileURLToPath(new URL('./writer.ts', import.meta.url));
 /** Larger than a part of a multipart upload: so are snapshots then. */
 const BALLAST_BYTES = 12 * 2 ** 20;
 
+/** Destinations that can replace one version of an object. */
+export const LEASED: readonly string[] = ['file', 's3', 'abs', 'gs', 'nats'];
+
 const CONVERGE_MS = 120_000;
 
 const MAINTENANCE = `
@@ -99,7 +102,7 @@ export class DestinationLife {
     const directory = mkdtempSync(join(tmpdir(), 'litestream-destination-'));
     mkdirSync(join(directory, 'work'));
     const age = features.encrypted === true ? await ageLines() : [];
-    const lease = features.lease === true ? ['lease: {ttl: 10s, owner: life}'] : [];
+    const lease = features.lease === true && LEASED.includes(destination.name) ? ['lease: {ttl: 10s, owner: life}'] : [];
     const written = [...(await destination.prepare(directory))('life'), ...age, ...lease];
     const line = await BadLine.to(written, directory);
     const second = features.second === true ? ['type: file', `path: ${join(directory, 'second')}`, ...age] : undefined;

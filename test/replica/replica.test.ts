@@ -41,6 +41,36 @@ describe('replica', () => {
   };
   const ranges = (files: readonly FileInfo[]) => files.map(({ minTXID, maxTXID }) => `${minTXID}-${maxTXID}`);
 
+  describe('that it has created a file itself, and nobody can have replaced it,', () => {
+    const local = (txid: number, to = replica) =>
+      to.write(0, toTXID(txid), toTXID(txid), bytesBody(ltx(txid, txid)), { createdAt: AT, isLocalFile: true });
+
+    test('it knows of files of the local log, by their size', async () => {
+      const file = await local(1);
+      expect(replica.hasCreated(file)).toBe(true);
+      expect(replica.hasCreated({ ...file, size: file.size + 1 })).toBe(false);
+      expect(replica.hasCreated(await put(0, 2, 2))).toBe(false);
+    });
+
+    test('it says of none at a store that replaces', async () => {
+      ({ store, replica } = setup({ conditionalPut: false }));
+      expect(replica.hasCreated(await local(1))).toBe(false);
+    });
+
+    test('it says of none any more where a store turns out to lack what its kind has', async () => {
+      const first = await local(1);
+      store.script({ on: 'put', fault: { type: 'error', error: new LitestreamError('NOT_SUPPORTED', 'no hard links here') } });
+      const second = await local(2);
+      expect([first, second, await local(3)].map((file) => replica.hasCreated(file))).toEqual([false, false, false]);
+    });
+
+    test('it forgets when others may have written there', async () => {
+      const file = await local(1);
+      replica.forgetCreated();
+      expect(replica.hasCreated(file)).toBe(false);
+    });
+  });
+
   describe.each([
     ['with directories', pathLayout, 'db'],
     ['joined as text', concatenatedLayout, 'db'],

@@ -63,6 +63,7 @@ export class Whereabouts {
   /** Files of another writer there are in order. */
   othersWrote(): void {
     this.#own.forget();
+    this.#parts.replica.forgetCreated();
     this.#heard = undefined;
   }
 

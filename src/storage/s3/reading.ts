@@ -156,6 +156,7 @@ async function* chunksOfBody(
     signal?.removeEventListener('abort', onAbort);
     body.destroy();
   }
+  signal?.throwIfAborted();
   if (expected === undefined || delivered >= expected) return;
   throw new LitestreamError('READ_TRUNCATED', `${key} ended after ${delivered} of ${expected} bytes`);
 }

@@ -12,12 +12,14 @@ export function bucketName(
   { findings, at }: StoreContext,
 ): string | undefined {
   if (bucket === undefined || bucket.value === '') {
-    findings.error(bucket?.at ?? at, `a replica of type ${type} needs a ${word}: the key bucket, or a url that names it`);
+    findings.error(bucket?.at ?? at, `a replica of type ${type} needs ${withArticle(word)}: the key bucket, or a url that names it`);
     return undefined;
   }
   if (/[\s/:?#@]/.test(bucket.value)) {
-    findings.error(bucket.at, `this is not the name of a ${word}; a prefix belongs under path`);
+    findings.error(bucket.at, `this is not the name of ${withArticle(word)}; a prefix belongs under path`);
     return undefined;
   }
   return bucket.value;
 }
+
+const withArticle = (word: string): string => `${/^[aeiou]/.test(word) ? 'an' : 'a'} ${word}`;

@@ -29,6 +29,9 @@ describe('gs', () => {
     expect(resolved('type: gs').findings).toEqual([
       'error dbs[0].replicas[0]: a replica of type gs needs a bucket: the key bucket, or a url that names it',
     ]);
+    expect(resolved('type: nats').findings).toEqual([
+      'error dbs[0].replicas[0]: a replica of type nats needs an object store: the key bucket, or a url that names it',
+    ]);
   });
 });
 

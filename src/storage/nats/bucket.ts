@@ -6,11 +6,10 @@ import type { NATSStoreSpec } from '../spec.ts';
 import { API_ERROR, JetStreamError } from './errors.ts';
 import { JetStream, type StreamConfig } from './jetstream.ts';
 import { Link } from './link.ts';
-import { allRecords, chunkSubject, decodeRecord, encodeDeleted, keyOfSubject, type ObjectRecord, recordSubject } from './object-info.ts';
+import { listRecords } from './listing.ts';
+import { chunkSubject, decodeRecord, encodeDeleted, type ObjectRecord, recordSubject } from './object-info.ts';
 import { checkCurrent, type PutCondition } from './publish.ts';
-import { Pull } from './pull.ts';
 
-const RECORDS_BATCH = 500;
 /** Rounds of a deletion whose object is replaced meanwhile. */
 const DELETE_ROUNDS = 5;
 
@@ -62,27 +61,10 @@ export class Bucket {
     return { key, record: decodeRecord(key, message.data), sequence: message.sequence, time: message.time };
   }
 
-  /** The newest record of every wanted key, in the order of writing. Costs the records of the whole bucket: the server cannot tell keys apart. */
+  /** The newest record of every wanted key. */
   async all(wanted: (key: string) => boolean, signal: AbortSignal | undefined): Promise<FoundRecord[]> {
     await this.ready(signal);
-    const found = new Map<string, FoundRecord>();
-    const pull = new Pull(this.jetStream, { filter: allRecords(this.name), deliver: 'last_per_subject', batch: RECORDS_BATCH }, signal);
-    try {
-      await pull.start();
-      for (;;) {
-        const message = await pull.next();
-        if (message === undefined) break;
-        const key = keyOfSubject(this.name, message.subject);
-        if (key !== undefined && wanted(key)) {
-          const { sequence, time } = message;
-          found.set(key, { key, record: decodeRecord(key, message.data), sequence, time });
-        }
-        if (message.pending === 0) break;
-      }
-    } finally {
-      pull.close();
-    }
-    return [...found.values()];
+    return listRecords(this, wanted, signal);
   }
 
   async checkCondition(key: string, condition: PutCondition, signal: AbortSignal | undefined): Promise<void> {

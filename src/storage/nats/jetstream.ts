@@ -64,6 +64,26 @@ export class JetStream {
     return config;
   }
 
+  /** Differs between any two moments between which a message was stored or removed. */
+  async fingerprint(signal: AbortSignal | undefined): Promise<string> {
+    const { state } = await this.#ask(`STREAM.INFO.${this.stream}`, undefined, signal);
+    if (!isObject(state) || typeof state.last_seq !== 'number' || typeof state.messages !== 'number') throw unintelligible('STREAM.INFO');
+    return `${state.last_seq}/${state.messages}`;
+  }
+
+  /** Every subject of a pattern that has messages. */
+  async subjects(pattern: string, signal: AbortSignal | undefined): Promise<string[]> {
+    const found: string[] = [];
+    for (;;) {
+      const { state, total } = await this.#ask(`STREAM.INFO.${this.stream}`, { subjects_filter: pattern, offset: found.length }, signal);
+      if (!isObject(state)) throw unintelligible('STREAM.INFO');
+      const page = isObject(state.subjects) ? Object.keys(state.subjects) : [];
+      found.push(...page);
+      // Large answers come in pages.
+      if (page.length === 0 || typeof total !== 'number' || found.length >= total) return found;
+    }
+  }
+
   /** The last message of a subject without wildcards. */
   async last(subject: string, signal: AbortSignal | undefined): Promise<StoredMessage | undefined> {
     let answer: Record<string, unknown>;

@@ -2,11 +2,14 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import type { FoundRecord } from './bucket.ts';
+import { LinkError } from './errors.ts';
 import type { JetStream } from './jetstream.ts';
 import { allRecords, decodeRecord, keyOfSubject } from './object-info.ts';
 import { Pull } from './pull.ts';
 
 const RECORDS_BATCH = 500;
+/** After so long without a record the rest is asked for by name, ms: a server that has lost count sends nothing, nor says so. */
+const WAIT_MS = 4000;
 /** Records that were passed over and are asked for at the same time. */
 const PARALLEL = 16;
 /** How often what is there may have changed again before a listing is given up. */
@@ -28,8 +31,9 @@ export async function listRecords(
 ): Promise<FoundRecord[]> {
   const { jetStream, name } = bucket;
   const before = await jetStream.fingerprint(signal);
-  const found = await collect(bucket, wanted, signal);
-  if ((await jetStream.fingerprint(signal)) === before) return [...found.values()];
+  const found = new Map<string, FoundRecord>();
+  const isOver = await collect(bucket, wanted, found, signal);
+  if (isOver && (await jetStream.fingerprint(signal)) === before) return [...found.values()];
   for (let round = 0; round < ROUNDS; round++) {
     const there = await jetStream.subjects(allRecords(name), signal);
     const missing = there.flatMap((subject) => {
@@ -51,25 +55,30 @@ export async function listRecords(
   throw new LitestreamError('STORAGE_UNAVAILABLE', `cannot list NATS object store ${name}: it changes faster than it can be looked at`);
 }
 
+/** Collects records as they come; false when the server was silent before their end. */
 async function collect(
   { jetStream, name }: ListedBucket,
   wanted: (key: string) => boolean,
+  found: Map<string, FoundRecord>,
   signal: AbortSignal | undefined,
-): Promise<Map<string, FoundRecord>> {
-  const found = new Map<string, FoundRecord>();
-  const pull = new Pull(jetStream, { filter: allRecords(name), deliver: 'last_per_subject', batch: RECORDS_BATCH }, signal);
+): Promise<boolean> {
+  const settings = { filter: allRecords(name), deliver: 'last_per_subject', batch: RECORDS_BATCH, waitMs: WAIT_MS } as const;
+  const pull = new Pull(jetStream, settings, signal);
   try {
     await pull.start();
     for (;;) {
       const message = await pull.next();
-      if (message === undefined) return found;
+      if (message === undefined) return true;
       const key = keyOfSubject(name, message.subject);
       if (key !== undefined && wanted(key)) {
         const { sequence, time } = message;
         found.set(key, { key, record: decodeRecord(key, message.data), sequence, time });
       }
-      if (message.pending === 0) return found;
+      if (message.pending === 0) return true;
     }
+  } catch (error) {
+    if (error instanceof LinkError && error.code === 'TIMEOUT') return false;
+    throw error;
   } finally {
     pull.close();
   }

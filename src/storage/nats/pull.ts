@@ -5,7 +5,7 @@ import { LitestreamError } from '../../base/errors.ts';
 import { LinkError } from './errors.ts';
 import type { Consumer, ConsumerSettings, JetStream } from './jetstream.ts';
 
-/** Longest wait for the next message, ms. */
+/** Longest wait for the next message unless told otherwise, ms. */
 const MESSAGE_MS = 30_000;
 /** Messages of the first batch; the next ones double. */
 const FIRST_BATCH = 2;
@@ -25,6 +25,8 @@ export interface PulledMessage {
 export interface PullSettings extends ConsumerSettings {
   /** Largest number of messages asked for at once. */
   readonly batch: number;
+  /** Longest wait for the next message, ms. */
+  readonly waitMs?: number;
 }
 
 export class Pull {
@@ -108,7 +110,7 @@ export class Pull {
     let timer: NodeJS.Timeout | undefined;
     const arrival = new Promise<void>((resolve, reject) => {
       this.#arrived = resolve;
-      timer = setTimeout(() => reject(new LinkError('TIMEOUT', 'no message in time')), MESSAGE_MS);
+      timer = setTimeout(() => reject(new LinkError('TIMEOUT', 'no message in time')), this.#settings.waitMs ?? MESSAGE_MS);
     });
     try {
       await link.guard(this.#subject(stream), arrival, this.#signal);

@@ -67,7 +67,8 @@ export function systemCodeWithin(error: unknown): string | undefined {
 }
 
 /** A message of system or library in one line; of what OpenSSL says, the reason without the places in its source. */
-export function inOneLine(message: string): string {
+export function inOneLine(said: string): string {
+  const message = String(said); // a client library may have put the parsed answer there
   const reason = /error:[0-9A-F]+:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1];
   return reason === undefined ? message.trim().replace(/\s*\n\s*/g, ' ') : `TLS: ${reason}`;
 }

@@ -27,6 +27,10 @@ export class UploadMark {
   #written: TXID | undefined;
   #proven: TXID | undefined;
   #pending: PendingSnapshot | undefined;
+  /** As it stands in the mark. */
+  #recorded: PendingSnapshot | undefined;
+  /** One write after the other: they share a temporary file, and the last one must win. */
+  #writing: Promise<void> = Promise.resolve();
   #writtenAt = Number.NEGATIVE_INFINITY;
 
   /**
@@ -49,6 +53,7 @@ export class UploadMark {
       if (typeof history === 'string') this.#proven = parseTXID(history);
       if (snapshot !== undefined)
         this.#pending = { txid: parseTXID(snapshot.txid), size: Number(snapshot.size), trailer: Buffer.from(snapshot.trailer, 'hex') };
+      this.#recorded = this.#pending;
     } catch (error) {
       this.#log.log('debug', 'no mark of earlier uploads', { path: this.path, reason: String(error) });
     }
@@ -57,9 +62,11 @@ export class UploadMark {
 
   /** Forgets, on disk too. */
   async remove(): Promise<void> {
+    await this.#writing;
     this.#written = undefined;
     this.#proven = undefined;
     this.#pending = undefined;
+    this.#recorded = undefined;
     this.#writtenAt = Number.NEGATIVE_INFINITY;
     await rm(this.path, { force: true });
   }
@@ -77,15 +84,20 @@ export class UploadMark {
   /** `snapshot` is about to be put. Part of the mark from the next write on. */
   expects(snapshot: PendingSnapshot): void {
     this.#pending = snapshot;
-    this.#written = undefined;
   }
 
   /**
    * Remembers that `txid` was there, and up to where the history is known to be ours. At most once a minute unless `force` is set. Best
    * effort: without a mark there is a warning less, or a snapshot more.
    */
-  async write(txid: TXID, proven: TXID | undefined, now: number, { force = false } = {}): Promise<void> {
-    const isKnown = txid === this.#written && proven === this.#proven;
+  write(txid: TXID, proven: TXID | undefined, now: number, { force = false } = {}): Promise<void> {
+    this.#writing = this.#writing.then(() => this.#write(txid, proven, now, force));
+    return this.#writing;
+  }
+
+  async #write(txid: TXID, proven: TXID | undefined, now: number, force: boolean): Promise<void> {
+    const pending = this.#pending;
+    const isKnown = txid === this.#written && proven === this.#proven && pending === this.#recorded;
     if (isKnown || (!force && now - this.#writtenAt < WRITE_INTERVAL_MS)) return;
     this.#writtenAt = now;
     try {
@@ -94,21 +106,22 @@ export class UploadMark {
         destination: this.#destination,
         txid: formatTXID(txid),
         ...history,
-        ...this.#snapshot(),
+        ...snapshotIn(pending),
         at: new Date(now).toISOString(),
       };
       await writeFile(`${this.path}.tmp`, `${JSON.stringify(mark)}\n`, { mode: 0o600 });
       await rename(`${this.path}.tmp`, this.path);
       this.#written = txid;
       this.#proven = proven;
+      this.#recorded = pending;
     } catch (error) {
       this.#log.log('debug', 'the mark of uploads could not be written', { path: this.path, reason: String(error) });
     }
   }
+}
 
-  #snapshot() {
-    if (this.#pending === undefined) return {};
-    const { txid, size, trailer } = this.#pending;
-    return { snapshot: { txid: formatTXID(txid), size, trailer: Buffer.from(trailer).toString('hex') } };
-  }
+function snapshotIn(pending: PendingSnapshot | undefined) {
+  if (pending === undefined) return {};
+  const { txid, size, trailer } = pending;
+  return { snapshot: { txid: formatTXID(txid), size, trailer: Buffer.from(trailer).toString('hex') } };
 }

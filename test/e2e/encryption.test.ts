@@ -229,7 +229,7 @@ test('two replicas of one database, one plain and one encrypted, help each other
   bytes[bytes.length - 20] = (bytes[bytes.length - 20] ?? 0) ^ 1;
   writeFileSync(damaged, bytes);
   rmSync(scene.at('plain', 'ltx', '0', '0000000000000005-0000000000000005.ltx'));
-  expect(await scene.restored('-replica', 'secret')).toHaveLength(5);
+  expect(await scene.restored()).toHaveLength(5);
   expect(await scene.ok('repair', 'app.db')).toMatch(/repaired/);
   expect(readFileSync(damaged)).not.toEqual(bytes);
   expect(filesOf('replica').filter((path) => path.endsWith('.ltx'))).toEqual([]);

@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto';
 import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
-import { releaseMemory } from '../base/release-memory.ts';
 import { type ColdSupport, coldSupport } from '../service/cold/support.ts';
 import type { Metrics } from '../service/metrics/metrics.ts';
 import { WatchThread } from '../workers/watch-thread.ts';
@@ -24,7 +23,6 @@ export function makeCold(log: Logger, metrics: Metrics): Cold {
     log,
     watch,
     count: (path, what) => metrics.coldCount(path, what),
-    onQuiet: releaseMemory,
   });
   return {
     support,

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { heapUsed, processorMs, releaseMemory } from '../base/process-memory.ts';
 import type { Daemon } from '../cli/door.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Control } from '../control/control.ts';
@@ -23,6 +24,7 @@ import { maintainAll } from '../service/maintenance/maintain-all.ts';
 import { Metrics } from '../service/metrics/metrics.ts';
 import { proofCompanion } from '../service/proof/companion.ts';
 import { ProofLedgers } from '../service/proof/ledger.ts';
+import { QuietMemory } from '../service/quiet-memory.ts';
 import { Replication } from '../service/replication.ts';
 import type { RequestFacts } from '../service/requests/ledger.ts';
 import { WheelScheduler } from '../service/schedule/wheel-scheduler.ts';
@@ -107,12 +109,15 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   directories.start();
   const looking = new AbortController();
   const looked = checks.run(looking.signal);
+  const memory = new QuietMemory(systemClock, { used: heapUsed, processorMs, release: releaseMemory });
+  memory.start();
 
   let stopping: ReturnType<Daemon['stop']> | undefined;
   const stop = async () => {
     // No door that fails to close, or takes its time, may come between the last commits and the replica.
     const doors = close(log, [mcp, metricsServer]);
     directories.stop();
+    memory.stop();
     looking.abort(new LitestreamError('CANCELLED', 'the daemon stops'));
     await looked;
     const left = await replication.stop(limits);

@@ -126,6 +126,10 @@ export class ManagedDatabase implements DatabaseHandle {
     for (const replica of replicas) this.#accompany(replica);
   }
 
+  get isCold(): boolean {
+    return this.#life.isCold;
+  }
+
   get replicas(): readonly ManagedReplica[] {
     return this.#replicas;
   }

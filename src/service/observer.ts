@@ -7,7 +7,7 @@ import type { DatabaseHandle } from './service.ts';
 
 /** ms. */
 const INTERVAL = 5000;
-/** Of the looks at the replicas of a cold database only one in so many takes place: nothing is captured meanwhile. */
+/** Of the looks at a cold database only one in so many takes place, as long as it is well: nothing is captured meanwhile, and there may be thousands. */
 const COLD_ROUNDS = 12;
 /** A state that lasts is told again this often, ms. */
 const REMINDER = 600_000;
@@ -30,8 +30,6 @@ export class Observer {
   readonly #log: Logger;
   readonly #told = new WeakMap<DatabaseHandle, Told>();
   readonly #looking = new Set<DatabaseHandle>();
-  /** Closed when they were last looked at. */
-  readonly #cold = new WeakSet<DatabaseHandle>();
   #round = 0;
   readonly #stopping = new AbortController();
 
@@ -56,8 +54,15 @@ export class Observer {
     for (;;) {
       await this.#clock.sleep(INTERVAL, { signal: this.#stopping.signal, unref: true });
       this.#round += 1;
-      for (const database of this.#service.databases) this.#begin(database);
+      for (const [index, database] of this.#service.databases.entries()) {
+        // Cold ones take turns, so that no round is longer than the others.
+        if (!this.#isAtRest(database) || (this.#round + index) % COLD_ROUNDS === 0) this.#begin(database);
+      }
     }
+  }
+
+  #isAtRest(database: DatabaseHandle): boolean {
+    return database.isCold === true && (this.#told.get(database)?.word ?? WELL) === WELL;
   }
 
   /** One that does not answer must not hide the others. */
@@ -72,10 +77,8 @@ export class Observer {
   }
 
   async #look(database: DatabaseHandle): Promise<void> {
-    if (!this.#cold.has(database) || this.#round % COLD_ROUNDS === 0) for (const replica of database.replicas) replica.look?.();
-    const { state, engine, error, unprotectedSeconds } = await database.status();
-    if (engine.state === 'cold') this.#cold.add(database);
-    else this.#cold.delete(database);
+    for (const replica of database.replicas) replica.look?.();
+    const { state, error, unprotectedSeconds } = await database.status();
     if (this.#stopping.signal.aborted) return;
     const word = isUnhealthy(state) ? `${state} ${error?.code ?? ''}` : WELL;
     if (!this.#isDue(database, word)) return;

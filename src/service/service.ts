@@ -119,6 +119,8 @@ export interface ResetOutcome extends ResetResult {
 
 export interface DatabaseHandle {
   readonly settings: DatabaseSettings;
+  /** Its engine is closed until somebody writes. */
+  readonly isCold?: boolean;
   readonly replicas: readonly ReplicaHandle[];
   status(): Promise<DatabaseStatus>;
   /** Captures the WAL; with `wait` also uploads until every replica that counts has the position. */

@@ -49,22 +49,34 @@ test('a database that is not protected is told once, again when the reason chang
   expect(clock.sleeping).toBe(0);
 });
 
-test('the replicas of a database that is closed are looked at once a minute', async () => {
+test('a database that is closed and well is looked at once a minute', async () => {
   const clock = new FakeClock();
   let looks = 0;
-  let engine = 'replicating';
-  const status = async () => ({ state: 'replicating', engine: { state: engine }, unprotectedSeconds: 0 });
-  const database = { settings: { name: 'app' }, replicas: [{ look: () => looks++ }], status } as unknown as DatabaseHandle;
+  let isCold = false;
+  let state: DatabaseState = 'replicating';
+  const database = {
+    settings: { name: 'app' },
+    replicas: [{ look: () => looks++ }],
+    status: async () => ({ state, unprotectedSeconds: 0 }),
+    get isCold() {
+      return isCold;
+    },
+  } as unknown as DatabaseHandle;
   const observer = new Observer({ databases: [database] }, clock, { log: () => {}, with: () => ({}) as Logger });
   observer.start();
   await clock.advance(60_000);
   expect(looks).toBe(12);
-  engine = 'cold';
-  await clock.advance(5000);
+  isCold = true;
   looks = 0;
   await clock.advance(120_000);
   expect(looks).toBe(2);
-  engine = 'replicating';
+  state = 'failing';
+  await clock.advance(60_000);
+  looks = 0;
+  await clock.advance(60_000);
+  expect(looks).toBe(12);
+  state = 'replicating';
+  isCold = false;
   await clock.advance(60_000);
   expect(looks).toBeGreaterThan(10);
   observer.stop();

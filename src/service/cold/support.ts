@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import type { ColdWatch } from '../../engine/cold/cold-watch.ts';
-import { Quiet } from './quiet.ts';
 import { type LockMaker, SharedLocks } from './shared-locks.ts';
 import { WarmSet } from './warm-set.ts';
 
@@ -30,31 +29,19 @@ export interface ColdSupportOptions {
   /** Open databases at most, among those that may be cold. */
   readonly limit?: number;
   readonly count?: (path: string, what: ColdCount) => void;
-  /** Called when many databases have been closed and nothing follows: memory may be given back. */
-  readonly onQuiet?: () => void;
 }
 
 /** An open database has this many descriptors at most: four connections with two files each, the database file, `-shm`, a lock, one to read. */
 const DESCRIPTORS = 12;
 const MOST = 256;
 
-export function coldSupport({
-  sharedId,
-  clock,
-  log,
-  watch,
-  loadLocks = load,
-  limit,
-  count,
-  onQuiet = () => {},
-}: ColdSupportOptions): ColdSupport {
+export function coldSupport({ sharedId, clock, log, watch, loadLocks = load, limit, count }: ColdSupportOptions): ColdSupport {
   const listeners: ColdSupport['listeners'] = new Set();
   const onLost = (root: string): void => {
     for (const tell of listeners) tell(root);
   };
-  const quiet = new Quiet(clock, onQuiet);
   return {
-    warm: new WarmSet(clock, limit ?? defaultLimit(), () => quiet.closed()),
+    warm: new WarmSet(clock, limit ?? defaultLimit()),
     watch,
     locks: new SharedLocks({ id: sharedId, clock, log, load: loadLocks, onLost }),
     listeners,

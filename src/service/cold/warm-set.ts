@@ -39,19 +39,14 @@ interface Waiter {
 export class WarmSet {
   readonly limit: number;
   readonly #clock: Clock;
-  readonly #onLeave: () => void;
   readonly #members = new Set<WarmMember>();
   readonly #waiters = new Set<Waiter>();
   #ticking: Promise<void> | undefined;
   #serving: Promise<void> | undefined;
 
-  /**
-   * @param limit of open databases, ≥ 1.
-   * @param onLeave called for each one that is not open any more.
-   */
-  constructor(clock: Clock, limit: number, onLeave: () => void = () => {}) {
+  /** @param limit of open databases, ≥ 1. */
+  constructor(clock: Clock, limit: number) {
     this.#clock = clock;
-    this.#onLeave = onLeave;
     this.limit = Math.max(1, limit);
   }
 
@@ -77,7 +72,7 @@ export class WarmSet {
   }
 
   leave(member: WarmMember): void {
-    if (this.#members.delete(member)) this.#onLeave();
+    this.#members.delete(member);
   }
 
   #admit(member: WarmMember): void {

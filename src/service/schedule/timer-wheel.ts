@@ -17,6 +17,9 @@ const SLOT = 1000;
 const SLOTS = 1024;
 /** Longest sleep, ms: how late a jump of the clock is noticed. At most half of what the wheel holds in one turn. */
 const HORIZON = 60_000;
+/** With more moments than this those of 100 ms ring in one turn: thousands of works are due a hundred times a second. */
+const MANY = 256;
+const TOGETHER = 100;
 /** By how much wall clock and monotonic clock may drift apart between two looks before it counts as a jump, ms. */
 const DRIFT = 1000;
 
@@ -48,7 +51,7 @@ export class TimerWheel {
 
   remove(moment: Moment): void {
     if (this.#slots[placeOf(slotOf(moment.due))]?.delete(moment) === true) this.#size -= 1;
-    if (this.#size === 0) this.#sleep?.timer.abort();
+    if (this.#size === 0) this.#sleep?.timer.abort(EARLIER);
   }
 
   #put(moment: Moment): void {
@@ -69,9 +72,10 @@ export class TimerWheel {
 
   #wakeBy(due: number): void {
     const now = this.#clock.now();
-    const until = Math.min(due, now + HORIZON);
+    const together = this.#size > MANY ? TOGETHER : 1;
+    const until = Math.min(Math.ceil(due / together) * together, now + HORIZON);
     if (this.#sleep !== undefined && this.#sleep.until <= until) return;
-    this.#sleep?.timer.abort();
+    this.#sleep?.timer.abort(EARLIER);
     const timer = new AbortController();
     const sleep = { until, timer };
     this.#sleep = sleep;
@@ -127,6 +131,9 @@ export class TimerWheel {
     }
   }
 }
+
+/** Why a sleep ends early: an error of its own for each would cost more than the turn. */
+const EARLIER = 'there is an earlier moment';
 
 const slotOf = (time: number): number => Math.floor(time / SLOT);
 /** Also for a clock that stands before 1970. */

@@ -84,7 +84,9 @@ describe.each(DESTINATIONS)('$name', (destination) => {
     SERVICE_START_MS + 180_000,
   );
 
-  test.skipIf(reason !== undefined || !LEASED.includes(destination.name))(
+  // The others have no lease.
+  if (!LEASED.includes(destination.name)) return;
+  test.skipIf(reason !== undefined)(
     'with a lease the second waits and writes nothing, and takes over when the first has died',
     async () => {
       configure(await destination.prepare(scene.directory), (name) => [`lease: {ttl: 3s, owner: machine-${name}}`]);

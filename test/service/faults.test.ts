@@ -1,6 +1,6 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { openDatabaseEngine } from '../../src/engine/db/database.ts';
 import { readLTXFileHeader } from '../../src/formats/ltx/file.ts';
@@ -9,7 +9,7 @@ import type { ManagedDatabase } from '../../src/service/managed-database.ts';
 import { proofCompanion } from '../../src/service/proof/companion.ts';
 import { ProofLedgers } from '../../src/service/proof/ledger.ts';
 import type { App } from '../support/app-process.ts';
-import { Mounts, whyNoMounts } from '../support/mounts.ts';
+import { describeWithMounts, Mounts } from '../support/mounts.ts';
 import { becomes, Setting, settled } from './setting.ts';
 
 let setting: Setting;
@@ -27,9 +27,6 @@ afterEach(async () => {
   mounts.release();
   await setting.end();
 });
-
-const reason = whyNoMounts();
-if (reason !== undefined) console.warn(`skipped: full and read-only file systems: nothing can be mounted here (${reason})`);
 
 const meta = (): string => setting.settings().metaPath;
 /** Bytes that do not compress. */
@@ -59,7 +56,7 @@ async function catchesUp(database: ManagedDatabase): Promise<void> {
 
 const replicaOf = async (database: ManagedDatabase) => (await database.status()).replicas[0];
 
-describe.skipIf(reason !== undefined)('a full disk', () => {
+describeWithMounts('a full disk', () => {
   test('beside the database is a state with a name; the application goes on, and so does replication when there is space', async () => {
     mounts.small(meta(), '2m');
     const database = await started();
@@ -111,7 +108,7 @@ describe.skipIf(reason !== undefined)('a full disk', () => {
   });
 });
 
-describe.skipIf(reason !== undefined)('what may not be written any more', () => {
+describeWithMounts('what may not be written any more', () => {
   test('a metadata directory that is read-only at the start is refused with a name, until it is not', async () => {
     mounts.small(meta(), '16m');
     mounts.forbidWrites(meta());

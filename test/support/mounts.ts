@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describe } from 'vitest';
 
 function run(command: string, ...args: readonly string[]): void {
   const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
@@ -11,7 +12,7 @@ function run(command: string, ...args: readonly string[]): void {
 }
 
 /** Why nothing can be mounted here; undefined when it can. */
-export function whyNoMounts(): string | undefined {
+function whyNoMounts(): string | undefined {
   const directory = mkdtempSync(join(tmpdir(), 'litestream-mount-'));
   try {
     run('mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory);
@@ -22,6 +23,16 @@ export function whyNoMounts(): string | undefined {
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+let isTold = false;
+
+/** A `describe` for tests that mount; where they cannot, it is skipped and the reason is printed, once a file. */
+export function describeWithMounts(title: string, tests: () => void): void {
+  const reason = whyNoMounts();
+  if (reason !== undefined && !isTold) console.warn(`skipped: full and read-only file systems: nothing can be mounted here (${reason})`);
+  isTold ||= reason !== undefined;
+  describe.skipIf(reason !== undefined)(title, tests);
 }
 
 export class Mounts {

@@ -67,7 +67,7 @@ async function keep(
 ): Promise<void> {
   while (!signal.aborted && lease.isOurs) {
     await clock.sleep(ttlMs / 3, { signal, unref: true }).catch(() => {});
-    if (!signal.aborted) await lease.step({ signal }).catch(() => {});
+    if (!signal.aborted) await lease.step({ signal }).catch(() => {}); // tried again until it is not ours any more
   }
 }
 

@@ -84,7 +84,9 @@ async function credentialsFile(path: string): Promise<Authenticator> {
   return credsAuthenticator(() => {
     try {
       content = readFileSync(path);
-    } catch {}
+    } catch {
+      // It may be away only while it is replaced.
+    }
     return content;
   });
 }

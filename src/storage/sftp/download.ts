@@ -31,7 +31,7 @@ export async function* download(
     while (next < range.end && pending.length < most) {
       const length = Math.min(PIECE_BYTES, range.end - next);
       const piece = readWhole(session, handle, { path, position: next, length });
-      piece.catch(() => {});
+      piece.catch(() => {}); // told when its turn comes
       pending.push(piece);
       next += length;
     }

@@ -46,7 +46,7 @@ export class Upload {
       while (this.#pending.length >= this.#most) await this.#oldest();
       const piece = chunk.subarray(at, at + PIECE_BYTES);
       const written = this.#session.write(this.#handle, piece, this.#size);
-      written.catch(() => {});
+      written.catch(() => {}); // told when its turn comes
       this.#pending.push(written);
       this.#size += piece.byteLength;
     }

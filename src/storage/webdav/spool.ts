@@ -20,7 +20,7 @@ export interface Spooled extends SentBody {
 /** Reads `body` into a file that only this user may read. DISK_FULL when there is no room for it; errors of the source pass through. */
 export async function spool(body: PutBody, key: string, signal: AbortSignal | undefined): Promise<Spooled> {
   const directory = await local(() => mkdtemp(join(tmpdir(), 'litestream-upload-')));
-  const remove = () => rm(directory, { recursive: true, force: true }).catch(() => {});
+  const remove = () => rm(directory, { recursive: true, force: true }).catch(() => {}); // the system empties its own directory
   try {
     const path = join(directory, 'body');
     const size = await fill(path, body, key, signal);

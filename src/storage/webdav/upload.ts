@@ -98,7 +98,7 @@ export class Uploads {
   async #claim(temp: string, path: string, message: string, signal: AbortSignal | undefined): Promise<boolean> {
     const before = this.#claims.get(path) ?? Promise.resolve();
     const claiming = before.then(() => this.#move(temp, path, 'F', message, signal));
-    const settled = claiming.catch(() => {});
+    const settled = claiming.catch(() => {}); // whoever comes next only waits
     this.#claims.set(path, settled);
     const moved = await claiming.finally(() => {
       if (this.#claims.get(path) === settled) this.#claims.delete(path);

@@ -1,15 +1,14 @@
 /** Connections: limits on waiting, cancellation, proxies, certificates. */
 
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { createServer as createHTTP } from 'node:http';
 import { createServer as createHTTPS } from 'node:https';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { bytesBody } from '../../../src/storage/body.ts';
 import { HTTPHandler } from '../../../src/storage/s3/http-handler.ts';
 import { S3Store } from '../../../src/storage/s3/store.ts';
+import { findProgram } from '../../../tools/services/programs.ts';
+import { makeCertificate } from '../../support/certificate.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
 import { chunkedBody, collect, patternBytes } from '../contract/bodies.ts';
 import { ScriptedS3 } from './scripted-s3.ts';
@@ -210,31 +209,14 @@ describe('a proxy of the environment', () => {
 });
 
 test('a certificate nobody vouches for is refused, unless certificates are not to be checked', async (context) => {
+  if (findProgram('openssl') === undefined) context.skip('there is no openssl to make a certificate with');
   const directory = await tempDirectory();
   closers.push(() => directory.remove());
-  const [key, certificate] = [join(directory.path, 'key.pem'), join(directory.path, 'cert.pem')];
-  const options = [
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=localhost',
-    '-addext',
-    'subjectAltName=DNS:localhost',
-  ];
-  try {
-    execFileSync('openssl', ['req', ...options, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
-  } catch {
-    console.log('skipped: there is no openssl to make a certificate with');
-    return context.skip();
-  }
-  const secure = createHTTPS({ key: readFileSync(key), cert: readFileSync(certificate) }, (_, response) => {
+  const { key, cert } = makeCertificate(directory.path);
+  const secure = createHTTPS({ key, cert }, (_, response) => {
     response.writeHead(200, { etag: '"e"', 'content-length': '3' }).end();
   });
-  const endpoint = `https://localhost:${await listening(secure)}`;
+  const endpoint = `https://127.0.0.1:${await listening(secure)}`;
   await expect(storeAt(endpoint).stat('k')).rejects.toMatchObject({
     code: 'ENDPOINT_UNTRUSTED',
     hint: expect.stringMatching(/NODE_EXTRA_CA_CERTS/),

@@ -9,7 +9,7 @@ import { StatusError, sftpError } from '../../../src/storage/sftp/errors.ts';
 import { SFTPStore } from '../../../src/storage/sftp/sftp.ts';
 import type { SFTPStoreSpec } from '../../../src/storage/spec.ts';
 import { until } from '../../support/fake-clock.ts';
-import { Mounts, whyNoMounts } from '../../support/mounts.ts';
+import { describeWithMounts, Mounts } from '../../support/mounts.ts';
 import { describeWith, SERVICE_START_MS, type ServiceAddresses, service } from '../../support/services.ts';
 import { type TempDirectory, tempDirectory } from '../../support/temp-directory.ts';
 import { failingBody, getBytes, listAll, listKeys, patternBytes, putBytes } from '../contract/bodies.ts';
@@ -166,7 +166,7 @@ describeWith('sftp', 'an SFTP store on disk', () => {
   // 2 MiB are under way, in several forms.
   test('sends and fetches 64 MiB in bounded memory', { timeout: 120_000 }, () => largeObjectPasses(store, 24 * 2 ** 20));
 
-  describe.skipIf(whyNoMounts() !== undefined)('where file systems can be mounted', () => {
+  describeWithMounts('where file systems can be mounted', () => {
     const mounts = new Mounts();
     afterAll(() => mounts.release());
 

@@ -1,24 +1,23 @@
-/** Carries the local level-0 files of one database to one replica, in TXID order, one put each (docs/engine.md, Upload loop; decision 8). */
+/** Carries the local level-0 files of one database to one replica, round by round (docs/engine.md, Upload loop; decision 8). */
 
 import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { ERROR_CODES, LitestreamError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import { formatTXID, NO_TXID, nextTXID, type TXID } from '../../formats/ltx/txid.ts';
+import type { TXID } from '../../formats/ltx/txid.ts';
 import type { Replica } from '../../replica/replica.ts';
 import type { ReplicaSettings } from '../options.ts';
 import type { Waiting } from './backlog.ts';
 import type { UploadEvent } from './events.ts';
 import { type Failure, Failures } from './failures.ts';
-import { isFullFile, otherHistory } from './history.ts';
-import { type LocalFile, LocalLog, missingLocalFile } from './local-log.ts';
+import { FileSender } from './file-sender.ts';
+import { type LocalFile, LocalLog } from './local-log.ts';
 import { notReplicated } from './not-replicated.ts';
 import { type ProgressFacts, UploadProgress } from './progress.ts';
 import { Rounds } from './rounds.ts';
 import { type PendingSnapshot, UploadMark } from './upload-mark.ts';
 import { UploadQueue } from './upload-queue.ts';
-import { isLocalDamage } from './verified.ts';
 import { Whereabouts } from './whereabouts.ts';
 
 export interface UploaderOptions {
@@ -49,21 +48,18 @@ export interface UploadStatus extends ProgressFacts {
 
 export class Uploader {
   readonly #settings: ReplicaSettings;
-  readonly #replica: Replica;
   readonly #local: LocalLog;
   readonly #clock: Clock;
-  readonly #log: Logger;
   readonly #onEvent: (event: UploadEvent) => void;
   readonly #queue = new UploadQueue();
   readonly #failures: Failures;
   readonly #progress: UploadProgress;
   readonly #where: Whereabouts;
+  readonly #sender: FileSender;
   readonly #rounds: Rounds;
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
-  /** Where the next file goes; unknown before the first listing and after every error. */
-  #position: TXID | undefined;
   /** Monotonic ms; Infinity when nothing is tried any more. */
   #nextRoundAt = 0;
   /** Somebody wants another round after the one that runs. */
@@ -71,16 +67,16 @@ export class Uploader {
 
   constructor({ settings, replica, directory, clock, log, onEvent = () => {} }: UploaderOptions) {
     this.#settings = settings;
-    this.#replica = replica;
     this.#local = new LocalLog(directory);
     this.#clock = clock;
     this.#rounds = new Rounds(clock);
-    this.#log = log;
     this.#onEvent = onEvent;
     this.#failures = new Failures(clock, log, settings.syncIntervalMs);
     this.#progress = new UploadProgress(clock, this.#queue);
     const mark = new UploadMark(dirname(dirname(directory)), settings.name, replica.store.destination, log);
-    this.#where = new Whereabouts({ replica, local: this.#local, queue: this.#queue, progress: this.#progress, mark, clock, log });
+    const parts = { replica, local: this.#local, queue: this.#queue, progress: this.#progress, clock, log };
+    this.#where = new Whereabouts({ ...parts, mark });
+    this.#sender = new FileSender({ ...parts, where: this.#where, onEvent });
   }
 
   /** The position confirmed at the replica; undefined while unknown. */
@@ -158,7 +154,7 @@ export class Uploader {
    */
   retryNow({ othersWrote = false }: { readonly othersWrote?: boolean } = {}): void {
     if (othersWrote) this.#where.othersWrote();
-    this.#position = undefined;
+    this.#sender.forget();
     this.#retryAsked = true;
     this.#expedite(0);
   }
@@ -212,7 +208,7 @@ export class Uploader {
   }
 
   #hasWork(): boolean {
-    return this.#position === undefined || this.#queue.length > 0;
+    return this.#sender.position === undefined || this.#queue.length > 0;
   }
 
   /** Sleeps until woken, or for `ms`. */
@@ -231,8 +227,7 @@ export class Uploader {
     const started = this.#clock.monotonic();
     this.#retryAsked = false;
     try {
-      this.#position ??= await this.#locate();
-      const limited = await this.#sendPending(this.#position);
+      const limited = await this.#sender.send(this.#settings.maxSyncFiles, this.#closing.signal);
       this.#nextRoundAt = limited ? started : started + this.#settings.syncIntervalMs;
       const attempts = this.#failures.clear();
       if (attempts > 0) this.#onEvent({ type: 'recovered', attempts });
@@ -240,37 +235,11 @@ export class Uploader {
       // A backlog must not keep everything else on this thread waiting.
       if (limited) await setImmediate();
     } catch (error) {
-      this.#position = undefined;
+      this.#sender.forget();
       if (!this.#closing.signal.aborted) this.#failed(error);
     }
     if (this.#retryAsked) this.retryNow();
     this.#rounds.ended();
-  }
-
-  async #locate(): Promise<TXID> {
-    const { position, stand } = await this.#where.locate(this.#closing.signal);
-    if (stand === 'other') throw this.#gap(otherHistory(this.#replica, position));
-    if (stand === 'ahead') this.#setAhead(position);
-    else this.#progress.continues();
-    return position;
-  }
-
-  /** Sends what is pending now, at most as many files as a round may have; true when more of it is left. */
-  async #sendPending(from: TXID): Promise<boolean> {
-    const pending = this.#queue.length;
-    const count = Math.min(pending, this.#settings.maxSyncFiles);
-    let position = from;
-    for (let sent = 0; sent < count; sent++) {
-      // Files below the position were finished before the engine heard that the replica is ahead.
-      this.#queue.drop(position);
-      const file = this.#queue.first;
-      if (file === undefined) break;
-      const needed = nextTXID(position);
-      if (file.txid !== needed) throw this.#gap(missingLocalFile(needed, this.#local.path(needed)));
-      await this.#send(file, position);
-      position = file.txid;
-    }
-    return count < pending;
   }
 
   /** Repeating the same call is of no use. */
@@ -278,42 +247,6 @@ export class Uploader {
     const last = this.#failures.last;
     const disposition = last === undefined ? 'retry' : ERROR_CODES[last.error.code].disposition;
     return disposition === 'refuse' || disposition === 'fatal';
-  }
-
-  /** A damaged file is never published, and what comes after it needs a snapshot first, as after a missing one. */
-  async #send(file: LocalFile, position: TXID): Promise<void> {
-    const path = this.#local.path(file.txid);
-    try {
-      if (this.#where.needsFull && !isFullFile(path)) throw this.#gap(otherHistory(this.#replica, position));
-      await this.#sendSound(file);
-    } catch (error) {
-      throw isLocalDamage(error, path) ? this.#gap(error) : error;
-    }
-  }
-
-  async #sendSound({ txid }: LocalFile): Promise<void> {
-    const signal = this.#closing.signal;
-    const started = this.#clock.monotonic();
-    const { body, timestamp, pageSize } = await this.#local.take(txid);
-    const isNewSize = await this.#where.changesPageSize(pageSize, signal);
-    const { size } = await this.#replica.write(0, txid, txid, body, { createdAt: timestamp, isLocalFile: true, signal });
-    this.#position = txid;
-    this.#where.sent(txid);
-    const at = this.#progress.uploaded(txid);
-    if (isNewSize) this.#onEvent({ type: 'page-size', txid });
-    this.#onEvent({ type: 'uploaded', txid, size, durationMs: this.#clock.monotonic() - started, at });
-  }
-
-  /** Tells that this replica needs a snapshot, and hands `error` back. */
-  #gap(error: LitestreamError): LitestreamError {
-    this.#onEvent({ type: 'gap', needed: nextTXID(this.#progress.confirmed ?? NO_TXID) });
-    return error;
-  }
-
-  #setAhead(floor: TXID): void {
-    if (!this.#progress.goesAhead(floor)) return;
-    this.#log.log('warn', 'the replica is ahead of the local log: going on with a full file after it', { floor: formatTXID(floor) });
-    this.#onEvent({ type: 'ahead', floor });
   }
 
   #failed(thrown: unknown): void {
@@ -335,7 +268,8 @@ export class Uploader {
   }
 
   #has(target: TXID): boolean {
-    return this.#position !== undefined && this.#position >= target && this.#progress.ahead === undefined;
+    const { position } = this.#sender;
+    return position !== undefined && position >= target && this.#progress.ahead === undefined;
   }
 
   #notReplicated(target: TXID): LitestreamError {

@@ -61,6 +61,22 @@ export const secondWriter = (destination: string, collision: Collision, ours: Fi
 /** True when two fingerprints are of one file. */
 export const isSameFile = (a: Fingerprint, b: Fingerprint): boolean => a.size === b.size && Buffer.compare(a.trailer, b.trailer) === 0;
 
+/** Whether the plain file under `key` is `ours`; undefined when the answer was cut and tells no size. OBJECT_NOT_FOUND when there is none. */
+export async function holdsFile(
+  store: Pick<ObjectStore, 'open'>,
+  key: string,
+  ours: Fingerprint,
+  signal: AbortSignal | undefined,
+): Promise<boolean | undefined> {
+  const offset = Math.max(0, ours.size - LTX_TRAILER_SIZE);
+  const opened = await store.open(key, { offset, signal });
+  const trailer = await readAll(opened);
+  const { size } = opened;
+  if (size === undefined && trailer.byteLength < LTX_TRAILER_SIZE) return undefined;
+  if (size !== undefined && trailer.byteLength < size - offset) throw cutShort(key, size - offset, trailer.byteLength);
+  return isSameFile(ours, { size: size ?? offset + trailer.byteLength, trailer });
+}
+
 /** Reads a body once to know it by its size and trailer. */
 export async function fingerprintOf(body: PutBody, key: string, signal: AbortSignal | undefined): Promise<Fingerprint> {
   let size = 0;
@@ -85,7 +101,7 @@ export async function tailOf(
 }
 
 /** The end of a file did not come whole: whose it is cannot be told yet. */
-export const cutShort = (key: string, expected: number, came: number): LitestreamError =>
+const cutShort = (key: string, expected: number, came: number): LitestreamError =>
   new LitestreamError('READ_TRUNCATED', `reading the end of ${key}: ${came} of ${expected} bytes came`);
 
 /** A header of the same range, a checksum in the trailer: as much as can be told without reading the whole file. */

@@ -9,10 +9,11 @@ const MOST = 4096;
 export class CreatedFiles {
   /** Stored sizes by TXID, oldest first. */
   readonly #sizes = new Map<TXID, number>();
+  #isTrusted = true;
 
   /** A put that may not replace has created `file`. */
   add({ level, minTXID, maxTXID, size }: FileInfo): void {
-    if (level !== 0 || minTXID !== maxTXID) return;
+    if (level !== 0 || minTXID !== maxTXID || !this.#isTrusted) return;
     this.#sizes.set(maxTXID, size);
     const [oldest] = this.#sizes.keys();
     if (this.#sizes.size > MOST && oldest !== undefined) this.#sizes.delete(oldest);
@@ -20,6 +21,12 @@ export class CreatedFiles {
 
   clear(): void {
     this.#sizes.clear();
+  }
+
+  /** The store turned out to replace what it was asked to create: nothing is known of it from now on. */
+  distrust(): void {
+    this.#isTrusted = false;
+    this.clear();
   }
 
   has({ level, minTXID, maxTXID, size }: FileInfo): boolean {

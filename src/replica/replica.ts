@@ -2,11 +2,11 @@
 
 import { hasCode, LitestreamError } from '../base/errors.ts';
 import type { TXIDRange } from '../formats/ltx/filename.ts';
-import { LTX_TRAILER_SIZE } from '../formats/ltx/trailer.ts';
 import { NO_TXID, type TXID } from '../formats/ltx/txid.ts';
-import { bytesBody, readAll } from '../storage/body.ts';
+import { readAll } from '../storage/body.ts';
 import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody } from '../storage/object-store.ts';
-import { cutShort, type Fingerprint, isSameFile, settleCollision } from './collision.ts';
+import { AuxObjects } from './aux-objects.ts';
+import { type Fingerprint, holdsFile, settleCollision } from './collision.ts';
 import { create, exists } from './create.ts';
 import { CreatedFiles } from './created.ts';
 import { ENCRYPTED_SUFFIX, type Encryption, encryptedWithoutKeys, noRecipients, plainAmongEncrypted } from './encrypted/encryption.ts';
@@ -15,9 +15,6 @@ import { ExactTimes } from './exact-times.ts';
 import { type FileInfo, LEVELS, type Level } from './file-info.ts';
 import { keyOf, type Layout } from './layout.ts';
 import { type FilePlace, filesOfAllLevels, filesOfLevel, type ListedFile } from './listing.ts';
-
-/** Most bytes of an object beside the levels. */
-const AUX_BYTES = 64 * 1024;
 
 export interface ListOptions extends CallOptions {
   /** Least minTXID (inclusive): a file that begins before it is left out even if it reaches beyond. */
@@ -47,6 +44,8 @@ export type WriteGuard = () => void | Promise<void>;
 
 export class Replica {
   readonly store: ObjectStore;
+  /** Small objects beside the levels. */
+  readonly aux: AuxObjects;
   readonly #layout: Layout;
   readonly #prefix: string;
   readonly #encryption: Encryption | undefined;
@@ -54,8 +53,6 @@ export class Replica {
   #form: 'plain' | 'encrypted' | undefined;
   readonly #times: ExactTimes;
   readonly #created = new CreatedFiles();
-  /** The store turned out to replace what it was asked to create. */
-  #isUnguarded = false;
   #guard: WriteGuard = () => {};
   #ended: LitestreamError | undefined;
 
@@ -69,6 +66,7 @@ export class Replica {
     this.#prefix = prefix;
     this.#encryption = encryption;
     this.#times = new ExactTimes(this);
+    this.aux = new AuxObjects(this.#place, () => this.mayWrite());
     if (encryption === undefined) this.#form = 'plain';
     else if (encryption.sealing !== undefined) this.#form = 'encrypted';
   }
@@ -177,14 +175,7 @@ export class Replica {
   ): Promise<boolean | undefined> {
     const key = this.key(file.level, file);
     if (this.#form === 'encrypted' && this.#encryption !== undefined) return this.#encryption.holds({ ...file, key, signal }, ours);
-    const offset = Math.max(0, ours.size - LTX_TRAILER_SIZE);
-    const opened = await this.store.open(key, { offset, signal });
-    const trailer = await readAll(opened);
-    // A cut answer says nothing.
-    if (opened.size === undefined && trailer.byteLength < LTX_TRAILER_SIZE) return undefined;
-    if (opened.size !== undefined && trailer.byteLength < opened.size - offset)
-      throw cutShort(key, opened.size - offset, trailer.byteLength);
-    return isSameFile(ours, { size: opened.size ?? offset + trailer.byteLength, trailer });
+    return holdsFile(this.store, key, ours, signal);
   }
 
   /** A listed file was created by this object, at a store where nothing can replace it: the local file it came from is the same. */
@@ -194,11 +185,6 @@ export class Replica {
 
   /** Others may have written there: what `hasCreated` knew is no longer known. */
   forgetCreated(): void {
-    this.#created.clear();
-  }
-
-  #unguard(): void {
-    this.#isUnguarded = true;
     this.#created.clear();
   }
 
@@ -213,7 +199,7 @@ export class Replica {
    */
   async write(level: Level, minTXID: TXID, maxTXID: TXID, body: PutBody, options: WriteOptions): Promise<FileInfo> {
     const written = await this.#write(level, minTXID, maxTXID, body, options);
-    if (options.isLocalFile === true && options.ifAbsent !== false && !this.#isUnguarded) this.#created.add(written);
+    if (options.isLocalFile === true && options.ifAbsent !== false) this.#created.add(written);
     return written;
   }
 
@@ -226,7 +212,9 @@ export class Replica {
     const file = { level, minTXID, maxTXID, key, body, ...call };
     const put = (bytes: PutBody): Promise<ObjectInfo> => {
       const how = { ...call, createdAt };
-      return ifAbsent ? create(this.store, key, bytes, { ...how, onUnguarded: () => this.#unguard() }) : this.store.put(key, bytes, how);
+      return ifAbsent
+        ? create(this.store, key, bytes, { ...how, onUnguarded: () => this.#created.distrust() })
+        : this.store.put(key, bytes, how);
     };
     if (this.#form === 'plain' || this.#encryption === undefined) {
       return asInfo(
@@ -275,35 +263,6 @@ export class Replica {
     const keys = files.map((file) => this.key(file.level, file));
     await this.store.delete(keys, options);
     for (const key of keys) this.#encryption?.files.forget(key);
-  }
-
-  /** Bytes of a small object beside the levels; undefined when there is none. TOO_LARGE above AUX_BYTES. */
-  async readAux(name: string, options: CallOptions = {}): Promise<Uint8Array | undefined> {
-    try {
-      const bytes = await readAll(await this.store.open(this.auxKey(name), { ...options, length: AUX_BYTES + 1 }));
-      if (bytes.byteLength <= AUX_BYTES) return bytes;
-    } catch (error) {
-      if (error instanceof LitestreamError && error.code === 'OBJECT_NOT_FOUND') return undefined;
-      throw error;
-    }
-    throw new LitestreamError('TOO_LARGE', `reading ${name} of ${this.store.destination}: it is larger than ${AUX_BYTES} bytes`);
-  }
-
-  /** Stores or replaces a small object beside the levels, all or nothing. */
-  async writeAux(name: string, bytes: Uint8Array, options: CallOptions = {}): Promise<void> {
-    await this.mayWrite();
-    await this.store.put(this.auxKey(name), bytesBody(bytes), options);
-  }
-
-  /** Removes a small object beside the levels; a missing one counts as removed. */
-  async removeAux(name: string, options: CallOptions = {}): Promise<void> {
-    await this.mayWrite();
-    await this.store.delete([this.auxKey(name)], options);
-  }
-
-  /** The key of a small object beside the levels, for those who need more of the store than bytes. */
-  auxKey(name: string): string {
-    return this.#prefix === '' ? name : this.#layout.auxKey(this.#prefix, name);
   }
 
   /** Path of a file in the local file system, when the store keeps it there as it is. */

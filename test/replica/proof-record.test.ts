@@ -62,10 +62,10 @@ test('the record lies beside the levels in both layouts, and no listing of a lev
   ] as const) {
     const store = new MemoryStore();
     const replica = new Replica(store, layoutFor(type), prefix);
-    expect(await replica.readAux(PROOF_RECORD_NAME)).toBeUndefined();
-    await replica.writeAux(PROOF_RECORD_NAME, Uint8Array.of(1, 2, 3));
-    await replica.writeAux(PROOF_RECORD_NAME, Uint8Array.of(4, 5));
-    expect([...((await replica.readAux(PROOF_RECORD_NAME)) ?? [])]).toEqual([4, 5]);
+    expect(await replica.aux.read(PROOF_RECORD_NAME)).toBeUndefined();
+    await replica.aux.write(PROOF_RECORD_NAME, Uint8Array.of(1, 2, 3));
+    await replica.aux.write(PROOF_RECORD_NAME, Uint8Array.of(4, 5));
+    expect([...((await replica.aux.read(PROOF_RECORD_NAME)) ?? [])]).toEqual([4, 5]);
     expect((await store.stat(key)).size).toBe(2);
     expect(await replica.maxTXID()).toBe(0n);
   }
@@ -74,10 +74,10 @@ test('the record lies beside the levels in both layouts, and no listing of a lev
 
 test('a guarded replica takes no record, and one that is too large is refused', async () => {
   const replica = new Replica(new MemoryStore(), layoutFor('file'));
-  await replica.writeAux('large', new Uint8Array(70_000));
-  await expect(replica.readAux('large')).rejects.toMatchObject({ code: 'TOO_LARGE' });
+  await replica.aux.write('large', new Uint8Array(70_000));
+  await expect(replica.aux.read('large')).rejects.toMatchObject({ code: 'TOO_LARGE' });
   replica.guardWrites(() => {
     throw new Error('not now');
   });
-  await expect(replica.writeAux('small', new Uint8Array(1))).rejects.toThrow('not now');
+  await expect(replica.aux.write('small', new Uint8Array(1))).rejects.toThrow('not now');
 });

@@ -78,7 +78,7 @@ async function checkOne(world: World, entry: DatabaseEntry, settings: ReplicaSet
   if ('error' in opened)
     return { ...unopened, steps: [describe({ name: 'write', outcome: 'failed', durationMs: 0, error: opened.error }, settings)] };
   try {
-    const { steps, clockSkewMs, leftovers } = await checkStore(opened.store, opened.auxKey('litestream-check'), { signal });
+    const { steps, clockSkewMs, leftovers } = await checkStore(opened.store, opened.aux.key('litestream-check'), { signal });
     // Where it cannot be asked, the steps have said why.
     const warnings = (await opened.store.concerns?.({ signal }).catch(() => [])) ?? [];
     const skew = clockSkewMs ?? skewIn(steps);

@@ -32,7 +32,7 @@ export const recipientsHash = (recipients: readonly string[]): string =>
 
 /** The last file an unfinished run for the same recipients has done; undefined when there is none. */
 export async function readProgress(replica: Replica, recipients: readonly string[], call: CallOptions): Promise<FileInfo | undefined> {
-  const bytes = await replica.readAux(REKEY_NAME, call);
+  const bytes = await replica.aux.read(REKEY_NAME, call);
   if (bytes === undefined) return undefined;
   try {
     const { version, recipients: hash, level, min_txid: min, max_txid: max } = JSON.parse(Buffer.from(bytes).toString('utf8'));
@@ -53,5 +53,5 @@ export async function writeProgress(replica: Replica, recipients: readonly strin
     min_txid: formatTXID(minTXID),
     max_txid: formatTXID(maxTXID),
   };
-  await replica.writeAux(REKEY_NAME, Buffer.from(`${JSON.stringify(fields)}\n`));
+  await replica.aux.write(REKEY_NAME, Buffer.from(`${JSON.stringify(fields)}\n`));
 }

@@ -90,7 +90,7 @@ class Run {
       throw error;
     }
     // What was left is tried again by the next run.
-    await replica.removeAux(REKEY_NAME, { signal });
+    await replica.aux.remove(REKEY_NAME, { signal });
   }
 
   async #note(): Promise<void> {

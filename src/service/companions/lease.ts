@@ -49,7 +49,7 @@ class LeaseCompanion implements Companion {
     const { store } = replica.replica;
     this.#settings = settings;
     this.#context = context;
-    this.#lease = new Lease({ store, key: replica.replica.auxKey(LEASE_NAME), ttlMs: settings.ttlMs, owner: settings.owner, clock });
+    this.#lease = new Lease({ store, key: replica.replica.aux.key(LEASE_NAME), ttlMs: settings.ttlMs, owner: settings.owner, clock });
     this.#problems = new ProblemLog(clock, log, {
       level: 'error',
       failing: 'the lease cannot be taken or kept',
@@ -159,7 +159,7 @@ class LeaseCompanion implements Companion {
   async #probe(signal: AbortSignal): Promise<void> {
     if (this.#isProbed) return;
     const { store } = this.#context.replica.replica;
-    if (!(await honoursConditions(store, this.#context.replica.replica.auxKey('lease-probe'), { signal }))) {
+    if (!(await honoursConditions(store, this.#context.replica.replica.aux.key('lease-probe'), { signal }))) {
       this.#unsupported = unsupported(store.destination);
       this.#problems.failed('NOT_SUPPORTED', { error: errorToData(this.#unsupported) });
     }

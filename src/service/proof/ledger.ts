@@ -44,7 +44,7 @@ export class ProofLedger {
     if (this.#isLoaded) return;
     const what = `reading the proof record of ${this.#replica.store.destination}`;
     const bytes = await limited({ clock: this.#clock, ms: CALL_LIMIT, what, signal }, (call) =>
-      this.#replica.readAux(PROOF_RECORD_NAME, { signal: call }),
+      this.#replica.aux.read(PROOF_RECORD_NAME, { signal: call }),
     );
     if (this.#isLoaded) return;
     this.#isLoaded = true;
@@ -65,7 +65,7 @@ export class ProofLedger {
       const bytes = encodeProofRecord(this.#record, { discreet: this.#replica.isEncrypted });
       const what = `writing the proof record of ${this.#replica.store.destination}`;
       await limited({ clock: this.#clock, ms: CALL_LIMIT, what, signal }, (call) =>
-        this.#replica.writeAux(PROOF_RECORD_NAME, bytes, { signal: call }),
+        this.#replica.aux.write(PROOF_RECORD_NAME, bytes, { signal: call }),
       );
       return true;
     } catch (error) {

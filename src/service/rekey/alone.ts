@@ -43,7 +43,7 @@ export async function aloneOffline<T>(options: OfflineOptions, work: () => Promi
 async function underLease<T>({ settings, replica, clock, signal }: OfflineOptions, work: () => Promise<T>): Promise<T> {
   if (settings.lease === undefined) return work();
   const { ttlMs, owner } = settings.lease;
-  const lease = new Lease({ store: replica.store, key: replica.auxKey(LEASE_NAME), ttlMs, owner, clock });
+  const lease = new Lease({ store: replica.store, key: replica.aux.key(LEASE_NAME), ttlMs, owner, clock });
   if (!(await lease.step({ signal }))) throw held(replica.store.destination, lease.holder?.owner);
   replica.guardWrites(() => {
     if (!lease.isHeld) throw held(replica.store.destination, lease.holder?.owner);

@@ -89,7 +89,7 @@ export class StartChecks {
     await this.#each(this.#subjects, async ({ replica, name }) => {
       try {
         const limit = AbortSignal.any([signal, AbortSignal.timeout(STRICT_MS)]);
-        for await (const _ of replica.store.list(replica.auxKey('start-probe'), { signal: limit })) break;
+        for await (const _ of replica.store.list(replica.aux.key('start-probe'), { signal: limit })) break;
       } catch (error) {
         signal.throwIfAborted();
         failures.push({ name, error: errorToData(inTime(error)) });
@@ -118,7 +118,7 @@ export class StartChecks {
   async #look(subject: Subject, signal: AbortSignal): Promise<void> {
     const { replica, log } = subject;
     try {
-      const createOnly = await probeBriefly(replica.store, replica.auxKey('start-probe'), { signal });
+      const createOnly = await probeBriefly(replica.store, replica.aux.key('start-probe'), { signal });
       subject.result = { outcome: 'passed', at: this.#clock.now(), createOnly };
       if (createOnly === 'ignored') {
         log.log('warn', 'the destination accepts create-only writes and ignores them: a second writer would overwrite files unnoticed', {

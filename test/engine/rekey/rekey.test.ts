@@ -123,7 +123,7 @@ test('an interrupted run goes on where it was; one for other recipients begins a
   expect(await run(rotated(), { isDryRun: true, recipients: [beforeRecipient] })).toMatchObject({ files: 102, before: 0 });
   expect(await run(rotated())).toMatchObject({ files: 51, before: 51 });
   await expectFor(after, content);
-  expect(await rotated().readAux(REKEY_NAME)).toBeUndefined();
+  expect(await rotated().aux.read(REKEY_NAME)).toBeUndefined();
 });
 
 test('damaged files and files for others are left as they are, and named', async () => {

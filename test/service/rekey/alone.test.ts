@@ -69,13 +69,13 @@ test('the lease is held and renewed meanwhile, and given back', async () => {
     }
     await at.replica.mayWrite();
   });
-  const other = new Lease({ store: at.store, key: at.replica.auxKey(LEASE_NAME), ttlMs: 30_000, owner: 'there', clock: at.clock });
+  const other = new Lease({ store: at.store, key: at.replica.aux.key(LEASE_NAME), ttlMs: 30_000, owner: 'there', clock: at.clock });
   expect(await other.step()).toBe(true);
 });
 
 test('nothing is done while another machine has the lease, and nothing is written once it was lost', async () => {
   const at = options({ lease: true });
-  const other = new Lease({ store: at.store, key: at.replica.auxKey(LEASE_NAME), ttlMs: 30_000, owner: 'there', clock: at.clock });
+  const other = new Lease({ store: at.store, key: at.replica.aux.key(LEASE_NAME), ttlMs: 30_000, owner: 'there', clock: at.clock });
   await other.step();
   await expect(aloneOffline(at, async () => {})).rejects.toMatchObject({
     code: 'LEASE_HELD',
@@ -83,7 +83,7 @@ test('nothing is done while another machine has the lease, and nothing is writte
   });
   await other.release();
   await aloneOffline(at, async () => {
-    await at.store.delete([at.replica.auxKey(LEASE_NAME)]);
+    await at.store.delete([at.replica.aux.key(LEASE_NAME)]);
     await other.step();
     for (let i = 0; i < 6; i++) {
       await at.clock.advance(10_000);

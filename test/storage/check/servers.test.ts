@@ -21,10 +21,10 @@ const RETRY = { settings: { attempts: 2, initialMs: 10, capMs: 10 } };
 async function check(spec: StoreSpec): Promise<CheckReport & { readonly why?: Explanation; readonly left: readonly string[] }> {
   const replica = await openReplica(spec, { retry: RETRY });
   try {
-    const report = await checkStore(replica.store, replica.auxKey('litestream-check'));
+    const report = await checkStore(replica.store, replica.aux.key('litestream-check'));
     const failed = report.steps.find(({ outcome }) => outcome === 'failed');
     const why = failed === undefined ? {} : { why: explainFailure(failed.error, failed.name, spec) };
-    const left = report.steps[0]?.outcome === 'passed' ? await listKeys(replica.store, replica.auxKey('')) : [];
+    const left = report.steps[0]?.outcome === 'passed' ? await listKeys(replica.store, replica.aux.key('')) : [];
     return { ...report, ...why, left };
   } finally {
     await replica.close();
@@ -59,7 +59,7 @@ for (const backend of offered) {
     test('the look at the start finds create-only writes honoured where they are offered', async () => {
       const replica = await openReplica(own());
       const { conditionalPut } = replica.store.capabilities;
-      expect(await probeBriefly(replica.store, replica.auxKey('start-probe'))).toBe(conditionalPut ? 'honoured' : 'absent');
+      expect(await probeBriefly(replica.store, replica.aux.key('start-probe'))).toBe(conditionalPut ? 'honoured' : 'absent');
       await replica.close();
     });
 

@@ -33,8 +33,8 @@ export class ProblemLog {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #words: ProblemWords;
-  /** By kind, monotonic ms. */
-  readonly #toldAt = new Map<string, number>();
+  /** By kind, monotonic ms; absent until something fails, because a database has a dozen of these and there may be thousands. */
+  #toldAt: Map<string, number> | undefined;
   #failures = 0;
   #isTold = false;
 
@@ -48,6 +48,7 @@ export class ProblemLog {
   failed(kind: string, fields: LogFields): void {
     this.#failures += 1;
     const now = this.#clock.monotonic();
+    this.#toldAt ??= new Map();
     if (now - (this.#toldAt.get(kind) ?? Number.NEGATIVE_INFINITY) < LOG_INTERVAL_MS) return;
     this.#toldAt.set(kind, now);
     this.#isTold = true;

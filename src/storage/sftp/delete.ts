@@ -1,18 +1,12 @@
 /** Deleting files of an SFTP server, many at once, all of them tried. */
 
 import { orAbort } from '../../base/abortable.ts';
+import type { Deletion } from '../directories/deletion.ts';
 import { STATUS, sftpError, statusOf } from './errors.ts';
 import type { Session } from './session.ts';
 
 /** Requests under way. */
 const DELETES = 32;
-
-export interface Deletion {
-  /** How many were not there. */
-  readonly missing: number;
-  /** Error by path. */
-  readonly failures: ReadonlyMap<string, unknown>;
-}
 
 export async function deleteFiles(session: Session, paths: readonly string[], signal: AbortSignal | undefined): Promise<Deletion> {
   const failures = new Map<string, unknown>();

@@ -6,21 +6,13 @@ import { orAbort } from '../../base/abortable.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { LitestreamError } from '../../base/errors.ts';
 import { chunksOf } from '../body.ts';
-import { deleteFailure } from '../delete-failure.ts';
+import { FILE_SERVER_CAPABILITIES } from '../directories/capabilities.ts';
+import { deleteKeys } from '../directories/deletion.ts';
 import { Leftovers, type RemoveLeftover } from '../directories/leftovers.ts';
 import { checkFinalKey, tempName } from '../directories/temp-name.ts';
 import { directoryOfPrefix, type TreeEntry, walkTree } from '../directories/tree.ts';
 import { checkKey, checkPrefix } from '../key.ts';
-import type {
-  CallOptions,
-  ObjectInfo,
-  ObjectStore,
-  OpenedObject,
-  OpenOptions,
-  PutBody,
-  PutOptions,
-  StoreCapabilities,
-} from '../object-store.ts';
+import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody, PutOptions } from '../object-store.ts';
 import type { SFTPStoreSpec } from '../spec.ts';
 import { CONNECTION_LIMITS, type ConnectionLimits, connect } from './connection.ts';
 import { deleteFiles } from './delete.ts';
@@ -50,15 +42,7 @@ export interface SFTPStoreOptions {
 export class SFTPStore implements ObjectStore {
   readonly type = 'sftp';
   readonly destination: string;
-  readonly capabilities: StoreCapabilities = {
-    timestamps: 'none',
-    conditionalPut: true,
-    conditionalReplace: false,
-    rangeRead: true,
-    atomicPut: true,
-    maxDeleteBatch: 1000,
-    needsSize: false,
-  };
+  readonly capabilities = FILE_SERVER_CAPABILITIES;
   readonly #root: RemoteRoot;
   readonly #concurrentWrites: boolean;
   readonly #clock: Clock;
@@ -117,14 +101,11 @@ export class SFTPStore implements ObjectStore {
 
   async delete(keys: readonly string[], { signal }: CallOptions = {}): Promise<void> {
     signal?.throwIfAborted();
-    const paths = new Map(keys.map((key) => [this.#path(key), key]));
-    if (paths.size === 0) return;
-    await this.#with(signal, async (session) => {
-      const { missing, failures } = await deleteFiles(session, [...paths.keys()], signal);
-      // Nothing was deleted where nothing is mounted.
-      if (missing > 0) await orAbort(this.#root.check(session), signal);
-      if (failures.size > 0)
-        throw deleteFailure(new Map([...failures].map(([path, error]) => [paths.get(path) ?? path, error])), keys, this.destination);
+    await deleteKeys(keys, {
+      destination: this.destination,
+      pathOf: (key) => this.#path(key),
+      remove: (paths) => this.#with(signal, (session) => deleteFiles(session, paths, signal)),
+      checkRoot: () => this.#with(signal, (session) => orAbort(this.#root.check(session), signal)),
     });
   }
 
@@ -189,6 +170,7 @@ export class SFTPStore implements ObjectStore {
       const handle = await orAbort(making, signal);
       return new Upload(session, handle, { concurrent: this.#concurrentWrites, signal });
     } catch (error) {
+      // Given up, or lost: what was made is removed when the server says that it was.
       void making.then((handle) => this.#leftovers.add(temp, removeFrom(session), session.close(handle))).catch(() => {});
       if (error instanceof SessionLost) this.#leftovers.add(temp, removeFrom(session));
       return this.#explain(session, temp)(error);

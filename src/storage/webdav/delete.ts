@@ -4,6 +4,7 @@ import { posix } from 'node:path';
 import { orAbort } from '../../base/abortable.ts';
 import { LitestreamError } from '../../base/errors.ts';
 import { Semaphore } from '../../base/semaphore.ts';
+import type { Deletion } from '../directories/deletion.ts';
 import type { DAVClient } from './client.ts';
 
 /** Requests under way. */
@@ -11,13 +12,6 @@ const DELETES = 8;
 
 /** From this many files of one directory on, one listing tells what they are; below, one question each. */
 const LISTED_FROM = 4;
-
-export interface Deletion {
-  /** How many were not there. */
-  readonly missing: number;
-  /** Error by path. */
-  readonly failures: ReadonlyMap<string, unknown>;
-}
 
 export async function deleteFiles(client: DAVClient, paths: readonly string[], signal: AbortSignal | undefined): Promise<Deletion> {
   const semaphore = new Semaphore(DELETES);

@@ -5,21 +5,13 @@ import { orAbort } from '../../base/abortable.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { LitestreamError } from '../../base/errors.ts';
 import { chunksOf } from '../body.ts';
-import { deleteFailure } from '../delete-failure.ts';
+import { FILE_SERVER_CAPABILITIES } from '../directories/capabilities.ts';
+import { deleteKeys } from '../directories/deletion.ts';
 import { Leftovers } from '../directories/leftovers.ts';
 import { checkFinalKey, isStaleTemp } from '../directories/temp-name.ts';
 import { directoryOfPrefix, type TreeEntry, walkTree } from '../directories/tree.ts';
 import { checkKey, checkPrefix } from '../key.ts';
-import type {
-  CallOptions,
-  ObjectInfo,
-  ObjectStore,
-  OpenedObject,
-  OpenOptions,
-  PutBody,
-  PutOptions,
-  StoreCapabilities,
-} from '../object-store.ts';
+import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody, PutOptions } from '../object-store.ts';
 import type { WebDAVStoreSpec } from '../spec.ts';
 import { cleaned, DAVClient } from './client.ts';
 import { deleteFiles } from './delete.ts';
@@ -43,15 +35,7 @@ export interface WebDAVStoreOptions {
 export class WebDAVStore implements ObjectStore {
   readonly type = 'webdav';
   readonly destination: string;
-  readonly capabilities: StoreCapabilities = {
-    timestamps: 'none',
-    conditionalPut: true,
-    conditionalReplace: false,
-    rangeRead: true,
-    atomicPut: true,
-    maxDeleteBatch: 1000,
-    needsSize: false,
-  };
+  readonly capabilities = FILE_SERVER_CAPABILITIES;
   readonly #client: DAVClient;
   readonly #root: DAVRoot;
   readonly #clock: Clock;
@@ -116,13 +100,12 @@ export class WebDAVStore implements ObjectStore {
 
   async delete(keys: readonly string[], { signal }: CallOptions = {}): Promise<void> {
     signal?.throwIfAborted();
-    const paths = new Map(keys.map((key) => [this.#path(key), key]));
-    if (paths.size === 0) return;
-    const { missing, failures } = await deleteFiles(this.#client, [...paths.keys()], signal);
-    // Nothing was deleted where nothing is there any more.
-    if (missing > 0) await orAbort(this.#root.check(), signal);
-    if (failures.size > 0)
-      throw deleteFailure(new Map([...failures].map(([path, error]) => [paths.get(path) ?? path, error])), keys, this.destination);
+    await deleteKeys(keys, {
+      destination: this.destination,
+      pathOf: (key) => this.#path(key),
+      remove: (paths) => deleteFiles(this.#client, paths, signal),
+      checkRoot: () => orAbort(this.#root.check(), signal),
+    });
   }
 
   async close(): Promise<void> {

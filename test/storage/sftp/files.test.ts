@@ -13,14 +13,11 @@ import { describeWithMounts, Mounts } from '../../support/mounts.ts';
 import { describeWith, SERVICE_START_MS, type ServiceAddresses, service } from '../../support/services.ts';
 import { type TempDirectory, tempDirectory } from '../../support/temp-directory.ts';
 import { failingBody, getBytes, listAll, listKeys, patternBytes, putBytes } from '../contract/bodies.ts';
+import { directoryIsNotReplaced, filesBelow, rootIsMissed, rootsStayApart } from '../file-servers.ts';
 import { largeObjectPasses } from '../large-object.ts';
 import { PlainServer } from './plain-server.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
-
-async function filesBelow(path: string): Promise<string[]> {
-  return (await readdir(path, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map(({ name }) => name);
-}
 
 describeWith('sftp', 'an SFTP store on disk', () => {
   let server: ServiceAddresses['sftp'];
@@ -59,7 +56,7 @@ describeWith('sftp', 'an SFTP store on disk', () => {
     await expect(store.put('b', bytesBody(patternBytes(10)), { ifAbsent: true })).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
     await expect(store.put('c', failingBody(patternBytes(100_000), new Error('no')))).rejects.toThrow('no');
     await store.close();
-    expect((await filesBelow(root)).sort()).toEqual(['a', 'b']);
+    expect(await filesBelow(root)).toEqual(['a', 'b']);
     expect((await stat(join(root, 'b'))).nlink).toBe(1);
   });
 
@@ -89,22 +86,7 @@ describeWith('sftp', 'an SFTP store on disk', () => {
     expect(stale.some((name) => left.includes(name))).toBe(false);
   });
 
-  test('never touches a neighbour: a, ab and a/b are three databases', async () => {
-    const stores = ['a', 'ab', 'a/b'].map((name) => open(join(root, name)));
-    try {
-      for (const [i, one] of stores.entries())
-        for (const key of ['ltx/0/1', 'ltx/0/2', 'lock']) await putBytes(one, key, patternBytes(5, i + 1));
-      const [a, ab, inner] = stores as [SFTPStore, SFTPStore, SFTPStore];
-      expect(await listKeys(ab)).toEqual(['lock', 'ltx/0/1', 'ltx/0/2']);
-      expect(await listKeys(a, 'ltx/')).toEqual(['ltx/0/1', 'ltx/0/2']);
-      await a.delete(await listKeys(a, 'ltx/'));
-      expect(await listKeys(ab)).toHaveLength(3);
-      expect(Buffer.compare(await getBytes(inner, 'ltx/0/1'), patternBytes(5, 3))).toBe(0);
-      expect(Buffer.compare(await getBytes(ab, 'lock'), patternBytes(5, 2))).toBe(0);
-    } finally {
-      await Promise.all(stores.map((one) => one.close()));
-    }
-  });
+  test('never touches a neighbour: a, ab and a/b are three databases', () => rootsStayApart((name) => open(join(root, name))));
 
   test('follows links to files and directories, and leaves dangling ones out', async () => {
     await putBytes(store, 'real/x', patternBytes(7));
@@ -121,10 +103,7 @@ describeWith('sftp', 'an SFTP store on disk', () => {
 
   test('never puts an object in the place of a directory', async () => {
     await putBytes(store, 'dir/x', patternBytes(1));
-    for (const ifAbsent of [true, false])
-      await expect(store.put('dir', bytesBody(patternBytes(1)), { ifAbsent })).rejects.toMatchObject({
-        code: ifAbsent ? 'PRECONDITION_FAILED' : 'NOT_SUPPORTED',
-      });
+    await directoryIsNotReplaced(store);
     await expect(store.delete(['dir'])).rejects.toMatchObject({ details: { failed: ['dir'] } });
     await expect(putBytes(store, 'dir/x/below', patternBytes(1))).rejects.toMatchObject({ code: 'CONTAINER_NOT_FOUND' });
     expect(await listKeys(store)).toEqual(['dir/x']);
@@ -135,13 +114,7 @@ describeWith('sftp', 'an SFTP store on disk', () => {
     await store.delete(['a']);
     await putBytes(store, 'ltx/0/a', patternBytes(1));
     await rename(root, `${root}-away`);
-    const gone = { code: 'CONTAINER_NOT_FOUND', hint: 'Is its file system mounted there?' };
-    await expect(listKeys(store)).rejects.toMatchObject(gone);
-    await expect(listKeys(store, 'ltx/0/')).rejects.toMatchObject(gone);
-    await expect(store.open('ltx/0/a')).rejects.toMatchObject(gone);
-    await expect(store.stat('ltx/0/a')).rejects.toMatchObject(gone);
-    await expect(store.delete(['ltx/0/a'])).rejects.toMatchObject(gone);
-    await expect(putBytes(store, 'ltx/0/b', patternBytes(1))).rejects.toMatchObject(gone);
+    await rootIsMissed(store, { code: 'CONTAINER_NOT_FOUND', hint: 'Is its file system mounted there?' });
     await expect(stat(root)).rejects.toMatchObject({ code: 'ENOENT' });
     await rename(`${root}-away`, root);
     expect(await listKeys(store)).toEqual(['ltx/0/a']);

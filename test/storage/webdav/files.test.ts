@@ -7,6 +7,7 @@ import { tempName } from '../../../src/storage/directories/temp-name.ts';
 import { WebDAVStore } from '../../../src/storage/webdav/webdav.ts';
 import { describeWith, SERVICE_START_MS, type ServiceAddresses, service } from '../../support/services.ts';
 import { collect, failingBody, getBytes, listKeys, patternBytes, putBytes } from '../contract/bodies.ts';
+import { directoryIsNotReplaced, filesBelow, rootIsMissed, rootsStayApart } from '../file-servers.ts';
 import { largeObjectPasses } from '../large-object.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -45,9 +46,6 @@ for (const name of ['webdav-apache', 'webdav-rclone'] as const)
       if (!ok) throw new Error(`${method} ${path}: ${status}`);
     }
 
-    const files = async (path: string): Promise<string[]> =>
-      (await readdir(path, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => entry.name);
-
     test('leaves no temporary file, however a put ends', async () => {
       await putBytes(store, 'a', patternBytes(10));
       await store.put('b', bytesBody(patternBytes(10)), { ifAbsent: true });
@@ -56,7 +54,7 @@ for (const name of ['webdav-apache', 'webdav-rclone'] as const)
       await expect(store.put('d', { ...failingBody(patternBytes(100_000), new Error('no')), size: 200_000 })).rejects.toThrow('no');
       await store.close();
       // Apache takes its own temporary file (`.davfs.tmp…`) away when it has noticed that the line is cut, which may be after our answer.
-      await expect.poll(async () => (await files(root)).sort(), { timeout: 10_000 }).toEqual(['a', 'b']);
+      await expect.poll(() => filesBelow(root), { timeout: 10_000 }).toEqual(['a', 'b']);
     });
 
     test('takes away what interrupted writers left more than a day ago, and nothing else', async () => {
@@ -72,29 +70,11 @@ for (const name of ['webdav-apache', 'webdav-rclone'] as const)
       expect((await readdir(directory)).sort()).toEqual(['a', ...names.slice(1)].sort());
     });
 
-    test('never touches a neighbour: a, ab and a/b are three databases', async () => {
-      const stores = ['a', 'ab', 'a/b'].map((path) => open(path));
-      try {
-        for (const [i, one] of stores.entries())
-          for (const key of ['ltx/0/1', 'ltx/0/2', 'lock']) await putBytes(one, key, patternBytes(5, i + 1));
-        const [a, ab, inner] = stores as [WebDAVStore, WebDAVStore, WebDAVStore];
-        expect(await listKeys(ab)).toEqual(['lock', 'ltx/0/1', 'ltx/0/2']);
-        expect(await listKeys(a, 'ltx/')).toEqual(['ltx/0/1', 'ltx/0/2']);
-        await a.delete(await listKeys(a, 'ltx/'));
-        expect(await listKeys(ab)).toHaveLength(3);
-        expect(Buffer.compare(await getBytes(inner, 'ltx/0/1'), patternBytes(5, 3))).toBe(0);
-        expect(Buffer.compare(await getBytes(ab, 'lock'), patternBytes(5, 2))).toBe(0);
-      } finally {
-        await Promise.all(stores.map((one) => one.close()));
-      }
-    });
+    test('never touches a neighbour: a, ab and a/b are three databases', () => rootsStayApart(open));
 
     test('never replaces or deletes a directory, which would take all that is in it', async () => {
       for (const key of ['dir/x', 'dir/y', 'one', 'two', 'three', 'four']) await putBytes(store, key, patternBytes(1));
-      for (const ifAbsent of [true, false])
-        await expect(store.put('dir', bytesBody(patternBytes(1)), { ifAbsent })).rejects.toMatchObject({
-          code: ifAbsent ? 'PRECONDITION_FAILED' : 'NOT_SUPPORTED',
-        });
+      await directoryIsNotReplaced(store);
       await expect(store.delete(['dir'])).rejects.toMatchObject({ code: 'NOT_SUPPORTED', details: { failed: ['dir'] } });
       await expect(store.delete(['one', 'two', 'dir', 'three', 'four'])).rejects.toMatchObject({ details: { failed: ['dir'] } });
       expect(await listKeys(store)).toEqual(['dir/x', 'dir/y']);
@@ -112,13 +92,7 @@ for (const name of ['webdav-apache', 'webdav-rclone'] as const)
         // It remembers directories that it has seen for minutes: only one it hears of itself will do.
         await raw('DELETE', 'db');
       } else await rename(root, `${root}-away`);
-      const gone = { code: 'CONTAINER_NOT_FOUND' };
-      await expect(listKeys(store)).rejects.toMatchObject(gone);
-      await expect(listKeys(store, 'ltx/0/')).rejects.toMatchObject(gone);
-      await expect(store.open('ltx/0/a')).rejects.toMatchObject(gone);
-      await expect(store.stat('ltx/0/a')).rejects.toMatchObject(gone);
-      await expect(store.delete(['ltx/0/a'])).rejects.toMatchObject(gone);
-      await expect(putBytes(store, 'ltx/0/b', patternBytes(1))).rejects.toMatchObject(gone);
+      await rootIsMissed(store, { code: 'CONTAINER_NOT_FOUND' });
       await expect(stat(root)).rejects.toMatchObject({ code: 'ENOENT' });
       const fresh = open('db');
       expect(await listKeys(fresh)).toEqual([]);

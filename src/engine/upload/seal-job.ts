@@ -1,11 +1,11 @@
 /** The part of an upload to an encrypted replica that runs in a thread of its own: one local LTX file in, its ciphertext out (decision 5). */
 
-import { createReadStream } from 'node:fs';
 import { LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
 import { type SealRequest, type SealResult, sealedChunks } from '../../replica/encrypted/sealing.ts';
 import { writeStaged } from '../../replica/encrypted/staging.ts';
-import { verifiedChunks } from './verified.ts';
+import { fileBody } from '../../storage/body.ts';
+import { passSound } from './verified.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -15,13 +15,13 @@ const CHUNK_BYTES = 1024 * 1024;
  * LTX_CHECKSUM_MISMATCH and the like with `details.path` for a file that is not whole, LTX_MISSING for one that is gone, DISK_FULL.
  */
 export async function sealFile({ input, output, ...made }: SealRequest): Promise<SealResult> {
-  const { sha256, size } = await writeStaged(output, sealedChunks(verifiedChunks(chunksOf(input), input), made));
+  const { sha256, size } = await writeStaged(output, sealedChunks(passSound(chunksOf(input), input), made));
   return { sha256, size };
 }
 
 async function* chunksOf(path: string): AsyncGenerator<Uint8Array, void, void> {
   try {
-    yield* createReadStream(path, { highWaterMark: CHUNK_BYTES }) as AsyncIterable<Uint8Array>;
+    yield* fileBody(path, CHUNK_BYTES).open({ transient: true });
   } catch (error) {
     const code = systemCode(error);
     if (code === 'ENOENT') throw new LitestreamError('LTX_MISSING', `local file ${path} has gone`, { cause: error, details: { path } });

@@ -25,6 +25,16 @@ export async function* verifiedChunks(chunks: AsyncIterable<Uint8Array>, path: s
   if (held !== undefined) yield held;
 }
 
+/** The same for a consumer who needs the end before it gives its own: each chunk at once, and the damage before the end. */
+export async function* passSound(chunks: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array, void, void> {
+  using decoder = new LTXDecoder(() => {});
+  for await (const chunk of chunks) {
+    naming(path, () => decoder.push(chunk));
+    yield chunk;
+  }
+  naming(path, () => decoder.end());
+}
+
 /** A format error of a local file: its path tells it from one of a replica. */
 export function naming<T>(path: string, work: () => T): T {
   try {

@@ -48,7 +48,7 @@ export class Receipts {
 
   #remember(name: string, receipt: Receipt): void {
     this.#known.delete(name);
-    this.#known.set(name, receipt);
+    this.#known.set(name, { content: ownBytes(receipt.content), stored: ownBytes(receipt.stored) });
     const [oldest] = this.#known.keys();
     if (this.#known.size > MOST && oldest !== undefined) this.#known.delete(oldest);
   }
@@ -83,6 +83,9 @@ export class Receipts {
 const LINE = /^(\S+) (\d+) ([0-9a-f]{32}) (\d+) ([0-9a-f]{32})$/;
 
 const fingerprint = (size = '', end = ''): Fingerprint => ({ size: Number(size), trailer: Buffer.from(end, 'hex') });
+
+/** The end of a file in memory is a view, which would keep the whole file. */
+const ownBytes = ({ size, trailer }: Fingerprint): Fingerprint => ({ size, trailer: Uint8Array.from(trailer) });
 
 const lineOf = (name: string, { content, stored }: Receipt): string =>
   `${name} ${content.size} ${hex(content.trailer)} ${stored.size} ${hex(stored.trailer)}\n`;

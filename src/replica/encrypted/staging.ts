@@ -1,12 +1,12 @@
 /** Ciphertext that was made once and is kept until its upload is confirmed, so that a retry sends the same bytes, also after a restart (decision 22). */
 
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
-import type { PutBody } from '../../storage/object-store.ts';
+import { fileBody } from '../../storage/body.ts';
+import type { BodyUse, PutBody } from '../../storage/object-store.ts';
 import type { Fingerprint } from '../collision.ts';
 
 /** Leftovers of uploads that were given up go after this, ms. */
@@ -131,54 +131,60 @@ export class CipherStaging {
 
 /** The kept bytes as what is put. They are hashed again on their way: the last of them come only if all are those that were made. */
 export function stagedBody(staged: Staged): PutBody {
-  return { size: staged.size, open: () => checked(staged) };
+  return { size: staged.size, open: (use) => checked(staged, use) };
 }
 
-async function* checked({ path, sha256, size }: Staged): AsyncGenerator<Uint8Array, void, void> {
+async function* checked({ path, sha256, size }: Staged, use: BodyUse | undefined): AsyncGenerator<Uint8Array, void, void> {
   const hash = createHash('sha256');
-  let held: Uint8Array | undefined;
-  const highWaterMark = Math.max(1, Math.min(size, CHUNK_BYTES));
+  let read = 0;
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark }) as AsyncIterable<Uint8Array>) {
+    for await (const chunk of fileBody(path, size).open(use)) {
       hash.update(chunk);
-      if (held !== undefined) yield held;
-      held = chunk;
+      read += chunk.length;
+      if (read > size || (read === size && hash.digest('hex') !== sha256)) throw await changed(path);
+      yield chunk;
     }
   } catch (error) {
     throw diskError(error, `reading ${path}`);
   }
-  if (hash.digest('hex') !== sha256) {
-    await rm(path, { force: true });
-    throw new LitestreamError('READ_TRUNCATED', `sending ${path}: the disk has changed the ciphertext; it is made anew`);
-  }
-  if (held !== undefined) yield held;
+  if (read < size) throw await changed(path);
+}
+
+async function changed(path: string): Promise<LitestreamError> {
+  await rm(path, { force: true });
+  return new LitestreamError('READ_TRUNCATED', `sending ${path}: the disk has changed the ciphertext; it is made anew`);
 }
 
 /** Writes chunks to a new file at `path` and hashes them; nothing is left of it after a failure. */
 export async function writeStaged(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Staged> {
   const hash = createHash('sha256');
   let size = 0;
-  let waiting: Uint8Array[] = [];
-  let waitingBytes = 0;
+  // A new buffer for each write would be most of the garbage of an upload.
+  const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  let used = 0;
   const handle = await open(path, 'w', 0o600).catch((error: unknown) => {
     throw diskError(error, `creating ${path}`);
   });
-  const write = async (): Promise<void> => {
-    await handle.writeFile(Buffer.concat(waiting)).catch((error: unknown) => {
+  const write = async (bytes: Uint8Array): Promise<void> => {
+    await handle.writeFile(bytes).catch((error: unknown) => {
       throw diskError(error, `writing ${path}`);
     });
-    waiting = [];
-    waitingBytes = 0;
   };
   try {
     for await (const chunk of chunks) {
       hash.update(chunk);
       size += chunk.length;
-      waiting.push(chunk);
-      waitingBytes += chunk.length;
-      if (waitingBytes >= CHUNK_BYTES) await write();
+      if (used + chunk.length > buffer.length) {
+        await write(buffer.subarray(0, used));
+        used = 0;
+      }
+      if (chunk.length > buffer.length) await write(chunk);
+      else {
+        buffer.set(chunk, used);
+        used += chunk.length;
+      }
     }
-    await write();
+    await write(buffer.subarray(0, used));
   } catch (error) {
     await rm(path, { force: true });
     throw error;
@@ -189,7 +195,7 @@ export async function writeStaged(path: string, chunks: AsyncIterable<Uint8Array
 }
 
 function diskError(error: unknown, what: string): unknown {
-  const code = systemCode(error);
+  const code = error instanceof LitestreamError ? undefined : systemCode(error);
   if (code === undefined) return error;
   const isFull = code === 'ENOSPC' || code === 'EDQUOT';
   return new LitestreamError(isFull ? 'DISK_FULL' : 'STORAGE_UNAVAILABLE', `${what}: ${code}`, { cause: error });

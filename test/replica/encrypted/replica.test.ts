@@ -5,7 +5,9 @@ import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../../src/base/errors.ts';
 import { toTXID } from '../../../src/formats/ltx/txid.ts';
+import { isSameFile } from '../../../src/replica/collision.ts';
 import { Encryption } from '../../../src/replica/encrypted/encryption.ts';
+import { Sealing } from '../../../src/replica/encrypted/sealing.ts';
 import type { FileInfo, Level } from '../../../src/replica/file-info.ts';
 import { pathLayout } from '../../../src/replica/layout.ts';
 import { listLevel } from '../../../src/replica/list-level.ts';
@@ -353,6 +355,35 @@ describe('uploads', () => {
     const bytes = ltx(1, 1);
     const file = await put(replica, 0, 1, 1, bytes);
     expect(Buffer.compare(await replica.read(file), bytes)).toBe(0);
+  });
+
+  test('ciphertext that the disk has made longer or shorter is never sent, and made anew', async () => {
+    const bytes = ltx(1, 1, 700);
+    const { store, replica } = setup({ staging: 'sealed' });
+    const local = join(directory.path, 'local.ltx');
+    writeFileSync(local, bytes);
+    const write = () => replica.write(0, toTXID(1), toTXID(1), fileBody(local, bytes.length), { createdAt: AT });
+    for (const change of [-1, 1]) {
+      store.script({ on: 'put', fault: outage });
+      await expect(write()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+      const [kept = ''] = readdirSync(join(directory.path, 'sealed')).filter((name) => name.startsWith('0-'));
+      const path = join(directory.path, 'sealed', kept);
+      const whole = readFileSync(path);
+      writeFileSync(path, change < 0 ? whole.subarray(0, -1) : Buffer.concat([whole, Buffer.alloc(1)]));
+      await expect(write()).rejects.toMatchObject({ code: 'READ_TRUNCATED' });
+    }
+    const file = await write();
+    expect(Buffer.compare(await replica.read(file), bytes)).toBe(0);
+  });
+
+  test('what is remembered of a file that was put keeps nothing of the file itself in memory', async () => {
+    const sealing = new Sealing({ recipients: [recipient] });
+    const { receipt } = await sealing.seal('small', bytesBody(Buffer.alloc(200_000, 1)), undefined);
+    await sealing.confirmed('small', receipt);
+    const kept = await sealing.receipts.find('small');
+    expect(kept && isSameFile(kept.content, receipt.content) && isSameFile(kept.stored, receipt.stored)).toBe(true);
+    expect(kept?.content.trailer.buffer.byteLength).toBe(16);
+    expect(kept?.stored.trailer.buffer.byteLength).toBe(16);
   });
 
   test('ciphertext that the disk has changed is never sent, and made anew', async () => {

@@ -81,7 +81,7 @@ async function mayBegin(control: Control, path: string, call: CallContext, deadl
   const { databases } = await control.call('status', { path }, call);
   const isLate = systemClock.monotonic() >= deadline;
   const failing = databases.flatMap(counting).filter(isFailing);
-  const hopeless = failing.find(({ last_error }) => isLate || isRefusal(last_error?.code));
+  const hopeless = failing.find((replica) => isLate || isHopeless(replica));
   if (hopeless !== undefined) throw giveUp(path, hopeless);
   return failing.length > 0 || (!isLate && databases.some(({ state }) => state === 'starting'));
 }
@@ -92,10 +92,12 @@ async function watchReplicas(control: Control, path: string, call: CallContext, 
   for (;;) {
     await systemClock.sleep(POLL_MS, { signal: call.signal });
     const { databases } = await control.call('status', { path }, call);
-    const failing = databases.flatMap(counting).find(isFailing);
-    failingSince = failing === undefined ? undefined : (failingSince ?? systemClock.monotonic());
-    if (failing === undefined || failingSince === undefined || systemClock.monotonic() - failingSince < limitMs) continue;
-    return giveUp(path, failing);
+    const failing = databases.flatMap(counting).filter(isFailing);
+    const [first] = failing;
+    failingSince = first === undefined ? undefined : (failingSince ?? systemClock.monotonic());
+    if (first === undefined || failingSince === undefined) continue;
+    const unanswered = failing.find(({ last_error }) => last_error?.never_answered === true);
+    if (unanswered !== undefined || systemClock.monotonic() - failingSince >= limitMs) return giveUp(path, unanswered ?? first);
   }
 }
 
@@ -116,7 +118,12 @@ function isRefusal(code: string | undefined): boolean {
   return disposition === 'refuse' || disposition === 'fatal';
 }
 
+/** Waiting is of no use: it refuses, or has been asked for long enough by a process that it has never answered. */
+const isHopeless = ({ last_error: last }: ReplicaRow): boolean => last?.never_answered === true || isRefusal(last?.code);
+
 function giveUp(path: string, { name, last_error: last }: ReplicaRow): LitestreamError {
   const why = last === undefined ? '' : `: ${last.code}: ${last.message}`;
-  return new LitestreamError('NOT_REPLICATED', `replica ${name} of ${path} does not take what is pending${why}`);
+  return new LitestreamError('NOT_REPLICATED', `replica ${name} of ${path} does not take what is pending${why}`, {
+    ...(last?.hint === undefined ? {} : { hint: last.hint }),
+  });
 }

@@ -31,6 +31,8 @@ export interface ReplicaFacts {
     readonly at: number;
     readonly attempts: number;
     readonly nextTryAt?: number;
+    /** What does not look like a server that is only starting. */
+    readonly neverAnswered?: true;
   };
   readonly role?: ReplicaStatus['role'];
   readonly proof?: ProofFacts;
@@ -121,6 +123,7 @@ function replicaFacts({ lastError, ...status }: ReplicaStatus): ReplicaFacts {
       at,
       attempts,
       ...(nextTryAt === undefined ? {} : { nextTryAt }),
+      ...(error.details?.neverAnswered === true ? { neverAnswered: true as const } : {}),
     },
   };
 }

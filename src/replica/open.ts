@@ -9,6 +9,7 @@ import type { StoreSpec } from '../storage/spec.ts';
 import { BandwidthStore } from '../storage/wrap/bandwidth.ts';
 import { LIMIT_DEFAULTS, type LimitSettings, LimitStore } from '../storage/wrap/limit.ts';
 import { type MeterOptions, MeterStore, type StoreListener } from '../storage/wrap/meter.ts';
+import { setOutage } from '../storage/wrap/outage.ts';
 import { ParallelReadStore } from '../storage/wrap/parallel-read.ts';
 import { ResumableReadStore } from '../storage/wrap/resumable-read.ts';
 import { LOCAL_RETRY, RETRY_DEFAULTS, type RetryOptions, RetryStore } from '../storage/wrap/retry.ts';
@@ -63,7 +64,9 @@ export function wrapStore(bare: ObjectStore, spec: StoreSpec, options: OpenRepli
   };
   const { settings = spec.type === 'file' ? LOCAL_RETRY : RETRY_DEFAULTS } = retry ?? {};
   const resumed = new ResumableReadStore(new RetryStore(limited, { clock, settings, outage: traffic.outage, onRetry }), { clock });
-  return new SharingStore(new BandwidthStore(new ParallelReadStore(resumed), traffic.rates), traffic);
+  const store = new SharingStore(new BandwidthStore(new ParallelReadStore(resumed), traffic.rates), traffic);
+  setOutage(store, traffic.outage);
+  return store;
 }
 
 /** Neither recipients nor identities: nothing is encrypted. */

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
-import { ERROR_CODES, type ErrorCode, type ErrorData, errorToData, LitestreamError } from '../base/errors.ts';
+import { ERROR_CODES, type ErrorCode, type ErrorData, errorToData, hasCode, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { StagedFile } from '../engine/database-engine.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
@@ -15,6 +15,7 @@ import type { TXID } from '../formats/ltx/txid.ts';
 import { type FileInfo, SNAPSHOT_LEVEL } from '../replica/file-info.ts';
 import type { Replica } from '../replica/replica.ts';
 import { fileBody } from '../storage/body.ts';
+import { standingFailure } from '../storage/wrap/outage.ts';
 import { Bridge } from './bridge.ts';
 import type { Companion } from './companions/companion.ts';
 import { advised, isDisplaced } from './displaced.ts';
@@ -109,9 +110,10 @@ export class ManagedReplica implements ReplicaHandle {
       return position;
     } catch (thrown) {
       if (signal.aborted) return undefined;
-      const error = errorToData(thrown);
+      // Behind a silence there may be requests that fail and are repeated.
+      const error = errorToData(hasCode(thrown, 'TIMEOUT') ? (standingFailure(this.replica.store) ?? thrown) : thrown);
       this.#isRefusing = isRefusal(error.code);
-      if (!this.#isToldByUploads(error.code)) this.#questions.failed(error.code, { error });
+      if (hasCode(thrown, 'TIMEOUT') || !this.#isToldByUploads(error.code)) this.#questions.failed(error.code, { error });
       return undefined;
     }
   }

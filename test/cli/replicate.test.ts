@@ -313,9 +313,12 @@ describe('-once', () => {
     throw new LitestreamError('DB_NOT_READY', 'it is not known yet what the replicas hold');
   };
 
-  function failingWith(code: string): NonNullable<Answers['status']> {
+  function failingWith(
+    code: string,
+    more: { readonly never_answered?: true; readonly hint?: string } = {},
+  ): NonNullable<Answers['status']> {
     const path = join(directory.path, 'app.db');
-    const error = { code, message: 'the test says no', at: AS_OF, attempts: 1 };
+    const error = { code, message: 'the test says no', at: AS_OF, attempts: 1, ...more };
     const replicas = [{ name: 'file', type: 'file', state: 'failing' as const, last_error: error }];
     return () => ({ as_of: AS_OF, databases: [{ name: 'app', path, state: 'failing', replicas }] });
   }
@@ -325,6 +328,24 @@ describe('-once', () => {
     const scene = stage({ answers: { sync: notReady, status: failingWith(code) } }, '-once');
     expect(await scene.result).toMatchObject({ status: 5, error: { message: expect.stringContaining(`${code}: the test says no`) } });
     expect(scene.door.calls.filter(({ name }) => name === 'sync')).toHaveLength(1);
+  });
+
+  test.each([
+    ['before anything can begin', notReady],
+    [
+      'while it is waited for',
+      (_: unknown, { signal }: { readonly signal: AbortSignal }) =>
+        new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    ],
+  ] as const)('gives up at once on a destination that never answered and will not, %s, and says why', async (_, sync) => {
+    await writeFile(join(directory.path, 'app.db'), '');
+    const status = failingWith('STORAGE_UNAVAILABLE', { never_answered: true, hint: 'Look at the endpoint.' });
+    const scene = stage({ answers: { sync, status } }, '-once');
+    expect(await scene.result).toMatchObject({
+      status: 5,
+      error: { message: expect.stringContaining('STORAGE_UNAVAILABLE: the test says no'), hint: 'Look at the endpoint.' },
+    });
+    expect(scene.events).toEqual(['start', 'stop', 'stop']);
   });
 
   test('waits for a replica that only fails, and syncs when it is back', async () => {

@@ -11,6 +11,7 @@ import type { DatabaseSettings } from '../../src/engine/options.ts';
 import { Failures, ProblemLog } from '../../src/engine/upload/failures.ts';
 import { type TXID, toTXID } from '../../src/formats/ltx/txid.ts';
 import { pathLayout } from '../../src/replica/layout.ts';
+import { wrapStore } from '../../src/replica/open.ts';
 import { Replica } from '../../src/replica/replica.ts';
 import { EngineKeeper, type OpenEngine } from '../../src/service/engine-keeper.ts';
 import { type Askable, Floors } from '../../src/service/floors.ts';
@@ -18,6 +19,7 @@ import { ManagedReplica } from '../../src/service/managed-replica.ts';
 import { Observer } from '../../src/service/observer.ts';
 import type { DatabaseHandle, DatabaseState } from '../../src/service/service.ts';
 import { MemoryStore } from '../../src/storage/memory/memory.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { FakeClock, settle, until } from '../support/fake-clock.ts';
 import { FaultStore } from '../support/fault-store.ts';
 
@@ -108,11 +110,11 @@ test('uploads that fail for another reason than before say so at once, also when
 });
 
 /** A replica on a store that the test breaks. */
-function managed(): { store: FaultStore; replica: ManagedReplica } {
+function managed(wrap: (store: ObjectStore) => ObjectStore = (store) => store): { store: FaultStore; replica: ManagedReplica } {
   const store = new FaultStore(new MemoryStore({ clock, capabilities: { conditionalPut: true } }));
   const settings = { name: 'one', store: { type: 'file', path: '/unused' }, syncIntervalMs: 1000, maxSyncFiles: 10 } as const;
   const database = { name: 'app', metaPath: directory } as DatabaseSettings;
-  const replica = new Replica(store, pathLayout);
+  const replica = new Replica(wrap(store), pathLayout);
   return { store, replica: new ManagedReplica({ database, settings, replica, clock, log, lagBudgetMs: 1000, onUploadFailed: () => {} }) };
 }
 
@@ -133,6 +135,16 @@ test('a replica that hangs at every question for an hour is told twice a minute 
   expect(lines.slice(120)).toMatchObject([
     { level: 'info', message: 'the replica has said what its position is', fields: { failures: 720 } },
   ]);
+});
+
+test('a question without an answer in time is told with what its requests fail with, not as a silence', async () => {
+  const { store, replica } = managed((inner) => wrapStore(inner, { type: 's3', bucket: 'b', path: '' }, { clock }));
+  store.script({ on: 'list', fault: { type: 'error', error: failure('STORAGE_UNAVAILABLE') }, times: Number.POSITIVE_INFINITY });
+  const asked = replica.findPosition(never, 5000);
+  for (let i = 0; i < 50; i++) await clock.advance(100);
+  expect(await asked).toBeUndefined();
+  const told = expectQuiet('the replica cannot be asked for its position');
+  expect(told).toMatchObject([{ at: 5000, fields: { error: { code: 'STORAGE_UNAVAILABLE', message: 'the test says no' } } }]);
 });
 
 test('a refusal is one line, of the uploads; questions and further attempts add none within half a minute', async () => {

@@ -50,6 +50,8 @@ const replicaOut = z.strictObject({
       next_try_at: instant.optional(),
       /** What a person can do. */
       hint: z.string().optional(),
+      /** The destination has not answered this process once, and does not look like a server that is only starting. */
+      never_answered: z.literal(true).optional(),
     })
     .optional(),
   proof: z.strictObject(proofOfReplica).optional(),
@@ -202,6 +204,7 @@ function describeReplica(replica: ReplicaFacts): DatabaseOut['replicas'][number]
             attempts: lastError.attempts,
             ...(lastError.nextTryAt === undefined ? {} : { next_try_at: formatInstant(lastError.nextTryAt) }),
             ...(lastError.hint === undefined ? {} : { hint: lastError.hint }),
+            ...(lastError.neverAnswered === undefined ? {} : { never_answered: true as const }),
           },
         }),
     ...describeCompanions(replica),

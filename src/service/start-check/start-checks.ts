@@ -5,7 +5,9 @@ import { type ErrorData, errorToData, LitestreamError } from '../../base/errors.
 import type { Logger } from '../../base/log.ts';
 import type { Replica } from '../../replica/replica.ts';
 import { type CreateOnly, probeBriefly } from '../../storage/check/conditions.ts';
+import type { ObjectStore } from '../../storage/object-store.ts';
 import { containerKey } from '../../storage/place.ts';
+import { standingFailure } from '../../storage/wrap/outage.ts';
 import type { DatabaseEntry } from '../options.ts';
 import type { DatabaseHandle } from '../service.ts';
 
@@ -92,7 +94,7 @@ export class StartChecks {
         for await (const _ of replica.store.list(replica.aux.key('start-probe'), { signal: limit })) break;
       } catch (error) {
         signal.throwIfAborted();
-        failures.push({ name, error: errorToData(inTime(error)) });
+        failures.push({ name, error: errorToData(inTime(error, replica.store)) });
       }
     });
     const [first] = failures;
@@ -136,7 +138,8 @@ export class StartChecks {
 
 const keyOf = (db: string, replica: string): string => JSON.stringify([db, replica]);
 
-const inTime = (error: unknown): unknown =>
+/** Behind a silence there may be requests that fail and are repeated. */
+const inTime = (error: unknown, store: ObjectStore): unknown =>
   error instanceof Error && error.name === 'TimeoutError'
-    ? new LitestreamError('TIMEOUT', `no answer within ${STRICT_MS / 1000} s`, { cause: error })
+    ? (standingFailure(store) ?? new LitestreamError('TIMEOUT', `no answer within ${STRICT_MS / 1000} s`, { cause: error }))
     : error;

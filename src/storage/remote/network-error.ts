@@ -73,12 +73,13 @@ export function inOneLine(said: string): string {
   return reason === undefined ? message.trim().replace(/\s*\n\s*/g, ' ') : `TLS: ${reason}`;
 }
 
-/** A stand-in for an error of a client library: its text without the request it carries, which may hold credentials. */
+/** A stand-in for an error of a client library: its text and system code without the request it carries, which may hold credentials. */
 export function bareCause(error: unknown): Error {
   if (!(error instanceof Error)) return new Error(inOneLine(String(error)));
   const bare = new Error(inOneLine(error.message));
   bare.name = error.name;
-  return bare;
+  const code = systemCodeWithin(error);
+  return code === undefined ? bare : Object.assign(bare, { code });
 }
 
 /** A read that ended before its announced end: the reader goes on where it broke off. */

@@ -1,19 +1,28 @@
-/** Since when a destination has answered nobody: what lasts is left to those who wait longer. */
+/** Since when a destination has answered nobody, and whether it ever did: what lasts is left to those who wait longer. */
 
 import type { Clock } from '../../base/clock.ts';
+import type { LitestreamError } from '../../base/errors.ts';
+import type { ObjectStore } from '../object-store.ts';
+import { type Answered, answeredHere } from './answered.ts';
 
 /** So long after its first failure, without a success of anybody, repeating calls has not helped, ms. */
 const LASTING_MS = 120_000;
 /** A failure that is older than this, ms, says nothing about now: nobody has asked since. */
 const STALE_MS = 10 * 60_000;
+/** So long a destination that has never answered is asked again after what seldom passes by itself, ms: names of containers appear late. */
+const HOPE_MS = 15_000;
 
 export class Outage {
   readonly #clock: Clock;
+  readonly #answered: Answered;
   #since: number | undefined;
   #failedAt = Number.NEGATIVE_INFINITY;
+  #last: LitestreamError | undefined;
 
-  constructor(clock: Clock) {
+  /** @param answered whether the destination has ever answered, which outlives this object. */
+  constructor(clock: Clock, answered: Answered = answeredHere()) {
     this.#clock = clock;
+    this.#answered = answered;
   }
 
   /** True when repeating calls is of no use for now. */
@@ -21,8 +30,21 @@ export class Outage {
     return this.#since !== undefined && this.#clock.monotonic() - this.#since >= LASTING_MS;
   }
 
+  /** How much longer to repeat what seldom passes by itself, ms, from the first failure of anybody on; without a bound where there was ever an answer. */
+  get hopeMs(): number {
+    if (this.#answered.isKnown) return Number.POSITIVE_INFINITY;
+    const since = this.#since ?? this.#clock.monotonic();
+    return Math.max(0, HOPE_MS - (this.#clock.monotonic() - since));
+  }
+
+  /** What calls fail with, while nobody has been answered since. */
+  get standing(): LitestreamError | undefined {
+    return this.#last;
+  }
+
   /** A call failed in a way that may pass. */
-  failed(): void {
+  failed(error: LitestreamError): void {
+    this.#last = error;
     const now = this.#clock.monotonic();
     if (this.#since === undefined || now - this.#failedAt > STALE_MS) this.#since = now;
     this.#failedAt = now;
@@ -30,6 +52,18 @@ export class Outage {
 
   /** Somebody was answered: every call has all its attempts again. */
   ended(): void {
+    this.#answered.note();
     this.#since = undefined;
+    this.#last = undefined;
   }
 }
+
+const outages = new WeakMap<ObjectStore, Outage>();
+
+/** `store` is a client of the destination that `outage` is about. */
+export function setOutage(store: ObjectStore, outage: Outage): void {
+  outages.set(store, outage);
+}
+
+/** Why a call that is still being repeated has not been answered, for who cannot wait for its end: what calls to the same destination fail with. */
+export const standingFailure = (store: ObjectStore): LitestreamError | undefined => outages.get(store)?.standing;

@@ -4,6 +4,7 @@ import { Backoff, type BackoffSettings } from '../../base/backoff.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { LitestreamError } from '../../base/errors.ts';
 import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody, PutOptions } from '../object-store.ts';
+import { seldomPasses } from '../remote/seldom-passes.ts';
 import type { Outage } from './outage.ts';
 import { type ListOptions, WrappedStore } from './wrapped-store.ts';
 
@@ -38,7 +39,8 @@ export interface RetryOptions {
  * Only the disposition of an error decides. A delay asked for by the service (`details.retryAfterMs`) is kept if it is longer. A put opens its
  * body anew each time; a listing goes on after the last key it has given, with all its attempts and time again. Nothing is kept from one call
  * to the next: an outage uses up no quota that later calls would lack (upstream issue 912). Bodies of opened objects are not repeated here
- * (resumable-read.ts). Where the destination has answered nobody for minutes a call is tried twice only. A call whose signal is aborted never reaches the store.
+ * (resumable-read.ts). Where the destination has answered nobody for minutes a call is tried twice only; where it never has, what seldom passes by
+ * itself is repeated for 15 s in all. A call whose signal is aborted never reaches the store.
  */
 export class RetryStore extends WrappedStore {
   readonly #settings: RetrySettings;
@@ -115,17 +117,29 @@ export class RetryStore extends WrappedStore {
     }
     if (isForLater(operation, error)) throw error;
     const asked = error.details?.retryAfterMs;
-    const delay = patience.next(typeof asked === 'number' ? asked : 0);
-    this.#outage?.failed();
+    const askedMs = typeof asked === 'number' ? asked : 0;
+    const delay = patience.next(askedMs);
+    this.#outage?.failed(error);
     if (delay === undefined || (this.#outage?.isLasting === true && patience.failures >= LASTING_ATTEMPTS)) throw error;
-    this.#onRetry?.(operation, error, delay);
-    await this.#clock.sleep(delay, signal === undefined ? {} : { signal });
+    const hopeMs = seldomPasses(error) ? (this.#outage?.hopeMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+    if (hopeMs <= askedMs) throw neverAnswered(error);
+    const waitMs = Math.min(delay, hopeMs);
+    this.#onRetry?.(operation, error, waitMs);
+    await this.#clock.sleep(waitMs, signal === undefined ? {} : { signal });
   }
 }
 
 /** Errors that another try within seconds does not help: a put that ends too early has a source that does, and room is made by people. */
 const isForLater = (operation: string, { code }: LitestreamError): boolean =>
   code === 'STORAGE_FULL' || (operation === 'put' && code === 'READ_TRUNCATED');
+
+/** The same failure, which nobody need wait for to pass: `details.neverAnswered`. */
+const neverAnswered = ({ code, message, cause, hint, details }: LitestreamError): LitestreamError =>
+  new LitestreamError(code, message, {
+    ...(cause === undefined ? {} : { cause }),
+    ...(hint === undefined ? {} : { hint }),
+    details: { ...details, neverAnswered: true },
+  });
 
 /** What is left of the attempts and the time of one call. */
 class Patience {

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import { type Logger, silentLogger } from '../../base/log.ts';
 import { containerKey } from '../place.ts';
 import type { StoreSpec } from '../spec.ts';
+import { answeredInProcess } from './answered.ts';
 import type { Rates } from './bandwidth.ts';
 import { Governor } from './governor.ts';
 import { Outage } from './outage.ts';
@@ -61,7 +62,7 @@ function makeTraffic(spec: StoreSpec, clock: Clock, log: Logger): Traffic {
       throttled: (limit) => log.log('warn', 'the destination throttles: fewer requests at once until it recovers', { ...place, limit }),
       recovered: () => log.log('info', 'the destination no longer throttles', place),
     }),
-    outage: new Outage(clock),
+    outage: new Outage(clock, answeredInProcess(containerKey(spec))),
     rates: {
       ...(up === undefined ? {} : { upload: new TokenBucket(up, clock) }),
       ...(down === undefined ? {} : { download: new TokenBucket(down, clock) }),

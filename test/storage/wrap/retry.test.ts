@@ -223,4 +223,58 @@ describe('retry', () => {
     await clock.advance(3_600_000);
     expect(await attempts(store)).toBe(4);
   });
+
+  describe('a destination that has never answered', () => {
+    const unknownName = () =>
+      new LitestreamError('STORAGE_UNAVAILABLE', 'scripted', { cause: Object.assign(new Error('getaddrinfo'), { code: 'ENOTFOUND' }) });
+    const shared = (outage: Outage) => new RetryStore(faults, { settings: { ...RETRY_DEFAULTS, random: randomFrom(7) }, clock, outage });
+    const failing = (fault: LitestreamError) => faults.script({ on: 'stat', times: 1000, fault: { type: 'error', error: fault } });
+
+    test('is asked for 15 s, and no longer, after what seldom passes by itself', async () => {
+      for (const fault of [unknownName(), error('RESPONSE_INVALID')]) {
+        failing(fault);
+        const before = clock.now();
+        await expect(passing(shared(new Outage(clock)).stat('there'))).rejects.toMatchObject({
+          code: fault.code,
+          details: { neverAnswered: true },
+        });
+        expect(clock.now() - before).toBe(15_000);
+        faults.heal();
+      }
+    });
+
+    test('gives those 15 s to all calls of all clients together: a command of many calls ends after them', async () => {
+      const outage = new Outage(clock);
+      failing(unknownName());
+      const before = clock.now();
+      const calls = [shared(outage).stat('there'), shared(outage).stat('there')].map((call) => call.catch(() => 'failed'));
+      expect(await passing(Promise.all(calls))).toEqual(['failed', 'failed']);
+      faults.calls.length = 0;
+      for (let i = 0; i < 5; i++)
+        await expect(passing(shared(outage).stat('there'))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+      expect(faults.count('stat')).toBe(5);
+      expect(clock.now() - before).toBe(15_000);
+    });
+
+    test('is reached when its name appears after 14 s', async () => {
+      failing(unknownName());
+      const call = shared(new Outage(clock)).stat('there');
+      void clock.sleep(14_000).then(() => faults.heal());
+      expect((await passing(call)).size).toBe(10);
+    });
+
+    test('keeps all attempts while it refuses connections, as a server does that is starting', async () => {
+      failing(error('STORAGE_UNAVAILABLE'));
+      await expect(passing(shared(new Outage(clock)).stat('there'))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+      expect(faults.count('stat')).toBe(10);
+    });
+
+    test('once it has answered, in whatever way, keeps all attempts whatever goes wrong later', async () => {
+      const outage = new Outage(clock);
+      await expect(shared(outage).stat('missing')).rejects.toMatchObject({ code: 'OBJECT_NOT_FOUND' });
+      failing(unknownName());
+      await expect(passing(shared(outage).stat('there'))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+      expect(faults.count('stat')).toBe(11);
+    });
+  });
 });

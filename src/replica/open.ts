@@ -59,7 +59,7 @@ export function wrapStore(bare: ObjectStore, spec: StoreSpec, options: OpenRepli
   // Waiting for a place is outside of meter and watch, and a repetition queues again instead of holding its place while it waits.
   const limited = new LimitStore(new ThrottleStore(watched, traffic.governor), limits ?? limitsOf(spec));
   const onRetry: RetryOptions['onRetry'] = (operation, error, delayMs) => {
-    logRetry(log, operation, error, delayMs);
+    logRetry(log, operation, error, { delayMs, stalls: traffic.stalls });
     retry?.onRetry?.(operation, error, delayMs);
   };
   const { settings = spec.type === 'file' ? LOCAL_RETRY : RETRY_DEFAULTS } = retry ?? {};

@@ -6,6 +6,7 @@ import { containerKey } from '../place.ts';
 import type { StoreSpec } from '../spec.ts';
 import { answeredInProcess } from './answered.ts';
 import type { Rates } from './bandwidth.ts';
+import { Episode } from './episode.ts';
 import { Governor } from './governor.ts';
 import { Outage } from './outage.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -16,6 +17,8 @@ const OPERATIONS = 64;
 export interface Traffic {
   readonly governor: Governor;
   readonly outage: Outage;
+  /** Requests there go silent. */
+  readonly stalls: Episode;
   readonly rates: Rates;
 }
 
@@ -63,6 +66,7 @@ function makeTraffic(spec: StoreSpec, clock: Clock, log: Logger): Traffic {
       recovered: () => log.log('info', 'the destination no longer throttles', place),
     }),
     outage: new Outage(clock, answeredInProcess(containerKey(spec))),
+    stalls: new Episode(clock),
     rates: {
       ...(up === undefined ? {} : { upload: new TokenBucket(up, clock) }),
       ...(down === undefined ? {} : { download: new TokenBucket(down, clock) }),

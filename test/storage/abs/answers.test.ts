@@ -1,35 +1,19 @@
 /** What answers of the Azure service, and answers of others in its place, mean: against a scripted server. */
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { errorToData } from '../../../src/base/errors.ts';
 import { AzureStore } from '../../../src/storage/abs/abs.ts';
 import { bytesBody } from '../../../src/storage/body.ts';
-import type { ObjectStore } from '../../../src/storage/object-store.ts';
-import type { Script } from '../../support/scripted-http.ts';
 import { listAll, listKeys, patternBytes } from '../contract/bodies.ts';
-import { ACCOUNT_KEY, created, fail, list, listing, MARKS, type ScriptedAzure, scriptedAzure } from './scripted.ts';
+import { cutListings, foreignAnswers, OPERATIONS, refusals, unreachableServices } from '../scripted-answers.ts';
+import { ScriptedService } from '../scripted-service.ts';
+import { ACCOUNT_KEY, created, fail, list, listing, MARKS, scriptedAzure } from './scripted.ts';
 
-let azure: ScriptedAzure | undefined;
-afterEach(async () => {
-  await azure?.close();
-  azure = undefined;
-});
-
-async function answering(script: Script): Promise<ObjectStore> {
-  azure = await scriptedAzure(script);
-  return azure.store;
-}
-
-const OPERATIONS: Readonly<Record<string, (store: ObjectStore) => Promise<unknown>>> = {
-  list: (store) => listAll(store, 'db/'),
-  open: (store) => store.open('db/a'),
-  stat: (store) => store.stat('db/a'),
-  put: (store) => store.put('db/a', bytesBody(patternBytes(3))),
-  delete: (store) => store.delete(['db/a']),
-};
+const service = new ScriptedService(scriptedAzure);
+const answering = service.storeAnswered;
 
 describe('an answer that is not the service', () => {
-  const pages: Readonly<Record<string, readonly [type: string, text: string]>> = {
+  foreignAnswers(service, OPERATIONS, {
     'a page of HTML': ['text/html', '<!DOCTYPE html><html><body><p>Please log in<br></body></html>'],
     'a page of XHTML, which is XML': [
       'application/xhtml+xml',
@@ -38,91 +22,58 @@ describe('an answer that is not the service', () => {
     'an empty body': ['application/xml', ''],
     JSON: ['application/json', '{"Blobs":[]}'],
     'another document in XML': ['application/xml', '<?xml version="1.0"?><ListBucketResult><Name>box</Name></ListBucketResult>'],
-  };
-  for (const [title, [type, text]] of Object.entries(pages)) {
-    test(`${title} with status 200 is RESPONSE_INVALID for every operation, and never an empty listing`, async () => {
-      const store = await answering((_, response) => response.writeHead(200, { 'content-type': type }).end(text));
-      for (const [name, run] of Object.entries(OPERATIONS))
-        await expect(run(store), name).rejects.toMatchObject({ code: 'RESPONSE_INVALID' });
-    });
-  }
+  });
 
-  test('a listing that is cut is an error that is tried again, wherever it is cut', async () => {
-    const whole = listing([{ name: 'db/a' }, { name: 'db/b' }]);
-    for (const at of [0, 1, 60, whole.indexOf('<Blobs>'), whole.indexOf('</Blob>') + 7, whole.length - 1]) {
-      const store = await answering((_, response) => {
-        response.writeHead(200, { ...MARKS, 'content-type': 'application/xml', 'content-length': String(whole.length) });
-        response.write(whole.slice(0, at));
-        setTimeout(() => response.destroy(), 5);
-      });
-      const failure = await listAll(store).catch((error: unknown) => error);
-      expect(failure, `cut at ${at}`).toMatchObject({ disposition: 'retry' });
-      await azure?.close();
-    }
+  const whole = listing([{ name: 'db/a' }, { name: 'db/b' }]);
+  cutListings(service, {
+    whole,
+    head: { ...MARKS, 'content-type': 'application/xml' },
+    cuts: [0, 1, 60, whole.indexOf('<Blobs>'), whole.indexOf('</Blob>') + 7, whole.length - 1],
   });
 
   test('a listing that ends early as if it were whole is RESPONSE_INVALID', async () => {
-    const whole = listing([{ name: 'db/a' }, { name: 'db/b' }]);
     const store = await answering((_, response) => list(response, whole.slice(0, whole.indexOf('</Blob>') + 7)));
     await expect(listAll(store)).rejects.toMatchObject({ code: 'RESPONSE_INVALID' });
-  });
-
-  test('a 404 of somebody else is no missing object', async () => {
-    const store = await answering((_, response) => response.writeHead(404, { 'content-type': 'text/html' }).end('<html>nothing here'));
-    for (const [name, run] of Object.entries(OPERATIONS))
-      await expect(run(store), name).rejects.toMatchObject({ code: 'RESPONSE_INVALID' });
   });
 });
 
 describe('a refusal', () => {
-  const table: readonly (readonly [status: number, code: string, ours: string])[] = [
-    [403, 'AuthorizationFailure', 'ACCESS_DENIED'],
-    [403, 'AuthorizationPermissionMismatch', 'ACCESS_DENIED'],
-    [403, 'AuthorizationSourceIPMismatch', 'ACCESS_DENIED'],
-    [403, 'InsufficientAccountPermissions', 'ACCESS_DENIED'],
-    [409, 'PublicAccessNotPermitted', 'ACCESS_DENIED'],
-    [409, 'BlobImmutableDueToPolicy', 'ACCESS_DENIED'],
-    [412, 'LeaseIdMissing', 'ACCESS_DENIED'],
-    [403, 'AuthenticationFailed', 'CREDENTIALS_INVALID'],
-    [401, 'InvalidAuthenticationInfo', 'CREDENTIALS_INVALID'],
-    [401, 'NoAuthenticationInformation', 'CREDENTIALS_INVALID'],
-    [404, 'ContainerNotFound', 'CONTAINER_NOT_FOUND'],
-    [409, 'ContainerBeingDeleted', 'CONTAINER_NOT_FOUND'],
-    [503, 'ServerBusy', 'STORAGE_THROTTLED'],
-    [429, 'TooManyRequests', 'STORAGE_THROTTLED'],
-    [500, 'InternalError', 'STORAGE_UNAVAILABLE'],
-    [500, 'OperationTimedOut', 'STORAGE_UNAVAILABLE'],
-    [408, 'SomethingSlow', 'STORAGE_UNAVAILABLE'],
-    [502, 'BadGateway', 'STORAGE_UNAVAILABLE'],
-    [504, 'GatewayTimeout', 'STORAGE_UNAVAILABLE'],
-    [507, 'InsufficientStorage', 'STORAGE_FULL'],
-    [412, 'ConditionNotMet', 'PRECONDITION_FAILED'],
-    [409, 'BlobAlreadyExists', 'PRECONDITION_FAILED'],
-    [409, 'BlobArchived', 'OBJECT_ARCHIVED'],
-    [409, 'BlobBeingRehydrated', 'OBJECT_ARCHIVED'],
-    [400, 'InvalidResourceName', 'NOT_SUPPORTED'],
-    [409, 'SnapshotsPresent', 'NOT_SUPPORTED'],
-    [409, 'InvalidBlobType', 'NOT_SUPPORTED'],
-    [409, 'SomethingNew', 'NOT_SUPPORTED'],
-  ];
-  for (const [status, code, ours] of table) {
-    test(`${status} ${code} is ${ours} for every operation, asked once, with what a person needs`, async () => {
-      const store = await answering((_, response) => fail(response, status, code));
-      for (const [name, run] of Object.entries(OPERATIONS)) {
-        const before = azure?.server.asked.length ?? 0;
-        const failure = await run(store).catch((error: unknown) => error);
-        expect(failure, name).toMatchObject({ code: ours });
-        const { message, hint, details } = errorToData(failure);
-        expect(message).toContain('box');
-        expect(message).toContain('db/');
-        expect(message).toContain(code);
-        expect(message).toContain('request-7');
-        expect(hint?.length ?? 0).toBeGreaterThan(20);
-        expect(details).toMatchObject({ status, provider: code, requestID: 'request-7' });
-        expect((azure?.server.asked.length ?? 0) - before, name).toBe(1);
-      }
-    });
-  }
+  refusals(service, OPERATIONS, {
+    fail,
+    requestID: 'request-7',
+    named: ['box', 'request-7'],
+    throttled: 'TooManyRequests',
+    table: [
+      [403, 'AuthorizationFailure', 'ACCESS_DENIED'],
+      [403, 'AuthorizationPermissionMismatch', 'ACCESS_DENIED'],
+      [403, 'AuthorizationSourceIPMismatch', 'ACCESS_DENIED'],
+      [403, 'InsufficientAccountPermissions', 'ACCESS_DENIED'],
+      [409, 'PublicAccessNotPermitted', 'ACCESS_DENIED'],
+      [409, 'BlobImmutableDueToPolicy', 'ACCESS_DENIED'],
+      [412, 'LeaseIdMissing', 'ACCESS_DENIED'],
+      [403, 'AuthenticationFailed', 'CREDENTIALS_INVALID'],
+      [401, 'InvalidAuthenticationInfo', 'CREDENTIALS_INVALID'],
+      [401, 'NoAuthenticationInformation', 'CREDENTIALS_INVALID'],
+      [404, 'ContainerNotFound', 'CONTAINER_NOT_FOUND'],
+      [409, 'ContainerBeingDeleted', 'CONTAINER_NOT_FOUND'],
+      [503, 'ServerBusy', 'STORAGE_THROTTLED'],
+      [429, 'TooManyRequests', 'STORAGE_THROTTLED'],
+      [500, 'InternalError', 'STORAGE_UNAVAILABLE'],
+      [500, 'OperationTimedOut', 'STORAGE_UNAVAILABLE'],
+      [408, 'SomethingSlow', 'STORAGE_UNAVAILABLE'],
+      [502, 'BadGateway', 'STORAGE_UNAVAILABLE'],
+      [504, 'GatewayTimeout', 'STORAGE_UNAVAILABLE'],
+      [507, 'InsufficientStorage', 'STORAGE_FULL'],
+      [412, 'ConditionNotMet', 'PRECONDITION_FAILED'],
+      [409, 'BlobAlreadyExists', 'PRECONDITION_FAILED'],
+      [409, 'BlobArchived', 'OBJECT_ARCHIVED'],
+      [409, 'BlobBeingRehydrated', 'OBJECT_ARCHIVED'],
+      [400, 'InvalidResourceName', 'NOT_SUPPORTED'],
+      [409, 'SnapshotsPresent', 'NOT_SUPPORTED'],
+      [409, 'InvalidBlobType', 'NOT_SUPPORTED'],
+      [409, 'SomethingNew', 'NOT_SUPPORTED'],
+    ],
+  });
 
   test('is known by its header alone, as answers to HEAD are', async () => {
     const store = await answering((_, response) => response.writeHead(404, { ...MARKS, 'x-ms-error-code': 'BlobNotFound' }).end());
@@ -135,11 +86,6 @@ describe('a refusal', () => {
     const store = await answering((_, response) => fail(response, 404, 'ContainerNotFound'));
     const keys = Array.from({ length: 20 }, (_, i) => `db/${i}`);
     await expect(store.delete(keys)).rejects.toMatchObject({ code: 'CONTAINER_NOT_FOUND' });
-  });
-
-  test('keeps the delay the service asks for', async () => {
-    const store = await answering((_, response) => fail(response, 429, 'TooManyRequests', { headers: { 'retry-after': '7' } }));
-    await expect(store.stat('db/a')).rejects.toMatchObject({ code: 'STORAGE_THROTTLED', details: { retryAfterMs: 7000 } });
   });
 
   test('for an expired SAS says when it ran out', async () => {
@@ -185,16 +131,16 @@ describe('a listing', () => {
       { key: 'db/a', size: 3, createdAt: Date.parse('2026-01-02T03:04:05.678Z') },
       { key: 'db/e', size: 3, createdAt: Date.parse('2025-07-01T10:00:00Z'), exactTime: false },
     ]);
-    expect(azure?.server.asked.map(({ url }) => new URL(url, 'http://x').searchParams.get('marker'))).toEqual([null, 'p2', 'p3']);
-    const first = new URL(azure?.server.asked[0]?.url ?? '', 'http://x').searchParams;
+    expect(service.asked.map(({ url }) => new URL(url, 'http://x').searchParams.get('marker'))).toEqual([null, 'p2', 'p3']);
+    const first = new URL(service.asked[0]?.url ?? '', 'http://x').searchParams;
     expect([first.get('include'), first.get('prefix'), first.get('delimiter')]).toEqual(['metadata', 'db/', null]);
-    expect(azure?.server.asked[0]?.headers['user-agent']).toMatch(/^litestream /);
+    expect(service.asked[0]?.headers['user-agent']).toMatch(/^litestream /);
   });
 
   test('asks the service to begin at a key, and filters all the same, because that includes the key', async () => {
     const store = await answering((_, response) => list(response, listing([{ name: 'db/a' }, { name: 'db/b' }, { name: 'db/c' }])));
     expect(await listKeys(store, 'db/', 'db/b')).toEqual(['db/c']);
-    expect(new URL(azure?.server.asked[0]?.url ?? '', 'http://x').searchParams.get('startFrom')).toBe('db/b');
+    expect(new URL(service.asked[0]?.url ?? '', 'http://x').searchParams.get('startFrom')).toBe('db/b');
   });
 
   test('asks without it where the service refuses the parameter, and remembers that', async () => {
@@ -204,7 +150,7 @@ describe('a listing', () => {
     });
     expect(await listKeys(store, 'db/', 'db/a')).toEqual(['db/b']);
     expect(await listKeys(store, 'db/', 'db/a')).toEqual(['db/b']);
-    expect(azure?.server.asked).toHaveLength(3);
+    expect(service.asked).toHaveLength(3);
   });
 
   test('that names the same page again and again is RESPONSE_INVALID', async () => {
@@ -241,7 +187,7 @@ describe('a deletion', () => {
     expect(failure).toMatchObject({ code: 'ACCESS_DENIED', details: { failed: ['db/003', 'db/299'] } });
     expect((failure as Error).message).toContain('db/003');
     // Two batches, and one more request for each key that was refused.
-    expect(azure?.server.asked).toHaveLength(4);
+    expect(service.asked).toHaveLength(4);
   });
 
   test('goes one by one where batches are not permitted or unknown, and remembers that', async () => {
@@ -256,17 +202,16 @@ describe('a deletion', () => {
       });
       await store.delete(keys);
       await store.delete(keys.slice(0, 20));
-      const batches = azure?.server.asked.filter(({ url }) => url.includes('comp=batch')) ?? [];
+      const batches = service.asked.filter(({ url }) => url.includes('comp=batch'));
       expect(batches.length, code).toBe(1);
-      expect(azure?.server.asked.filter(({ method }) => method === 'DELETE')).toHaveLength(320);
-      await azure?.close();
+      expect(service.asked.filter(({ method }) => method === 'DELETE')).toHaveLength(320);
     }
   });
 
   test('of few keys costs one request each', async () => {
     const store = await answering((_, response) => response.writeHead(202, MARKS).end());
     await store.delete(keys.slice(0, 3));
-    expect(azure?.server.asked.map(({ method }) => method)).toEqual(['DELETE', 'DELETE', 'DELETE']);
+    expect(service.asked.map(({ method }) => method)).toEqual(['DELETE', 'DELETE', 'DELETE']);
   });
 });
 
@@ -281,7 +226,6 @@ describe('a replacement', () => {
       await expect(store.put('db/a', bytesBody(patternBytes(3)), { ifMatch: '"0x0"' }), code).rejects.toMatchObject({
         code: 'PRECONDITION_FAILED',
       });
-      await azure?.close();
     }
   });
 
@@ -289,37 +233,21 @@ describe('a replacement', () => {
     const store = await answering((_, response) => created(response));
     const info = await store.put('db/a', bytesBody(patternBytes(3)), { ifMatch: '"0x1"', createdAt: 1_767_225_600_123 });
     expect(info).toEqual({ key: 'db/a', size: 3, createdAt: 1_767_225_600_123, tag: '"0x2"' });
-    const headers = azure?.server.asked[0]?.headers ?? {};
+    const headers = service.asked[0]?.headers ?? {};
     expect(headers['if-match']).toBe('"0x1"');
     expect(headers['x-ms-meta-litestreamtimestamp']).toBe('2026-01-01T00:00:00.123Z');
     expect(Object.keys(headers).filter((name) => name.includes('tier'))).toEqual([]);
   });
 });
 
-test('a service that cannot be reached says why', async () => {
-  const refused = new AzureStore({
-    type: 'abs',
-    bucket: 'box',
-    path: '',
-    endpoint: 'http://127.0.0.1:1/account',
-    accountName: 'account',
-    credentials: { accountKey: ACCOUNT_KEY },
-  });
-  const unknown = new AzureStore({
-    type: 'abs',
-    bucket: 'box',
-    path: '',
-    endpoint: 'http://no-such-host.invalid/account',
-    accountName: 'account',
-    credentials: { accountKey: ACCOUNT_KEY },
-  });
-  for (const [store, word] of [
-    [refused, 'ECONNREFUSED'],
-    [unknown, /ENOTFOUND|EAI_AGAIN/],
-  ] as const) {
-    const failure = await listAll(store).catch((error: unknown) => error);
-    expect(failure).toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
-    expect((failure as Error).message).toMatch(word);
-    await store.close();
-  }
-});
+unreachableServices(
+  (url) =>
+    new AzureStore({
+      type: 'abs',
+      bucket: 'box',
+      path: '',
+      endpoint: `${url}/account`,
+      accountName: 'account',
+      credentials: { accountKey: ACCOUNT_KEY },
+    }),
+);

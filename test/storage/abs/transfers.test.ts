@@ -1,89 +1,24 @@
 /** Bodies in both directions under what networks do, against a scripted Azure service. */
 
-import { afterEach, describe, expect, test } from 'vitest';
-import { LitestreamError } from '../../../src/base/errors.ts';
+import { describe, expect, test } from 'vitest';
 import { bytesBody } from '../../../src/storage/body.ts';
 import type { PutBody } from '../../../src/storage/object-store.ts';
-import { ResumableReadStore } from '../../../src/storage/wrap/resumable-read.ts';
-import { type Script, until } from '../../support/scripted-http.ts';
-import { chunkedBody, collect, getBytes, hangingBody, listAll, patternBytes } from '../contract/bodies.ts';
-import { allEndWithTheirAbort, leavesNoListener, streamedDownloads } from '../streamed-downloads.ts';
-import { blobHead, created, fail, type ScriptedAzure, scriptedAzure } from './scripted.ts';
+import type { Script } from '../../support/scripted-http.ts';
+import { chunkedBody, collect, patternBytes } from '../contract/bodies.ts';
+import { ScriptedService } from '../scripted-service.ts';
+import { brokenUploads, closedConnections, leavesNoListener, silentServices, streamedDownloads } from '../scripted-transfers.ts';
+import { blobHead, created, fail, scriptedAzure } from './scripted.ts';
 
-const REASON = new Error('the user went home');
 const BLOCK = 4 * 1024 * 1024;
 const BYTES = patternBytes(300_000);
 
-let azure: ScriptedAzure | undefined;
-afterEach(async () => {
-  await azure?.close();
-  azure = undefined;
-});
+const service = new ScriptedService(scriptedAzure);
+const { answering } = service;
 
-async function answering(script: Script): Promise<ScriptedAzure> {
-  azure = await scriptedAzure(script);
-  return azure;
-}
-
-/** First and last byte that are asked for. */
-function rangeOf(header: string | string[] | undefined): readonly [number, number] {
-  const [, start = '0', end = ''] = /bytes=(\d+)-(\d*)/.exec(String(header ?? '')) ?? [];
-  return [Number(start), end === '' ? BYTES.length - 1 : Math.min(BYTES.length - 1, Number(end))];
-}
-
-describe('a download', () => {
-  streamedDownloads(answering, blobHead);
-
-  test('that is cut is READ_TRUNCATED wherever it is cut, never our own cancellation, and a resumed one is whole', async () => {
-    for (const at of [0, 1, 65_536, BYTES.length - 1]) {
-      const { store } = await answering(({ headers }, response, nth) => {
-        const [start, end] = rangeOf(headers['x-ms-range'] ?? headers.range);
-        blobHead(response, end - start + 1, { 'content-range': `bytes ${start}-${end}/${BYTES.length}` }, 206);
-        if (nth <= 2) response.write(BYTES.subarray(start, at), () => response.destroy());
-        else response.end(BYTES.subarray(start, end + 1));
-      });
-      const opened = await store.open('k').catch((error: unknown) => error);
-      // With nothing behind its head a download may break off while it is opened.
-      if (opened instanceof Error) expect(opened, `cut at ${at}`).toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
-      else
-        await expect(collect((opened as Awaited<ReturnType<typeof store.open>>).body), `cut at ${at}`).rejects.toMatchObject({
-          code: 'READ_TRUNCATED',
-        });
-      if (at > 0) {
-        const resuming = new ResumableReadStore(store, { settings: { attempts: 4, initialMs: 1, capMs: 1, stallMs: 5000 } });
-        expect(Buffer.compare(await getBytes(resuming, 'k'), BYTES), `cut at ${at}`).toBe(0);
-      }
-      await azure?.close();
-    }
-  });
-
-  test('of another range than was asked for is RESPONSE_INVALID', async () => {
-    const { store } = await answering((_, response) => {
-      blobHead(response, 100, { 'content-range': `bytes 200-299/${BYTES.length}` }, 206);
-      response.end(BYTES.subarray(200, 300));
-    });
-    await expect(store.open('k', { offset: 100, length: 100 })).rejects.toMatchObject({ code: 'RESPONSE_INVALID' });
-  });
-});
+describe('a download', () => streamedDownloads(service, blobHead, 'x-ms-range'));
 
 describe('every operation', () => {
-  test('that gets no answer ends with the reason of the abort, and its connection goes', async () => {
-    const scripted = await answering(() => {});
-    const { store } = scripted;
-    await allEndWithTheirAbort(scripted, [
-      (signal) => collect(store.list('', { signal })),
-      (signal) => store.open('k', { signal }),
-      (signal) => store.stat('k', { signal }),
-      (signal) => store.put('k', bytesBody(BYTES), { signal }),
-      (signal) => store.put('k', bytesBody(Buffer.alloc(3 * BLOCK)), { signal }),
-      (signal) => store.delete(['k'], { signal }),
-      (signal) =>
-        store.delete(
-          Array.from({ length: 40 }, (_, i) => `k${i}`),
-          { signal },
-        ),
-    ]);
-  });
+  silentServices(service, 3 * BLOCK);
 
   test('leaves no listener on a signal that lives long', async () => {
     const { store } = await answering(({ method, url }, response) => {
@@ -112,7 +47,7 @@ describe('an upload in blocks', () => {
   }
   const isBlock = (url: string): boolean => url.includes('comp=block&') || /comp=block$/.test(url);
   const isList = (url: string): boolean => url.includes('comp=blocklist');
-  const sent = (): Buffer => Buffer.concat(azure?.server.asked.filter(({ url }) => isBlock(url)).map(({ body }) => body) ?? []);
+  const sent = (): Buffer => Buffer.concat(service.asked.filter(({ url }) => isBlock(url)).map(({ body }) => body));
 
   test('begins above one block, sends each once, and puts the condition and the time on the list', async () => {
     for (const [size, blocks] of [
@@ -132,7 +67,6 @@ describe('an upload in blocks', () => {
       if (blocks > 0) expect(isList(last?.url ?? '')).toBe(true);
       const conditional = server.asked.filter(({ headers }) => headers['if-none-match'] !== undefined);
       expect(conditional).toHaveLength(1);
-      await azure?.close();
     }
   });
 
@@ -175,36 +109,7 @@ describe('an upload in blocks', () => {
     expect(server.asked.length).toBeLessThanOrEqual(4);
   });
 
-  test('is abandoned with the error of its source', async () => {
-    const { store, server } = await answering(taking());
-    const error = new LitestreamError('LTX_INVALID', 'the source is broken');
-    const body: PutBody = {
-      async *open() {
-        yield Buffer.alloc(2 * BLOCK + 10);
-        throw error;
-      },
-    };
-    await expect(store.put('k', body)).rejects.toBe(error);
-    expect(server.asked.filter(({ url }) => isList(url))).toEqual([]);
-  });
-
-  test('ends at once when it is aborted while its source hangs', async () => {
-    const { store, server } = await answering(taking());
-    const abort = new AbortController();
-    const put = store.put(
-      'k',
-      hangingBody(Buffer.alloc(2 * BLOCK + 10), () => abort.abort(REASON)),
-      { signal: abort.signal },
-    );
-    await expect(put).rejects.toBe(REASON);
-    expect(server.asked.filter(({ url }) => isList(url))).toEqual([]);
-  });
+  brokenUploads(service, { part: BLOCK, taking: () => taking(), finishes: ({ url }) => isList(url) });
 });
 
-test('after close no connection is left', async () => {
-  const { store, server } = await answering((_, response) => fail(response, 404, 'ContainerNotFound'));
-  await listAll(store).catch(() => {});
-  expect(server.connections).toBe(1);
-  await store.close();
-  await until(() => server.connections === 0, 'the connection is closed');
-});
+closedConnections(service, (_, response) => fail(response, 404, 'ContainerNotFound'));

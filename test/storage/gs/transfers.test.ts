@@ -1,89 +1,36 @@
 /** Bodies in both directions under what networks do, against a scripted Cloud Storage service. */
 
 import { createHash } from 'node:crypto';
-import { afterEach, describe, expect, test } from 'vitest';
-import { LitestreamError } from '../../../src/base/errors.ts';
+import { describe, expect, test } from 'vitest';
 import { bytesBody } from '../../../src/storage/body.ts';
 import type { PutBody } from '../../../src/storage/object-store.ts';
-import { ResumableReadStore } from '../../../src/storage/wrap/resumable-read.ts';
 import { type Asked, type Script, until } from '../../support/scripted-http.ts';
-import { chunkedBody, collect, getBytes, hangingBody, listAll, patternBytes } from '../contract/bodies.ts';
-import { allEndWithTheirAbort, leavesNoListener, streamedDownloads } from '../streamed-downloads.ts';
-import { fail, json, listing, MARKS, mediaHead, object, type ScriptedGCS, scriptedGCS } from './scripted.ts';
+import { chunkedBody, collect, failingBody, patternBytes } from '../contract/bodies.ts';
+import { ScriptedService } from '../scripted-service.ts';
+import { brokenUploads, closedConnections, leavesNoListener, silentServices, streamedDownloads } from '../scripted-transfers.ts';
+import { fail, json, listing, MARKS, mediaHead, object, scriptedGCS } from './scripted.ts';
 
 const REASON = new Error('the user went home');
 const CHUNK = 8 * 1024 * 1024;
 const BYTES = patternBytes(300_000);
 
-let gcs: ScriptedGCS | undefined;
-afterEach(async () => {
-  await gcs?.close();
-  gcs = undefined;
-});
-
-async function answering(script: Script): Promise<ScriptedGCS> {
-  gcs = await scriptedGCS(script);
-  return gcs;
-}
-
-/** First and last byte that are asked for. */
-function rangeOf(header: string | undefined): readonly [number, number] {
-  const [, start = '0', end = ''] = /bytes=(\d+)-(\d*)/.exec(header ?? '') ?? [];
-  return [Number(start), end === '' ? BYTES.length - 1 : Math.min(BYTES.length - 1, Number(end))];
-}
+const service = new ScriptedService(scriptedGCS);
+const { answering } = service;
 
 describe('a download', () => {
-  streamedDownloads(answering, mediaHead);
+  streamedDownloads(service, mediaHead);
 
-  test('that is cut is READ_TRUNCATED wherever it is cut, and a resumed one is whole', async () => {
-    for (const at of [0, 1, 65_536, BYTES.length - 1]) {
-      const { store } = await answering(({ headers }, response, nth) => {
-        const [start, end] = rangeOf(headers.range);
-        mediaHead(response, end - start + 1, { 'content-range': `bytes ${start}-${end}/${BYTES.length}` }, 206);
-        response.flushHeaders();
-        if (nth <= 2) setTimeout(() => response.write(BYTES.subarray(start, at), () => response.destroy()), 5);
-        else response.end(BYTES.subarray(start, end + 1));
-      });
-      const opened = await store.open('k');
-      await expect(collect(opened.body), `cut at ${at}`).rejects.toMatchObject({ code: 'READ_TRUNCATED' });
-      if (at > 0) {
-        const resuming = new ResumableReadStore(store, { settings: { attempts: 4, initialMs: 1, capMs: 1, stallMs: 5000 } });
-        expect(Buffer.compare(await getBytes(resuming, 'k'), BYTES), `cut at ${at}`).toBe(0);
-      }
-      await gcs?.close();
-    }
-  });
-
-  test('of another range than was asked for, or of none, is RESPONSE_INVALID', async () => {
-    for (const range of [`bytes 200-299/${BYTES.length}`, 'nonsense']) {
-      const { store } = await answering((_, response) => {
-        mediaHead(response, 100, { 'content-range': range }, 206);
-        response.end(BYTES.subarray(200, 300));
-      });
-      await expect(store.open('k', { offset: 100, length: 100 })).rejects.toMatchObject({ code: 'RESPONSE_INVALID' });
-      await gcs?.close();
-    }
+  test('of a range that is none is RESPONSE_INVALID', async () => {
+    const { store } = await answering((_, response) => {
+      mediaHead(response, 100, { 'content-range': 'nonsense' }, 206);
+      response.end(BYTES.subarray(200, 300));
+    });
+    await expect(store.open('k', { offset: 100, length: 100 })).rejects.toMatchObject({ code: 'RESPONSE_INVALID' });
   });
 });
 
 describe('every operation', () => {
-  test('that gets no answer ends with the reason of the abort, and its connection goes', async () => {
-    const scripted = await answering(() => {});
-    const { store } = scripted;
-    await allEndWithTheirAbort(scripted, [
-      (signal) => collect(store.list('', { signal })),
-      (signal) => store.open('k', { signal }),
-      (signal) => store.stat('k', { signal }),
-      (signal) => store.put('k', bytesBody(BYTES), { signal }),
-      (signal) => store.put('k', bytesBody(Buffer.alloc(2 * CHUNK)), { signal }),
-      (signal) => store.delete(['k'], { signal }),
-      (signal) =>
-        store.delete(
-          Array.from({ length: 40 }, (_, i) => `k${i}`),
-          { signal },
-        ),
-    ]);
-  });
+  silentServices(service, 2 * CHUNK);
 
   test('that is answered half ends with the reason of the abort, and its connection goes', async () => {
     for (const status of [200, 403]) {
@@ -103,7 +50,6 @@ describe('every operation', () => {
         await expect(running).rejects.toBe(REASON);
         await until(() => server.connections === 0, 'the connection is closed');
       }
-      await gcs?.close();
     }
   });
 
@@ -183,7 +129,7 @@ class Taking {
 }
 
 describe('an upload in a session', () => {
-  const chunks = (): readonly Asked[] => gcs?.server.asked.filter(({ method, body }) => method === 'PUT' && body.length > 0) ?? [];
+  const chunks = (): readonly Asked[] => service.asked.filter(({ method, body }) => method === 'PUT' && body.length > 0);
 
   test('begins above one chunk, sends each once, and the hash with the last', async () => {
     for (const [size, count] of [
@@ -206,7 +152,6 @@ describe('an upload in a session', () => {
         const hashes = chunks().map(({ headers }) => headers['x-goog-hash']);
         expect(hashes).toEqual([...Array<undefined>(count - 1), `md5=${createHash('md5').update(bytes).digest('base64')}`]);
       }
-      await gcs?.close();
     }
   });
 
@@ -248,7 +193,6 @@ describe('an upload in a session', () => {
       expect(Buffer.compare(taking.bytes, bytes), `disturbance ${at}`).toBe(0);
       expect(opened).toBe(1);
       expect(server.asked.filter(({ method }) => method === 'POST')).toHaveLength(1);
-      await gcs?.close();
     }
   });
 
@@ -261,7 +205,6 @@ describe('an upload in a session', () => {
       const { store, server } = await answering(taking.script);
       await expect(store.put('k', bytesBody(Buffer.alloc(3 * CHUNK)))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
       expect(server.asked.filter(({ method }) => method === 'PUT')).toHaveLength(2);
-      await gcs?.close();
     }
   });
 
@@ -277,35 +220,20 @@ describe('an upload in a session', () => {
       });
       await until(() => server.asked.at(-1)?.method === 'DELETE', 'the session is cancelled');
       expect(server.asked).toHaveLength(nth + 1);
-      await gcs?.close();
     }
   });
 
-  test('is abandoned with the error of its source', async () => {
-    const taking = new Taking();
-    const { store, server } = await answering(taking.script);
-    const error = new LitestreamError('LTX_INVALID', 'the source is broken');
-    const body: PutBody = {
-      async *open() {
-        yield Buffer.alloc(2 * CHUNK + 10);
-        throw error;
-      },
-    };
-    await expect(store.put('k', body)).rejects.toBe(error);
-    await until(() => server.asked.at(-1)?.method === 'DELETE', 'the session is cancelled');
-    expect(server.asked.filter(({ headers }) => /\/\d+$/.test(String(headers['content-range'])))).toEqual([]);
+  brokenUploads(service, {
+    part: CHUNK,
+    taking: () => new Taking().script,
+    finishes: ({ headers }) => /\/\d+$/.test(String(headers['content-range'])),
   });
 
-  test('ends at once when it is aborted while its source hangs', async () => {
-    const taking = new Taking();
-    const { store } = await answering(taking.script);
-    const abort = new AbortController();
-    const put = store.put(
-      'k',
-      hangingBody(Buffer.alloc(2 * CHUNK + 10), () => abort.abort(REASON)),
-      { signal: abort.signal },
-    );
-    await expect(put).rejects.toBe(REASON);
+  test('of a broken source is cancelled at the service', async () => {
+    const { store, server } = await answering(new Taking().script);
+    const error = new Error('the source is broken');
+    await expect(store.put('k', failingBody(Buffer.alloc(2 * CHUNK + 10), error))).rejects.toBe(error);
+    await until(() => server.asked.at(-1)?.method === 'DELETE', 'the session is cancelled');
   });
 
   test('that claims bytes nobody sent, or does not get on, is RESPONSE_INVALID', async () => {
@@ -315,7 +243,6 @@ describe('an upload in a session', () => {
         else response.writeHead(308, range === undefined ? {} : { range }).end();
       });
       await expect(store.put('k', bytesBody(Buffer.alloc(2 * CHUNK)))).rejects.toMatchObject({ code: 'RESPONSE_INVALID' });
-      await gcs?.close();
     }
   });
 
@@ -324,15 +251,8 @@ describe('an upload in a session', () => {
       const { store, server } = await answering((_, response) => response.writeHead(200, { ...MARKS, location }).end());
       await expect(store.put('k', bytesBody(Buffer.alloc(2 * CHUNK)))).rejects.toMatchObject({ code: 'RESPONSE_INVALID' });
       expect(server.asked.filter(({ method }) => method !== 'POST')).toEqual([]);
-      await gcs?.close();
     }
   });
 });
 
-test('after close no connection is left', async () => {
-  const { store, server } = await answering((_, response) => json(response, 200, listing([])));
-  await listAll(store);
-  expect(server.connections).toBe(1);
-  await store.close();
-  await until(() => server.connections === 0, 'the connection is closed');
-});
+closedConnections(service, (_, response) => json(response, 200, listing([])));

@@ -16,7 +16,7 @@ export function destinationKey(spec: StoreSpec): string {
     case 'nats':
       return JSON.stringify(['nats', [...spec.servers].sort(), spec.bucket, cleanPrefix(spec.path)]);
     case 'abs':
-      return JSON.stringify(['abs', spec.accountName ?? '', spec.endpoint ?? '', spec.bucket, cleanPrefix(spec.path)]);
+      return JSON.stringify([...azureContainer(spec), cleanPrefix(spec.path)]);
     case 'gs':
       return JSON.stringify(['gs', spec.endpoint ?? '', spec.bucket, cleanPrefix(spec.path)]);
     default:
@@ -36,7 +36,7 @@ export function containerKey(spec: StoreSpec): string {
     case 'nats':
       return JSON.stringify(['nats', [...spec.servers].sort(), spec.bucket]);
     case 'abs':
-      return JSON.stringify(['abs', spec.accountName ?? '', spec.endpoint ?? '', spec.bucket]);
+      return JSON.stringify(azureContainer(spec));
     default:
       return JSON.stringify([spec.type, spec.endpoint ?? '', spec.bucket]);
   }
@@ -58,17 +58,48 @@ export function destinationText(spec: StoreSpec): string {
     case 'nats':
       return `nats://${spec.servers.map((server) => server.replace(/^\w+:\/\//, '')).join(',')}/${posix.join(spec.bucket, spec.path)}`;
     case 'abs':
-      return `${azureContainer(spec)}/${spec.path}`.replace(/\/$/, '');
+      return azureText(spec);
     default:
-      return `${spec.type}://${spec.bucket}/${spec.path}`.replace(/\/$/, '');
+      return elsewhere(`${spec.type}://${spec.bucket}/${spec.path}`.replace(/\/$/, ''), spec.endpoint);
   }
 }
 
+/** Two services may have buckets of one name. */
+const elsewhere = (place: string, endpoint: string | undefined): string =>
+  endpoint === undefined || endpoint.replace(/\/+$/, '') === GOOGLE ? place : `${place} at ${endpoint}`;
+
+const GOOGLE = 'https://storage.googleapis.com';
+
 const authority = ({ host, port }: SSHLogin): string => `${host.includes(':') ? `[${host}]` : host}${port === undefined ? '' : `:${port}`}`;
 
-/** With the account in front, as the URL form of an account's address has it. */
-const azureContainer = ({ accountName, endpoint, bucket }: AzureStoreSpec): string =>
-  accountName === undefined || endpoint !== undefined ? `abs://${bucket}` : `abs://${accountName}.blob.core.windows.net/${bucket}`;
+const azureContainer = (spec: AzureStoreSpec): readonly string[] => {
+  const { account = '', endpoint = '' } = azureAccount(spec);
+  return ['abs', account, endpoint, spec.bucket];
+};
+
+/** As the URL form of an account's address has it; with the account only where the address of another endpoint does not name it. */
+function azureText(spec: AzureStoreSpec): string {
+  const { account, endpoint } = azureAccount(spec);
+  const place = `${spec.bucket}/${spec.path}`.replace(/\/$/, '');
+  if (endpoint === undefined) return `abs://${account === undefined ? '' : `${account}.blob.core.windows.net/`}${place}`;
+  const isNamed = account === undefined || endpoint.includes(account);
+  return elsewhere(`abs://${isNamed ? '' : `${account}@`}${place}`, endpoint);
+}
+
+/** Whose container it is, and where unless at the account's own address. A connection string, which is a secret as a whole, wins in saying so. */
+function azureAccount({ accountName, endpoint, credentials }: AzureStoreSpec): { readonly account?: string; readonly endpoint?: string } {
+  const text = credentials?.connectionString;
+  if (text === undefined)
+    return { ...(accountName === undefined ? {} : { account: accountName }), ...(endpoint === undefined ? {} : { endpoint }) };
+  const field = (name: string): string | undefined => new RegExp(`(?:^|;)\\s*${name}=([^;?]*)`, 'i').exec(text)?.[1];
+  if (/UseDevelopmentStorage=true/i.test(text)) return { endpoint: 'http://127.0.0.1:10000/devstoreaccount1' };
+  const account = field('AccountName');
+  const suffix = field('EndpointSuffix') ?? 'core.windows.net';
+  const blob =
+    field('BlobEndpoint')?.replace(/\/+$/, '') ?? (suffix === 'core.windows.net' ? undefined : `https://${account ?? ''}.blob.${suffix}`);
+  const isOwn = blob === `https://${account ?? ''}.blob.core.windows.net`;
+  return { ...(account === undefined ? {} : { account }), ...(blob === undefined || isOwn ? {} : { endpoint: blob }) };
+}
 
 /** True when `asked`, which may leave open how it is reached, can only mean the place of `spec`. */
 export function isPlaceOf(spec: StoreSpec, asked: StoreSpec): boolean {

@@ -130,7 +130,7 @@ test('replicate says what is doubtful about a URL on the command line', async ()
     's3://b/p?endpoint=https%3A%2F%2Fs3.us-west-002.backblazeb2.com',
   );
   expect(door.err).toContain('Warning: the key of the server is not checked');
-  expect(door.err).toContain('Note: s3://b/p cannot refuse to overwrite');
+  expect(door.err).toContain('Note: s3://b/p at https://s3.us-west-002.backblazeb2.com cannot refuse to overwrite');
 });
 
 test('the origin of every value is told: file, URL, variable, default', async () => {

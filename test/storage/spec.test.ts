@@ -2,11 +2,13 @@
 
 import { describe, expect, test } from 'vitest';
 import { destinationKey, destinationText, isPlaceOf, placesAbove } from '../../src/storage/place.ts';
+import { openStore } from '../../src/storage/registry.ts';
 import type { StoreSpec } from '../../src/storage/spec.ts';
 
 const S3 = { type: 's3', bucket: 'b', path: 'p' } as const;
 const SFTP = { type: 'sftp', host: 'h', user: 'u', path: '/p' } as const;
 const NATS = { type: 'nats', servers: ['nats://a:4222', 'nats://b:4222'], bucket: 'k', path: 'p' } as const;
+const CONNECTION = 'DefaultEndpointsProtocol=https;AccountName=other;AccountKey=c2VjcmV0';
 const ABS = { type: 'abs', bucket: 'c', path: 'p', accountName: 'acc' } as const;
 
 test.each<[StoreSpec, string]>([
@@ -15,7 +17,17 @@ test.each<[StoreSpec, string]>([
   [{ ...S3, path: '' }, 's3://b'],
   [{ type: 'gs', bucket: 'b', path: 'p' }, 'gs://b/p'],
   [ABS, 'abs://acc.blob.core.windows.net/c/p'],
-  [{ ...ABS, endpoint: 'http://h' }, 'abs://c/p'],
+  [{ ...ABS, path: '' }, 'abs://acc.blob.core.windows.net/c'],
+  [{ ...ABS, endpoint: 'http://h' }, 'abs://acc@c/p at http://h'],
+  [{ ...ABS, endpoint: 'http://h/acc' }, 'abs://c/p at http://h/acc'],
+  [{ type: 'abs', bucket: 'c', path: 'p', credentials: { connectionString: CONNECTION } }, 'abs://other.blob.core.windows.net/c/p'],
+  [
+    { type: 'abs', bucket: 'c', path: 'p', credentials: { connectionString: `${CONNECTION};EndpointSuffix=core.chinacloudapi.cn` } },
+    'abs://c/p at https://other.blob.core.chinacloudapi.cn',
+  ],
+  [{ type: 'gs', bucket: 'b', path: 'p', endpoint: 'https://storage.googleapis.com/' }, 'gs://b/p'],
+  [{ type: 'gs', bucket: 'b', path: 'p', endpoint: 'http://h:4443' }, 'gs://b/p at http://h:4443'],
+  [{ ...S3, endpoint: 'https://h' }, 's3://b/p at https://h'],
   [{ ...SFTP, credentials: { password: 'secret' } }, 'sftp://h/p'],
   [{ ...SFTP, port: 2222, path: 'x', host: '::1' }, 'sftp://[::1]:2222/~/x'],
   [{ type: 'webdav', endpoint: 'https://h/dav', path: 'p', user: 'u' }, 'https://h/dav/p'],
@@ -25,6 +37,20 @@ test.each<[StoreSpec, string]>([
   expect(destinationText(spec)).toBe(text);
 });
 
+test('what a store calls its destination tells two accounts and two services apart', async () => {
+  const specs: readonly StoreSpec[] = [
+    ABS,
+    { ...ABS, accountName: 'other' },
+    { ...ABS, endpoint: 'http://h/acc' },
+    { type: 'gs', bucket: 'c', path: 'p' },
+    { type: 'gs', bucket: 'c', path: 'p', endpoint: 'http://127.0.0.1:4443' },
+  ];
+  const stores = await Promise.all(specs.map((spec) => openStore(spec)));
+  expect(stores.map(({ destination }) => destination)).toEqual(specs.map(destinationText));
+  expect(new Set(specs.map(destinationText)).size).toBe(specs.length);
+  await Promise.all(stores.map((store) => store.close()));
+});
+
 describe('the same place', () => {
   test.each<[string, StoreSpec, StoreSpec, boolean]>([
     ['another way of logging in', { ...S3, credentials: { accessKeyID: 'a' } }, S3, true],
@@ -32,6 +58,14 @@ describe('the same place', () => {
     ['a slash more, which S3 keeps', { ...S3, path: 'p/' }, S3, false],
     ['a slash more, which Google does not', { type: 'gs', bucket: 'b', path: 'p/' }, { type: 'gs', bucket: 'b', path: 'p' }, true],
     ['another endpoint', { ...S3, endpoint: 'https://x' }, S3, false],
+    ['another account', { ...ABS, accountName: 'other' }, ABS, false],
+    ['another account in a connection string', { ...ABS, credentials: { connectionString: CONNECTION } }, ABS, false],
+    [
+      'an account by name and by connection string',
+      { ...ABS, credentials: { connectionString: CONNECTION.replace('other', 'acc') } },
+      ABS,
+      true,
+    ],
     ['the servers in another order', { ...NATS, servers: [...NATS.servers].reverse() }, NATS, true],
     ['another port', { ...SFTP, port: 2222 }, SFTP, false],
     ['the default port', { ...SFTP, port: 22 }, SFTP, true],

@@ -17,6 +17,7 @@ import type {
   PutOptions,
   StoreCapabilities,
 } from '../object-store.ts';
+import { destinationText } from '../place.ts';
 import { checkRange } from '../range.ts';
 import type { AzureStoreSpec } from '../spec.ts';
 import { type AzureConnection, connect } from './client.ts';
@@ -55,7 +56,7 @@ export class AzureStore implements ObjectStore {
     if (spec.bucket === '')
       throw new LitestreamError('CONFIG_INVALID', 'an Azure replica names no container', { hint: 'Set bucket to its name.' });
     this.#spec = spec;
-    this.destination = `abs://${spec.bucket}/${spec.path}`;
+    this.destination = destinationText(spec);
   }
 
   async *list(prefix: string, { after, signal }: CallOptions & { readonly after?: string } = {}): AsyncGenerator<ObjectInfo> {

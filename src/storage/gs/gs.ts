@@ -16,6 +16,7 @@ import type {
   PutOptions,
   StoreCapabilities,
 } from '../object-store.ts';
+import { destinationText } from '../place.ts';
 import { checkRange } from '../range.ts';
 import type { GCSStoreSpec } from '../spec.ts';
 import { API } from './api.ts';
@@ -54,7 +55,7 @@ export class GCSStore implements ObjectStore {
       throw new LitestreamError('CONFIG_INVALID', 'a GCS replica names no bucket', { hint: 'Set bucket to its name.' });
     this.#bucket = spec.bucket;
     this.#api = new API(spec, clientOptions);
-    this.destination = `gs://${spec.bucket}/${spec.path}`;
+    this.destination = destinationText(spec);
   }
 
   async *list(prefix: string, { after, signal }: CallOptions & { readonly after?: string } = {}): AsyncGenerator<ObjectInfo> {

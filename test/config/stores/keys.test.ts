@@ -105,7 +105,11 @@ describe('conditions', () => {
     const keys = "type: s3, bucket: b, path: p, endpoint: 'https://s3.us-west-002.backblazeb2.com'";
     expect(resolved(keys, '', {}, true)).toMatchObject({
       store: { bucket: 'b' },
-      findings: [expect.stringMatching(/^info dbs\[0\]\.replicas\[0\]: s3:\/\/b\/p cannot refuse to overwrite/)],
+      findings: [
+        expect.stringMatching(
+          /^info dbs\[0\]\.replicas\[0\]: s3:\/\/b\/p at https:\/\/s3\.us-west-002\.backblazeb2\.com cannot refuse to overwrite/,
+        ),
+      ],
     });
     expect(resolved('path: /backups, lease: {}').findings).toEqual([]);
   });

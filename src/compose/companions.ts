@@ -1,6 +1,7 @@
 /** What accompanies each replica of a running daemon. */
 
 import { openReplica } from '../replica/open.ts';
+import { endAbandoned } from '../service/companions/abandoned-uploads.ts';
 import type { MakeCompanion } from '../service/companions/companion.ts';
 import { datedCompanion } from '../service/companions/dated.ts';
 import { encryptionCompanion } from '../service/companions/encryption.ts';
@@ -19,4 +20,5 @@ export const COMPANIONS: readonly MakeCompanion[] = [
   datedCompanion(openReplica),
   watchReplica,
   expireReplaced,
+  endAbandoned,
 ];

@@ -85,6 +85,13 @@ export interface PutOptions extends CallOptions {
   readonly ifMatch?: string;
 }
 
+export interface AbandonedOptions extends CallOptions {
+  /** Uploads that were begun, and had their last part, longer ago than this, ms. */
+  readonly idleMs: number;
+  /** Others are left alone. */
+  readonly isOurs: (key: string) => boolean;
+}
+
 export interface ObjectStore {
   /** The configuration's word for it: `file`, `memory`, later `s3` … */
   readonly type: string;
@@ -106,6 +113,12 @@ export interface ObjectStore {
 
   /** What about the destination endangers what is kept there, as sentences for people; asks the service. For stores that can tell. */
   concerns?(options?: CallOptions): Promise<readonly string[]>;
+
+  /**
+   * Ends uploads in parts below `prefix` whose process has died, and tells how many. For stores that would keep their parts for ever. Rights
+   * for it may be missing where everything else is allowed.
+   */
+  endAbandoned?(prefix: string, options: AbandonedOptions): Promise<number>;
 
   /** Path of an object in the local file system, for stores that have one: readers may then read it in place. */
   localPath?(key: string): string;

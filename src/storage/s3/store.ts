@@ -3,6 +3,7 @@
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { LitestreamError } from '../../base/errors.ts';
 import type {
+  AbandonedOptions,
   CallOptions,
   ObjectInfo,
   ObjectStore,
@@ -13,6 +14,7 @@ import type {
   StoreCapabilities,
 } from '../object-store.ts';
 import type { S3StoreSpec } from '../spec.ts';
+import { endAbandoned } from './abandoned.ts';
 import { Conditions } from './conditions.ts';
 import { staticCredentials } from './credentials.ts';
 import { Deleter, MAX_DELETE_BATCH } from './delete.ts';
@@ -105,6 +107,12 @@ export class S3Store implements ObjectStore {
     options.signal?.throwIfAborted();
     for (const key of keys) checkObjectKey('delete', key);
     if (keys.length > 0) await this.#deleter.delete(keys, options);
+  }
+
+  async endAbandoned(prefix: string, options: AbandonedOptions): Promise<number> {
+    options.signal?.throwIfAborted();
+    checkText('list', prefix);
+    return endAbandoned({ session: this.#session, plan: this.#plan, bucket: this.#bucket, clock: this.#clock }, prefix, options);
   }
 
   async close(): Promise<void> {

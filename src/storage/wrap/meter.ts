@@ -5,7 +5,7 @@ import { errorToData } from '../../base/errors.ts';
 import { once } from '../body.ts';
 import type { CallOptions, ObjectInfo, ObjectStore, OpenedObject, OpenOptions, PutBody, PutOptions } from '../object-store.ts';
 import { deleteRequests, listRequests, putRequests } from './request-count.ts';
-import { type ListOptions, WrappedStore } from './wrapped-store.ts';
+import { type EndAbandoned, type ListOptions, WrappedStore } from './wrapped-store.ts';
 
 /** One finished call to an object store. */
 export interface StoreOperation {
@@ -30,6 +30,9 @@ export interface MeterOptions {
   /** Told when a body begins and when it is left, closed or at its end. */
   readonly onStreams?: (change: 1 | -1) => void;
 }
+
+/** Of one upload: a look at its parts, and its end. */
+const REQUESTS_TO_END = 2;
 
 /** Each call is reported once, at its end. A GET whose body is left early counts as a success with the bytes read so far. */
 export class MeterStore extends WrappedStore {
@@ -102,6 +105,18 @@ export class MeterStore extends WrappedStore {
     const call = this.#begin('DELETE', options.signal);
     call.requests = deleteRequests(this.capabilities, keys.length);
     return this.#measure(call, () => this.inner.delete(keys, options));
+  }
+
+  /** Told as the listing that it is where nothing was left. */
+  protected override abandonedEnder(end: EndAbandoned): EndAbandoned {
+    return (prefix, options) => {
+      const call = this.#begin('LIST', options.signal);
+      return this.#measure(call, async () => {
+        const ended = await end(prefix, options);
+        call.requests += REQUESTS_TO_END * ended;
+        return ended;
+      });
+    };
   }
 
   async #measure<T>(call: MeteredCall, work: () => Promise<T>): Promise<T> {

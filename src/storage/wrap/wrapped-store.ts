@@ -1,6 +1,7 @@
 /** An object store around an object store that changes nothing: the base of the wrappers, which override what they are about. */
 
 import type {
+  AbandonedOptions,
   CallOptions,
   ObjectInfo,
   ObjectStore,
@@ -13,12 +14,15 @@ import type {
 
 export type ListOptions = CallOptions & { readonly after?: string };
 
+export type EndAbandoned = (prefix: string, options: AbandonedOptions) => Promise<number>;
+
 export abstract class WrappedStore implements ObjectStore {
   readonly type: string;
   readonly capabilities: StoreCapabilities;
   readonly destination: string;
   readonly localPath?: (key: string) => string;
   readonly concerns?: (options?: CallOptions) => Promise<readonly string[]>;
+  readonly endAbandoned?: EndAbandoned;
   protected readonly inner: ObjectStore;
 
   constructor(inner: ObjectStore) {
@@ -27,7 +31,13 @@ export abstract class WrappedStore implements ObjectStore {
     this.capabilities = inner.capabilities;
     this.destination = inner.destination;
     if (inner.concerns !== undefined) this.concerns = inner.concerns.bind(inner);
+    if (inner.endAbandoned !== undefined) this.endAbandoned = this.abandonedEnder(inner.endAbandoned.bind(inner));
     if (inner.localPath !== undefined) this.localPath = inner.localPath.bind(inner);
+  }
+
+  /** What this wrapper makes of the ability of the inner store to end uploads. */
+  protected abandonedEnder(end: EndAbandoned): EndAbandoned {
+    return end;
   }
 
   list(prefix: string, options?: ListOptions): AsyncIterable<ObjectInfo> {

@@ -41,12 +41,12 @@ export async function* filesOfLevel(
   }
 }
 
-/** The files of all levels in one listing, level 0 first. NOT_SUPPORTED when the store does not keep to the order. */
+/** The files of the levels from `from` on in one listing, the lowest first. NOT_SUPPORTED when the store does not keep to the order. */
 export async function* filesOfAllLevels(
   { store, layout, prefix }: FilePlace,
-  { signal }: CallOptions,
+  { from, signal }: CallOptions & { readonly from: Level },
 ): AsyncGenerator<ListedFile, void, undefined> {
-  const levels = LEVELS.map((level) => ({ level, levelPrefix: layout.levelPrefix(prefix, level) }));
+  const levels = LEVELS.slice(from).map((level) => ({ level, levelPrefix: layout.levelPrefix(prefix, level) }));
   const [first, last] = [levels[0]?.levelPrefix ?? '', levels.at(-1)?.levelPrefix ?? ''];
   for await (const object of ordered(store, layout.levelsPrefix(prefix), { after: first, signal })) {
     const place = levels.find(({ levelPrefix }) => object.key.startsWith(levelPrefix));

@@ -23,6 +23,11 @@ export interface ListOptions extends CallOptions {
   readonly exactTimes?: boolean;
 }
 
+export interface ListAllOptions extends Omit<ListOptions, 'seek'> {
+  /** The lowest level. */
+  readonly from?: Level;
+}
+
 export interface WriteOptions extends CallOptions {
   /** Time in the LTX header, ms since the epoch. */
   readonly createdAt: number;
@@ -116,15 +121,15 @@ export class Replica {
   }
 
   /**
-   * The files of all levels, level 0 first, each as `list` gives them. Compaction moves data upward: what is merged meanwhile is seen twice rather
-   * than not at all. One listing where the store can, and so a tenth of the requests.
+   * The files of all levels from `from` (default 0) on, the lowest first, each as `list` gives them. Compaction moves data upward: what is merged
+   * meanwhile is seen twice rather than not at all. One listing where the store can, and so a tenth of the requests.
    */
-  async *listAll(options: Omit<ListOptions, 'seek'> = {}): AsyncGenerator<FileInfo, void, undefined> {
+  async *listAll({ from = 0, ...options }: ListAllOptions = {}): AsyncGenerator<FileInfo, void, undefined> {
     if (this.store.capabilities.flatList !== true) {
-      for (const level of LEVELS) yield* this.list(level, options);
+      for (const level of LEVELS.slice(from)) yield* this.list(level, options);
       return;
     }
-    const files = this.#accepted(filesOfAllLevels(this.#place, options));
+    const files = this.#accepted(filesOfAllLevels(this.#place, { from, signal: options.signal }));
     if (options.exactTimes === true) yield* this.#times.of(files, { signal: options.signal });
     else yield* files;
   }

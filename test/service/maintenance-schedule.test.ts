@@ -163,6 +163,44 @@ test('level 0 goes when it has come of age, and not one request before is made i
   expect(scene.counts.filter((what) => what === 'retention_deleted_files')).toHaveLength(4);
 });
 
+test('what is known of the upper levels is not believed where it stands for files of level 0: those are kept when it is gone', async () => {
+  const scene = new Scene({ snapshotIntervalMs: 24 * HOUR });
+  const minute = async () => {
+    await scene.commit(3);
+    await scene.until(MINUTE);
+    await scene.run('level 1');
+  };
+  for (let count = 0; count < 8; count++) await minute();
+  // A pass has deleted, and remembers the upper levels for ten minutes.
+  const [oldest = ''] = (await scene.ranges(0)).split(' ');
+  const first = Number(oldest.split('-')[0]);
+  expect(first).toBeGreaterThan(1);
+  const lost = (await scene.ranges(1)).split(' ').find((range) => Number(range.split('-')[0]) > first) ?? '';
+  const [min = 0, max = 0] = lost.split('-').map(Number);
+  await scene.store.delete([scene.replica.key(1, { minTXID: toTXID(min), maxTXID: toTXID(max) })]);
+  scene.store.calls.length = 0;
+  for (let count = 0; count < 7; count++) await minute();
+  const left = (await scene.ranges(0)).split(' ').map((range) => Number(range.split('-')[0]));
+  // The last of those before may stay as well: the chain goes on from it.
+  expect(left[0]).toBeGreaterThanOrEqual(min - 1);
+  expect(left).toEqual(expect.arrayContaining(Array.from({ length: max - min + 1 }, (_, index) => min + index)));
+});
+
+test('a pass over level 0 asks for two levels, however long level 1 is, and comes after every other merge', async () => {
+  const scene = new Scene({ snapshotIntervalMs: 24 * HOUR });
+  const minute = async () => {
+    await scene.commit(3);
+    await scene.until(MINUTE);
+    await scene.run('level 1');
+    await scene.run('level-0 retention');
+  };
+  for (let count = 0; count < 8; count++) await minute();
+  scene.store.calls.length = 0;
+  for (let count = 0; count < 8; count++) await minute();
+  // A merge lists its source, a pass levels 0 and 1, and once in this time all the others.
+  expect(scene.store.count('list')).toBeLessThanOrEqual(8 + 4 * 2 + 9);
+});
+
 test('snapshots come and go with the hours, and every moment of the last two hours keeps its base', async () => {
   const scene = new Scene({ level0RetentionMs: 1 });
   for (let hour = 0; hour < 6; hour++) {

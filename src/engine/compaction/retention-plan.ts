@@ -138,14 +138,15 @@ class Coverage {
 /** Takes out what the protections need, and what the states need that are to stay: a file of a higher level may build on one of a lower. */
 function spare({ files, protections }: RetentionFacts, doomed: ReadonlySet<FileInfo>): Set<FileInfo> {
   const going = new Set([...doomed].filter((file) => file.maxTXID > protections.heldUpTo));
+  if (going.size === 0) return going;
   const before = buildChains(usable(files));
   for (;;) {
-    if (going.size === 0) return going;
     const after = statesOf(without(files, going));
     const needed = new Set([...protections.txids, ...mustStay(files, going, before)]);
     const missing = before.filter(({ txid }) => needed.has(txid) && !after.has(txid));
     if (missing.length === 0) return going;
     for (const file of missing.flatMap(chainFiles)) going.delete(file);
+    if (going.size === 0) return going;
   }
 }
 

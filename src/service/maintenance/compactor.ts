@@ -25,7 +25,7 @@ const OPENING_MS = 300_000;
 
 export interface CompactorEvents {
   /** A file was added to a level. */
-  readonly onFile: (level: Level) => void;
+  readonly onFile: () => void;
   /** Everything that is wrong with a level. */
   readonly onChecked: (level: Level, found: readonly Inconsistency[]) => void;
 }
@@ -158,7 +158,7 @@ export class Compactor {
 
   #added(file: FileInfo): void {
     this.ledger.note(file.level, file);
-    this.#events.onFile(file.level);
+    this.#events.onFile();
   }
 
   /** Only a snapshot leads over a hole, and into pages of another size. */

@@ -27,6 +27,8 @@ interface Work {
 const LEVEL0 = 'level-0 retention';
 const SNAPSHOT = 'snapshot';
 const PUT_OFF = 'what was put off';
+/** Level 0 is passed at most this often, in intervals of level 1: after every other merge, whichever moment of the interval that takes. */
+const PASS_EVERY = 1.5;
 
 /** What was put off waits no longer than this behind the time at which it can be done, ms. */
 const PUT_OFF_MS = 60_000;
@@ -60,7 +62,7 @@ export class Maintenance implements Companion {
   readonly #compactedAt: Record<number, number> = {};
   #snapshotAt: number | undefined;
   #retentionAt: number | undefined;
-  /** Monotonic ms of the last pass over level 0. */
+  /** Monotonic ms of the last pass over level 0 that asked the replica. */
   #level0At = Number.NEGATIVE_INFINITY;
   #validated = '';
   /** Files that this process has added or deleted. */
@@ -72,9 +74,8 @@ export class Maintenance implements Companion {
     this.#troubles = new Troubles(context.clock, context.log);
     this.#findings = new LevelFindings(context, this.#troubles);
     this.#compactor = new Compactor(context, settings, {
-      onFile: (level) => {
+      onFile: () => {
         this.#changes += 1;
-        if (level > 1) this.#keeper.forgetUpper();
       },
       onChecked: (level, found) => this.#findings.checked(level, found),
     });
@@ -258,7 +259,6 @@ export class Maintenance implements Companion {
       throw error;
     }
     const next = this.#works.find(({ of }) => of === LEVEL0);
-    this.#level0At = Number.NEGATIVE_INFINITY;
     // Told by `#attempt`, as its own trouble.
     if (next !== undefined) await this.#attempt(next, false, signal).catch(() => {});
   }
@@ -268,13 +268,13 @@ export class Maintenance implements Companion {
     if (this.#settings.deletes) await this.#retain(signal);
   }
 
-  /** A pass after each merge is enough while there are merges: another one in between would list two levels for half of the same files. */
+  /** A pass after every other merge is enough while there are merges: more would list two levels for a part of the same files. */
   async #retainLevel0(isForced: boolean, signal: AbortSignal): Promise<void> {
     const { clock } = this.#context;
     const { intervalMs = 0 } = this.#settings.levels.find(({ level }) => level === 1) ?? {};
-    if (!isForced && clock.monotonic() - this.#level0At < intervalMs) return;
-    await this.#keeper.pass('level 0', `${this.#compactor.ledger.end(1)} ${this.#heldUpTo()}`, signal);
-    this.#level0At = clock.monotonic();
+    if (!isForced && clock.monotonic() - this.#level0At < intervalMs * PASS_EVERY) return;
+    const hasAsked = await this.#keeper.pass('level 0', `${this.#compactor.ledger.end(1)} ${this.#heldUpTo()}`, signal);
+    if (hasAsked) this.#level0At = clock.monotonic();
     this.#retentionAt = this.#context.clock.now();
   }
 

@@ -2,13 +2,12 @@
 
 import { z } from 'zod';
 import { LitestreamError } from '../../base/errors.ts';
-import { envelope, path, replica, type Warning, waitSeconds } from '../fields.ts';
+import { path, replica, waitSeconds } from '../fields.ts';
 import { findDatabase, findReplicas } from '../lookup.ts';
-import { formatInstant } from '../moment.ts';
 import { type RepairReport, repairReport } from '../repair-report.ts';
 import { repairOne } from '../repair-run.ts';
+import { type ReplicaWork, replicaWorkOutput, runOnReplicas } from '../replica-work.ts';
 import { type CallContext, defineVerb } from '../verb.ts';
-import { patienceOf, resultOf } from '../waiting.ts';
 import type { World } from '../world.ts';
 
 const input = z.strictObject({
@@ -20,46 +19,21 @@ const input = z.strictObject({
   wait_seconds: waitSeconds.optional(),
 });
 
-const output = z.strictObject({
-  ...envelope,
-  mode: z.enum(['running', 'done']),
-  job_id: z.string().optional(),
-  database: z.string(),
-  dry_run: z.boolean(),
-  replicas: z.array(repairReport).optional(),
-});
+const output = replicaWorkOutput(repairReport);
 
 export const repair = defineVerb({ name: 'repair', input, output, effect: 'act', scope: 'operate', run });
 
-type Input = z.output<typeof input>;
-type Output = z.output<typeof output>;
-
-async function run(world: World, args: Input, call: CallContext): Promise<Output> {
+async function run(world: World, args: z.output<typeof input>, call: CallContext): Promise<z.output<typeof output>> {
   const entry = findDatabase(world, call.caller, args.path);
   const targets = findReplicas(entry, args.replica).filter(({ name }) => args.replica !== undefined || name !== args.from);
   const givers = findReplicas(entry, args.from);
   if (args.from !== undefined && args.from === args.replica) {
     throw new LitestreamError('USAGE', `from: replica ${args.from} cannot be repaired from itself`, { details: { argument: 'from' } });
   }
-  const { quick, dry_run: isDryRun } = args;
-  const facts = { database: entry.settings.name, dry_run: isDryRun };
-  const job = world.jobs.start<Output>({
-    principal: call.caller.principal,
-    verb: 'repair',
-    database: entry.settings.name,
-    lane: `repair ${entry.settings.path}`,
-    heavy: true,
-    run: async (context) => {
-      const warnings: Warning[] = [];
-      const replicas: RepairReport[] = [];
-      for (const target of targets) {
-        const donors = givers.filter(({ name }) => name !== target.name);
-        replicas.push(await repairOne(world, { entry, target, donors, quick, isDryRun }, context, warnings));
-      }
-      const told = warnings.length === 0 ? {} : { warnings };
-      return { as_of: formatInstant(world.clock.now()), ...told, mode: 'done', ...facts, replicas };
-    },
-  });
-  const result = await resultOf(world, job, { ms: patienceOf(args.wait_seconds, call), call });
-  return result ?? { as_of: formatInstant(world.clock.now()), mode: 'running', job_id: job.id, ...facts };
+  const { quick, dry_run: isDryRun, wait_seconds: waitSeconds } = args;
+  const each: ReplicaWork<RepairReport>['each'] = (target, context, warnings) => {
+    const donors = givers.filter(({ name }) => name !== target.name);
+    return repairOne(world, { entry, target, donors, quick, isDryRun }, context, warnings);
+  };
+  return runOnReplicas(world, { verb: 'repair', entry, targets, isDryRun, waitSeconds, each }, call);
 }

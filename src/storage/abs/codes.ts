@@ -14,6 +14,10 @@ const NETWORK: Meaning = [
   'ACCESS_DENIED',
   'The account refuses this network or protocol: look at its firewall, and at the addresses the SAS allows.',
 ];
+const OUTSIDE: Meaning = [
+  'ACCESS_DENIED',
+  'The account does not let this network in: allow the address of this machine in its firewall (Networking), or use its private endpoint. A key or SAS of another account is refused alike.',
+];
 const CREDENTIALS: Meaning = [
   'CREDENTIALS_INVALID',
   'Check the account name with its key or SAS; a rotated key takes effect after a restart.',
@@ -41,7 +45,7 @@ export const AZURE_CODES: Readonly<Record<string, Meaning>> = {
   ContainerBeingDeleted: CONTAINER,
   ContainerDisabled: CONTAINER,
   FilesystemNotFound: CONTAINER,
-  AuthorizationFailure: DENIED,
+  AuthorizationFailure: OUTSIDE,
   AuthorizationPermissionMismatch: DENIED,
   AuthorizationResourceTypeMismatch: DENIED,
   AuthorizationServiceMismatch: DENIED,

@@ -2,7 +2,7 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import { retryAfterMs } from '../remote/answer-times.ts';
-import { inAFewWords } from '../remote/foreign-answer.ts';
+import { inAFewWords, isWebPage } from '../remote/foreign-answer.ts';
 import { bareCause, networkFailure, systemCodeWithin } from '../remote/network-error.ts';
 import { CONTAINER, FOREIGN, type Meaning, MISSING, meaningOf, TOKENLESS } from './codes.ts';
 import { type Incoming, textOf } from './http.ts';
@@ -66,7 +66,9 @@ export async function refusal({ status, headers, body }: Incoming, doing: Doing)
     said === undefined
       ? `${status}, answered with ${inAFewWords(headers['content-type'], text)}`
       : `${status} ${said.reason}: ${said.message}`;
-  return failed(doing, meaningOf(status, said?.reason, isGoogle), what, {
+  // A page that refuses is not a refusal by the service, and no reason to look at keys.
+  const isPage = !isGoogle && (status === 401 || status === 403) && isWebPage(headers['content-type'], text);
+  return failed(doing, isPage ? FOREIGN : meaningOf(status, said?.reason, isGoogle), what, {
     status,
     ...(said === undefined ? {} : { provider: said.reason }),
     ...(typeof requestID === 'string' ? { requestID } : {}),
@@ -106,6 +108,7 @@ export function tokenError(error: unknown, doing: Doing): LitestreamError {
       doing,
       [networkFailure(code)?.code ?? 'STORAGE_UNAVAILABLE', 'The service that gives out tokens cannot be reached.'],
       `no token: ${code}`,
+      { cause: Object.assign(new Error(code), { code }) },
     );
   if (status !== undefined && (status >= 500 || status === 429))
     return failed(doing, ['STORAGE_UNAVAILABLE', 'The service that gives out tokens fails; it is tried again.'], `no token: ${status}`);

@@ -20,3 +20,7 @@ export function legible(body: string): string {
     .trim();
   return text.length > QUOTED ? `${text.slice(0, QUOTED)}…` : text;
 }
+
+/** A page for people, which no service sends to a program: whoever refuses with one is a proxy, a firewall or another server. */
+export const isWebPage = (contentType: string | null | undefined, body: string | null | undefined): boolean =>
+  /^\s*text\/html\b/i.test(contentType ?? '') || /^\s*<(?:!doctype\s+html|html)\b/i.test(body ?? '');

@@ -3,7 +3,7 @@
 import { type ErrorCode, LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
 import { clockSkewMs, retryAfterMs } from '../remote/answer-times.ts';
-import { legible } from '../remote/foreign-answer.ts';
+import { isWebPage, legible } from '../remote/foreign-answer.ts';
 import { bareCause, inOneLine, networkFailure } from '../remote/network-error.ts';
 
 export type Operation = 'list' | 'open' | 'put' | 'stat' | 'delete' | 'look at the bucket';
@@ -125,6 +125,8 @@ export interface Failure {
   readonly message: string;
   /** First characters of an answer that could not be understood. */
   readonly excerpt: string | undefined;
+  /** It was a page for people, without the marks of the service. */
+  readonly isPage: boolean;
   /** The region the service names as the right one. */
   readonly region: string | undefined;
   readonly endpoint: string | undefined;
@@ -146,6 +148,7 @@ export function failureOf(error: unknown): Failure | undefined {
   if (!(error instanceof Error)) return undefined;
   const sdk = error as SDKError;
   const headers = sdk.$response?.headers ?? {};
+  const body = text(sdk.$responseBodyText);
   const name = text(sdk.Code) ?? (MEANINGLESS.has(error.name) ? undefined : error.name);
   return {
     name,
@@ -153,7 +156,8 @@ export function failureOf(error: unknown): Failure | undefined {
     requestID: sdk.$metadata?.requestId ?? headers['x-amz-request-id'],
     headers,
     message: error.message,
-    excerpt: excerptOf(text(sdk.$responseBodyText) ?? pageOf(sdk)),
+    excerpt: excerptOf(body ?? pageOf(sdk)),
+    isPage: headers['x-amz-request-id'] === undefined && isWebPage(headers['content-type'], body),
     region: text(headers['x-amz-bucket-region']) ?? text(sdk.Region),
     endpoint: text(sdk.Endpoint),
   };
@@ -223,7 +227,13 @@ const CLOCK_NAMES = new Set(['RequestTimeTooSkewed', 'RequestExpired']);
 export const describe = ({ operation, key, bucket, host }: Attempt): string =>
   `cannot ${operation} ${key === undefined ? '' : `${key} of `}s3://${bucket} at ${host}`;
 
-function rowOf({ name, status, excerpt }: Failure): Row {
+const FOREIGN: Row = [
+  'RESPONSE_INVALID',
+  'What answered is not the service: look at the endpoint, and for a proxy, a login page or a firewall on the way there.',
+];
+
+function rowOf({ name, status, excerpt, isPage }: Failure): Row {
+  if (isPage && (status === 401 || status === 403)) return FOREIGN;
   const named = name !== undefined && Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined;
   if (named !== undefined) return named;
   const byStatus = status === undefined ? undefined : BY_STATUS[status];
@@ -231,7 +241,7 @@ function rowOf({ name, status, excerpt }: Failure): Row {
   if (status !== undefined && status >= 500) return ['STORAGE_UNAVAILABLE'];
   if (status !== undefined && status >= 200 && status < 300)
     return ['RESPONSE_INVALID', 'Look at what stands between this machine and the service.'];
-  if (status !== undefined && status >= 400) return excerpt === undefined ? ['STORAGE_UNAVAILABLE'] : ['RESPONSE_INVALID'];
+  if (status !== undefined && status >= 400) return excerpt === undefined ? ['STORAGE_UNAVAILABLE'] : FOREIGN;
   return ['STORAGE_UNAVAILABLE'];
 }
 

@@ -23,6 +23,25 @@ export const checkRootedKey = (key: string): void => checkKey(withoutSlash(key))
 /** The same for a prefix. */
 export const checkRootedPrefix = (prefix: string): void => checkPrefix(withoutSlash(prefix));
 
+/**
+ * For stores that take keys exactly as they are, also `/0000/x`, `./0000/x` and `db//0000/x`: refused, with USAGE, are an empty one, which would
+ * name the bucket itself, a `..` segment, which a proxy might resolve to another key, and NUL.
+ */
+export function checkLiteralKey(verb: string, key: string): void {
+  if (key === '') throw neverAKey(verb, key);
+  checkLiteralPrefix(verb, key);
+}
+
+/** The same for a prefix, which may be empty. */
+export function checkLiteralPrefix(verb: string, prefix: string): void {
+  if (prefix.includes('\0') || prefix.split('/').includes('..')) throw neverAKey(verb, prefix);
+}
+
+const neverAKey = (verb: string, text: string): LitestreamError =>
+  new LitestreamError('USAGE', `cannot ${verb} ${JSON.stringify(text)}: not a safe object key`, {
+    hint: 'Keys are not empty and have neither ".." segments nor NUL characters.',
+  });
+
 const withoutSlash = (text: string): string => (text.startsWith('/') ? text.slice(1) : text);
 
 const isUnsafeSegment = (segment: string): boolean => segment === '' || segment === '.' || segment === '..';

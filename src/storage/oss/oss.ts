@@ -3,6 +3,7 @@
 import { hasCode, LitestreamError } from '../../base/errors.ts';
 import { chunksOf } from '../body.ts';
 import { deleteFailure } from '../delete-failure.ts';
+import { checkLiteralKey, checkLiteralPrefix } from '../key.ts';
 import type {
   CallOptions,
   ObjectInfo,
@@ -56,14 +57,14 @@ export class OSSStore implements ObjectStore {
 
   async *list(prefix: string, { after, signal }: CallOptions & { readonly after?: string } = {}): AsyncGenerator<ObjectInfo> {
     signal?.throwIfAborted();
-    check('list', prefix);
+    checkLiteralPrefix('list', prefix);
     yield* listObjects(this.#client, { prefix, after, signal });
   }
 
   async open(key: string, options: OpenOptions = {}): Promise<OpenedObject> {
     const { length, signal } = options;
     signal?.throwIfAborted();
-    checkKey('open', key);
+    checkLiteralKey('open', key);
     checkRange(key, options);
     if (length === 0) {
       const { size, tag } = await this.stat(key, { signal });
@@ -74,7 +75,7 @@ export class OSSStore implements ObjectStore {
 
   async put(key: string, body: PutBody, { createdAt, ifAbsent = false, ifMatch, signal }: PutOptions = {}): Promise<ObjectInfo> {
     signal?.throwIfAborted();
-    checkKey('write', key);
+    checkLiteralKey('write', key);
     if (ifMatch !== undefined) {
       throw new LitestreamError('NOT_SUPPORTED', `cannot replace one version of ${key}: OSS has no such condition`, {
         hint: 'A lease needs another destination.',
@@ -95,7 +96,7 @@ export class OSSStore implements ObjectStore {
 
   async stat(key: string, { signal }: CallOptions = {}): Promise<ObjectInfo> {
     signal?.throwIfAborted();
-    checkKey('look at', key);
+    checkLiteralKey('look at', key);
     const call = { operation: 'look at', method: 'HEAD', key, signal } as const;
     const answer = await this.#found(signal, () => this.#client.finish(call));
     const info = infoOf(key, answer);
@@ -105,7 +106,7 @@ export class OSSStore implements ObjectStore {
 
   async delete(keys: readonly string[], { signal }: CallOptions = {}): Promise<void> {
     signal?.throwIfAborted();
-    for (const key of keys) checkKey('delete', key);
+    for (const key of keys) checkLiteralKey('delete', key);
     const failures = await deleteObjects(this.#client, keys, signal);
     if (failures.size > 0) throw deleteFailure(failures, keys, this.destination);
   }
@@ -134,16 +135,3 @@ export class OSSStore implements ObjectStore {
     this.#background.add(running);
   }
 }
-
-/** Odd forms are taken; what could never be a key of ours is not. */
-function checkKey(verb: string, key: string): void {
-  if (key === '') throw unsafe(verb, key);
-  check(verb, key);
-}
-
-function check(verb: string, text: string): void {
-  if (text.includes('\0') || text.split('/').includes('..')) throw unsafe(verb, text);
-}
-
-const unsafe = (verb: string, text: string): LitestreamError =>
-  new LitestreamError('USAGE', `cannot ${verb} ${JSON.stringify(text)}: not a safe object key`);

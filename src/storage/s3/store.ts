@@ -1,7 +1,7 @@
 /** Objects in a bucket of S3, or of a service that speaks its language. */
 
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { LitestreamError } from '../../base/errors.ts';
+import { checkLiteralKey, checkLiteralPrefix } from '../key.ts';
 import type {
   AbandonedOptions,
   CallOptions,
@@ -81,7 +81,7 @@ export class S3Store implements ObjectStore {
 
   async *list(prefix: string, { after, signal }: CallOptions & { readonly after?: string } = {}): AsyncGenerator<ObjectInfo> {
     signal?.throwIfAborted();
-    checkText('list', prefix);
+    checkLiteralPrefix('list', prefix);
     yield* listObjects(this.#session, { bucket: this.#bucket, prefix, after, signal });
   }
 
@@ -105,13 +105,13 @@ export class S3Store implements ObjectStore {
 
   async delete(keys: readonly string[], options: CallOptions = {}): Promise<void> {
     options.signal?.throwIfAborted();
-    for (const key of keys) checkObjectKey('delete', key);
+    for (const key of keys) checkLiteralKey('delete', key);
     if (keys.length > 0) await this.#deleter.delete(keys, options);
   }
 
   async endAbandoned(prefix: string, options: AbandonedOptions): Promise<number> {
     options.signal?.throwIfAborted();
-    checkText('list', prefix);
+    checkLiteralPrefix('list', prefix);
     return endAbandoned({ session: this.#session, plan: this.#plan, bucket: this.#bucket, clock: this.#clock }, prefix, options);
   }
 
@@ -120,22 +120,7 @@ export class S3Store implements ObjectStore {
   }
 
   #place(verb: string, key: string) {
-    checkObjectKey(verb, key);
+    checkLiteralKey(verb, key);
     return { session: this.#session, plan: this.#plan, bucket: this.#bucket, key };
   }
 }
-
-/** An empty key would name the bucket itself, and `..` something that a proxy might resolve to another one. */
-function checkObjectKey(verb: string, key: string): void {
-  if (key === '') throw unsafe(verb, key);
-  checkText(verb, key);
-}
-
-function checkText(verb: string, text: string): void {
-  if (text.includes('\0') || text.split('/').includes('..')) throw unsafe(verb, text);
-}
-
-const unsafe = (verb: string, key: string): LitestreamError =>
-  new LitestreamError('USAGE', `cannot ${verb} ${JSON.stringify(key)}: not a safe object key`, {
-    hint: 'Keys are not empty and have neither ".." segments nor NUL characters.',
-  });

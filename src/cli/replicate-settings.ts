@@ -5,6 +5,7 @@ import { redact } from '../base/redact.ts';
 import { formatFinding } from '../config/findings.ts';
 import { parseLogLevel } from '../config/log-level.ts';
 import type { Settings } from '../config/settings.ts';
+import { notURL } from '../config/store-url.ts';
 import type { Door } from './door.ts';
 import { quoteWord } from './flags.ts';
 import { CONFIG_FLAGS, type ConfigFlagValues, isReplicaURL, loadConfig, printFindings } from './source.ts';
@@ -85,6 +86,7 @@ async function namedSettings(door: Door, values: ReplicateFlags, positionals: re
     });
   }
   const wrong = urls.find((url) => !isReplicaURL(url));
+  if (wrong !== undefined && /^\w{2,}:/.test(wrong)) throw notURL(wrong);
   if (wrong !== undefined) throw new LitestreamError('USAGE', `"${redact(wrong)}" is not a replica URL such as file:///path/to/backups`);
   const settings = await door.settingsFor(database, urls);
   printFindings(door, settings);

@@ -5,7 +5,7 @@ import { LitestreamError } from '../base/errors.ts';
 import { formatFinding } from '../config/findings.ts';
 import { databasePath, isURL } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
-import { shownURL } from '../config/store-url.ts';
+import { isHalfURL, shownURL } from '../config/store-url.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import type { Door } from './door.ts';
 
@@ -49,8 +49,8 @@ export function printFindings({ stderr }: Door, { findings }: Settings): void {
   for (const finding of findings) stderr.write(`${finding.severity === 'info' ? 'Note' : 'Warning'}: ${formatFinding(finding)}\n`);
 }
 
-/** A replica URL, as opposed to a database; `sqlite://PATH` is a database. */
-export const isReplicaURL = (text: string): boolean => isURL(text) && !/^sqlite3?:\/\//.test(text);
+/** A replica URL, also one with a slash too few, as opposed to a database; `sqlite://PATH` is a database. */
+export const isReplicaURL = (text: string): boolean => isHalfURL(text) || (isURL(text) && !/^sqlite3?:\/\//.test(text));
 
 /** The configured database that a person named by name or path. Throws DB_NOT_FOUND listing those there are. */
 export async function findDatabase(settings: Settings, text: string, env: Door['env']): Promise<DatabaseEntry> {

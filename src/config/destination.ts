@@ -11,7 +11,7 @@ import { Findings } from './findings.ts';
 import { isURL } from './paths.ts';
 import type { SectionSpec } from './schema.ts';
 import type { Placed, Values } from './section.ts';
-import { parseReplicaURL, type ReplicaURL, schemeOf } from './store-url.ts';
+import { isHalfURL, notURL, parseReplicaURL, type ReplicaURL, schemeOf } from './store-url.ts';
 import type { StoreContext, StoreKind } from './stores/kind.ts';
 import { kindNamed, kindOfScheme, readersOf, STORE_KINDS, STORE_TYPES } from './stores/kinds.ts';
 
@@ -66,7 +66,7 @@ export function placeOfURL(text: string, env: Environment): Destination {
 function resolveStore(replica: AddressValues, top: AddressValues, context: StoreContext): StoreSpec | undefined {
   const { findings } = context;
   const { path } = replica;
-  if (path !== undefined && isURL(path.value)) {
+  if (path !== undefined && (isURL(path.value) || isHalfURL(path.value))) {
     findings.error(path.at, 'a URL belongs under the key "url"');
     return undefined;
   }
@@ -90,7 +90,7 @@ function kindOf(replica: AddressValues & Values<SectionSpec>, { env, findings, a
   if (url !== undefined && url.value !== '') {
     const scheme = schemeOf(url.value);
     const kind = kindOfScheme(scheme ?? '');
-    if (scheme === undefined) findings.error(url.at, 'this is not a URL such as file:///srv/backups/app');
+    if (scheme === undefined) findings.error(url.at, notURL(url.value).message);
     else if (kind === undefined) findings.error(url.at, `"${scheme}" is not the scheme of a store; there are ${schemes().join(', ')}`);
     else if (type !== undefined && kindNamed(type.value) !== kind)
       findings.warning(type.at, `type "${type.value}" is ignored; the url says ${scheme}`);

@@ -26,6 +26,21 @@ const DATE = /(\$\(\s*date\s[^)]*\))/;
 /** The scheme of a URL, lower case; undefined for other text. */
 export const schemeOf = (text: string): string | undefined => /^([A-Za-z][\w+.-]+):\/\//.exec(text)?.[1]?.toLowerCase();
 
+/** Schemes of replica URLs; the kinds of store have them too, and are loaded later. */
+const SCHEMES = ['file', 's3', 'gs', 'gcs', 'abs', 'sftp', 'webdav', 'webdavs', 'nats', 'oss'];
+
+/** True for a replica URL with a slash too few, `s3:/bucket`, which is taken for a path otherwise. */
+export const isHalfURL = (text: string): boolean => SCHEMES.includes(/^(\w+):\/(?!\/)/.exec(text)?.[1]?.toLowerCase() ?? '');
+
+/** CONFIG_INVALID for text that is no URL, with the one that was probably meant. */
+export function notURL(text: string): LitestreamError {
+  const [, scheme = '', rest = ''] = /^(\w+):\/?(.*)$/s.exec(text) ?? [];
+  if (!SCHEMES.includes(scheme.toLowerCase()))
+    return new LitestreamError('CONFIG_INVALID', 'this is not a URL such as file:///srv/backups/app');
+  const meant = shownURL(`${scheme}://${scheme.toLowerCase() === 'file' ? '/' : ''}${rest}`);
+  return new LitestreamError('CONFIG_INVALID', `a URL has two slashes after its scheme: ${meant} is probably meant`);
+}
+
 /** A URL as people see it: without user, password and parameters. Text that cannot be taken apart is cut behind its scheme. */
 export function shownURL(text: string): string {
   try {
@@ -38,7 +53,7 @@ export function shownURL(text: string): string {
 /** Takes a URL apart. Percent signs are decoded except in `file` URLs, as in the original. Throws CONFIG_INVALID; secrets are never in the message. */
 export function parseReplicaURL(text: string): ReplicaURL {
   const scheme = schemeOf(text);
-  if (scheme === undefined) throw new LitestreamError('CONFIG_INVALID', 'this is not a URL such as file:///srv/backups/app');
+  if (scheme === undefined) throw notURL(text);
   const rest = text.slice(scheme.length + 3);
   // The original takes no parameters of files, and everything before them as it is.
   if (scheme === 'file') {

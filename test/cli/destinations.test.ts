@@ -158,3 +158,28 @@ test('the origin of every value is told: file, URL, variable, default', async ()
   );
   forgetSecrets();
 });
+
+test.each([
+  ['restore', '-o', '/tmp/x.db', 's3:/backups/app'],
+  ['restore', 's3:/backups/app'],
+  ['ltx', 's3:/backups/app'],
+  ['snapshots', 's3:/backups/app'],
+  ['check', 's3:/backups/app'],
+  ['replicate', '/a.db', 's3:/backups/app'],
+  ['replicate', '/a.db', 's3:backups/app'],
+])('%s %s %s: a URL with a slash too few is told with the one that is probably meant', async (...words) => {
+  const door = new FakeDoor({ env: { HOME: '/nowhere' } });
+  const { status, err } = await door.run(...words);
+  expect(status).toBe(3);
+  expect(err).toContain('s3://backups/app is probably meant');
+});
+
+test('in a configuration too, under url and under path', async () => {
+  const door = new FakeDoor({
+    config: 'dbs:\n  - path: /a.db\n    replicas:\n      - url: s3:/backups/a\n  - path: /b.db\n    replica: {path: "s3:/backups/b"}\n',
+  });
+  const { status, out } = await door.run('config', 'check');
+  expect(status).toBe(3);
+  expect(out).toContain('s3://backups/a is probably meant');
+  expect(out).toContain('dbs[1].replica.path: a URL belongs under the key "url"');
+});

@@ -2,7 +2,8 @@
 
 import { expect, test } from 'vitest';
 import { forgetSecrets, redact } from '../../src/base/redact.ts';
-import { parseReplicaURL, shownURL } from '../../src/config/store-url.ts';
+import { isHalfURL, parseReplicaURL, shownURL } from '../../src/config/store-url.ts';
+import { STORE_KINDS } from '../../src/config/stores/kinds.ts';
 
 test.each([
   [
@@ -68,4 +69,30 @@ test('no secret of a URL is in a message, a shown URL or, once read, in any text
   expect(shownURL('sftp://me:hunter2hunter2@h/x?agent=1')).toBe('sftp://h/x');
   expect(redact('it was hunter2hunter2')).not.toContain('hunter2');
   forgetSecrets();
+});
+
+test.each([
+  ['s3:/backups', 's3://backups'],
+  ['s3:/backups/app?endpoint=x', 's3://backups/app'],
+  ['S3:/backups', 's3://backups'],
+  ['gs:/b/p', 'gs://b/p'],
+  ['gcs:/b/p', 'gcs://b/p'],
+  ['abs:/acc@c/p', 'abs://c/p'],
+  ['sftp:/me:hunter2hunter2@h/x', 'sftp://h/x'],
+  ['webdav:/h/x', 'webdav://h/x'],
+  ['webdavs:/h/x', 'webdavs://h/x'],
+  ['nats:/h:4222/b', 'nats://h:4222/b'],
+  ['oss:/b/p', 'oss://b/p'],
+  ['file:/srv/backups', 'file:///srv/backups'],
+  ['s3:backups/app', 's3://backups/app'],
+])('%s is refused with the URL that was probably meant: %s', (text, meant) => {
+  expect(() => parseReplicaURL(text)).toThrow(`a URL has two slashes after its scheme: ${meant} is probably meant`);
+  forgetSecrets();
+});
+
+test('one slash too few is noticed for the schemes of all kinds of store, and for no path', () => {
+  for (const scheme of STORE_KINDS.flatMap(({ schemes }) => schemes)) {
+    expect([scheme, isHalfURL(`${scheme}:/x`), isHalfURL(`${scheme}://x`)]).toEqual([scheme, true, false]);
+  }
+  for (const path of ['/srv/app.db', 'c:/app.db', './s3:/x', 's3', 'app.db']) expect(isHalfURL(path)).toBe(false);
 });

@@ -7,39 +7,28 @@ import type { Logger } from '../base/log.ts';
 import { heapUsed, processorMs, releaseMemory } from '../base/process-memory.ts';
 import type { Daemon } from '../cli/door.ts';
 import type { Settings } from '../config/settings.ts';
-import type { Control } from '../control/control.ts';
 import { createLocalControl } from '../control/local-control.ts';
 import type { WorldParts } from '../control/world.ts';
 import { nodeDisk } from '../engine/restore/disk.ts';
 import { sweepRestores } from '../engine/restore/restore.ts';
-import { startMetricsServer } from '../http/metrics-server.ts';
 import { makeSocketPath } from '../http/socket-path.ts';
-import { type SocketServer, serveSocket } from '../http/socket-server.ts';
-import { Tokens } from '../mcp/tokens.ts';
 import { openReplica } from '../replica/open.ts';
 import { WatchedDirectories } from '../service/directories/watched-directories.ts';
-import { checkHealth, isReady } from '../service/health.ts';
 import { limited } from '../service/limited.ts';
 import { maintainAll } from '../service/maintenance/maintain-all.ts';
 import { Metrics } from '../service/metrics/metrics.ts';
-import { proofCompanion } from '../service/proof/companion.ts';
 import { ProofLedgers } from '../service/proof/ledger.ts';
 import { QuietMemory } from '../service/quiet-memory.ts';
 import { Replication } from '../service/replication.ts';
 import type { RequestFacts } from '../service/requests/ledger.ts';
-import { WheelScheduler } from '../service/schedule/wheel-scheduler.ts';
 import { type StartCheck, StartChecks } from '../service/start-check/start-checks.ts';
 import { VERSION } from '../version.ts';
 import { EnginePool } from '../workers/engine-pool.ts';
-import { announcedDirectories } from './announced.ts';
-import { auditLogOf } from './audit-log.ts';
-import { type Cold, makeCold } from './cold.ts';
-import { COMPANIONS } from './companions.ts';
-import { likeDatabase } from './file-modes.ts';
+import { makeCold } from './cold.ts';
+import { openListeners } from './listeners.ts';
 import { withLostMembers } from './lost-members.ts';
-import { type CountedRequests, countRequests } from './requests.ts';
-import { restoreMissing } from './restore-missing.ts';
-import { sealingOf } from './sealing.ts';
+import { replicationOptions } from './replication-options.ts';
+import { countRequests } from './requests.ts';
 import { worldFrom } from './world.ts';
 
 /** How long start-up waits for databases to say whether they can be replicated, ms. */
@@ -74,7 +63,7 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   const requests = countRequests(metrics);
   const replication = await Replication.create(
     await withLostMembers(settings, log),
-    replicationOptions(settings, log, metrics, pool, socketPath, proofs, cold, requests),
+    replicationOptions({ settings, log, metrics, pool, socketPath, proofs, cold, requests }),
   );
   const now = AbortSignal.abort(new LitestreamError('CANCELLED', 'start-up was interrupted'));
   undo.push(() => replication.stop({ deadlineMs: 0, retryMs: 0, signal: now }));
@@ -90,11 +79,9 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   undo.push(() => control.close());
 
   // Listeners first: a taken port is found before anything is opened.
-  const metricsServer = await startMetrics(settings, metrics, replication);
-  if (metricsServer !== undefined) undo.push(() => metricsServer.close());
-  const mcp = await startMCP(settings, control, log, metrics);
-  if (mcp !== undefined) undo.push(() => mcp.close());
-  const socket = await startSocket(settings, socketPath, control, log, replication, undo);
+  const listeners = await openListeners({ settings, log, metrics, control, replication, socketPath }, (one) =>
+    undo.push(() => one.close()),
+  );
 
   const { timeoutMs, intervalMs } = settings.shutdown;
   const skip = new AbortController();
@@ -115,23 +102,19 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   let stopping: ReturnType<Daemon['stop']> | undefined;
   const stop = async () => {
     // No door that fails to close, or takes its time, may come between the last commits and the replica.
-    const doors = close(log, [mcp, metricsServer]);
+    const doors = close(log, listeners.public);
     directories.stop();
     memory.stop();
     looking.abort(new LitestreamError('CANCELLED', 'the daemon stops'));
     await looked;
     const left = await replication.stop(limits);
     await doors;
-    for (const part of [socket, control, pool, cold]) await close(log, [part]);
+    for (const part of [listeners.socket, control, pool, cold]) await close(log, [part]);
     return left;
   };
   return {
     control,
-    addresses: {
-      socket: socketPath,
-      ...(mcp === undefined ? {} : { mcp: new URL(mcp.address).host }),
-      ...(metricsServer === undefined ? {} : { metrics: metricsServer.address }),
-    },
+    addresses: listeners.addresses,
     maintain: (abort) => maintainAll(replication.databases, abort),
     stop: () => {
       if (stopping !== undefined) skip.abort(new LitestreamError('CANCELLED', 'the last upload was skipped'));
@@ -142,10 +125,10 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
 }
 
 /** Closes all at once, for at most CLOSE_PATIENCE; what does not close ends with the process. */
-async function close(log: Logger, parts: readonly ({ close(): Promise<unknown> } | undefined)[]): Promise<void> {
+async function close(log: Logger, parts: readonly { close(): Promise<unknown> }[]): Promise<void> {
   const closing = parts.map(async (part) => {
     try {
-      await limited({ clock: systemClock, ms: CLOSE_PATIENCE, what: 'closing a part of the daemon' }, async () => part?.close());
+      await limited({ clock: systemClock, ms: CLOSE_PATIENCE, what: 'closing a part of the daemon' }, () => part.close());
     } catch (error) {
       log.log('warn', 'stopping was not clean', { error: errorToData(error) });
     }
@@ -165,98 +148,7 @@ function sweepInterruptedRestores({ databases, directories }: Settings, log: Log
   }
 }
 
-function replicationOptions(
-  settings: Settings,
-  log: Logger,
-  metrics: Metrics,
-  pool: EnginePool,
-  socketPath: string,
-  proofs: ProofLedgers,
-  cold: Cold,
-  requests: CountedRequests,
-): Parameters<typeof Replication.create>[1] {
-  return {
-    clock: systemClock,
-    log,
-    lagBudgetMs: settings.lagBudgetMs,
-    openEngine: (database, { floor }, listener) => pool.pick().open(database, { floor, socketPath, sharedId: cold.sharedId }, listener),
-    openReplica: ({ store, name }, { path, metaPath }) =>
-      openReplica(likeDatabase(store, path), {
-        log: log.with({ db: path, replica: name }),
-        destinationLog: log,
-        sealing: sealingOf({ name }, { metaPath }),
-        ...requests.book.counting(path, name, store),
-      }),
-    restoreMissing: (entry, abort) => restoreMissing(entry, { log, requests, signal: abort }),
-    onEngineEvent: (path, event) => metrics.engineEvent(path, event),
-    onUploadFailed: (path, replica, code) => metrics.uploadFailed(path, replica, code),
-    onRemoved: (path) => {
-      requests.book.forget(path);
-      metrics.databaseRemoved();
-    },
-    scheduler: new WheelScheduler(systemClock, log),
-    runJob: requests.runJob,
-    cold: cold.support,
-    companions: [...COMPANIONS, proofCompanion(proofs)],
-    onCount: (path, replica, what, amount) => metrics.count(path, replica, what, amount),
-  };
-}
-
 const observed = (requests: RequestFacts | undefined, check: StartCheck | undefined) => ({
   ...(requests === undefined ? {} : { requests }),
   ...(check === undefined ? {} : { check }),
 });
-
-/** The private socket. A stdio MCP server that attaches here has the rights of its token, as over HTTP. */
-async function startSocket(
-  settings: Settings,
-  path: string,
-  control: Control,
-  log: Logger,
-  replication: Replication,
-  undo: Undo[],
-): Promise<SocketServer> {
-  const { mcp } = settings;
-  const tokens = new Tokens(mcp, systemClock, log);
-  await tokens.open(() => {});
-  const server = await serveSocket({
-    path,
-    control,
-    version: VERSION,
-    get directories() {
-      return [...replication.entries.map(({ settings: { metaPath } }) => metaPath), ...announcedDirectories(settings)];
-    },
-    log,
-    rules: { readOnly: mcp.readOnly, authenticate: (token) => tokens.find(token) },
-  });
-  const close = async (): Promise<void> => {
-    await server.close();
-    tokens.close();
-  };
-  undo.push(close);
-  return { path, close };
-}
-
-async function startMetrics({ address }: Settings, metrics: Metrics, service: Replication) {
-  if (address === undefined) return undefined;
-  return startMetricsServer(address, {
-    contentType: metrics.contentType,
-    render: () => metrics.render(service.databases),
-    health: () => checkHealth(service.databases, service.directories),
-    ready: () => isReady(service.databases),
-  });
-}
-
-async function startMCP(settings: Settings, control: Control, log: Logger, metrics: Metrics) {
-  if (settings.mcp.address === undefined) return undefined;
-  const { startMCPHTTP } = await import('../mcp/http.ts');
-  return startMCPHTTP({ ...settings.mcp, ...auditLogOf(settings) }, control, {
-    log,
-    version: VERSION,
-    observer: {
-      called: ({ tool, outcome, seconds }) => metrics.mcpCall(tool, outcome, seconds),
-      refused: (reason) => metrics.mcpRefused(reason),
-      connections: (kind, open) => metrics.mcpConnections(kind, open),
-    },
-  });
-}

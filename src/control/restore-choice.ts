@@ -14,6 +14,7 @@ import { formatInstant, parseMoment } from './moment.ts';
 import { otherWriterWarnings } from './other-writer.ts';
 import { readableListings } from './readable.ts';
 import { chooseFormat, type FormatPlan, type FormatQuestion } from './restore-formats.ts';
+import { withOthers } from './restore-help.ts';
 import { type Alternates, type Combination, combineReplicas, isCheaper, NO_ALTERNATES, notCombined } from './restore-sources.ts';
 import type { PlanInput, PlanOut } from './verbs/restore-schema.ts';
 import type { World } from './world.ts';
@@ -30,6 +31,8 @@ interface ChoiceFacts extends Alternates {
   readonly entry: DatabaseEntry;
   readonly asked: Asked;
   readonly replica: ReplicaSettings;
+  /** The caller named it: no other one is asked. */
+  readonly isNamed: boolean;
   /** Newest TXID over all files of this replica. */
   readonly newest: TXID;
   /** Listing times are the transactions' own. */
@@ -85,11 +88,12 @@ export async function chooseRestore(
   const exactTimes = asked.target.type === 'timestamp';
   const found = await listReplicas(world, { entry, replica: args.replica, signal, exactTimes, legacy: asked.format !== 'ltx' });
   const { listings, warnings, failures } = await readableListings(world, entry, found);
+  const isNamed = args.replica !== undefined;
   const choices: Choice[] = [];
   const problems: unknown[] = [];
   for (const { replica, files, legacy } of listings) {
     try {
-      const facts = { entry, asked, replica, newest: newestOf(files), exactTimes, warnings, ...NO_ALTERNATES };
+      const facts = { entry, asked, replica, isNamed, newest: newestOf(files), exactTimes, warnings, ...NO_ALTERNATES };
       choices.push({ ...facts, ...chooseFormat(files, legacy, asked) });
     } catch (error) {
       problems.push(error);
@@ -98,14 +102,17 @@ export async function chooseRestore(
   const best = choices.reduce<Choice | undefined>((a, b) => (a === undefined || reachesFurther(b, a) ? b : a), undefined);
   const together = asked.format === 'v3' ? undefined : await tryTogether();
   if (together !== undefined && !Array.isArray(together)) {
-    const choice = { entry, asked, exactTimes, format: 'ltx' as const, ...together };
+    const choice = { entry, asked, isNamed, exactTimes, format: 'ltx' as const, ...together };
     return {
       ...choice,
       warnings: [...warnings, ...together.warnings, ...shortfallWarnings(choice, args), ...(await otherWriterWarnings(choice))],
     };
   }
   // A replica that could not be read may hold what the others lack: its error is the truer answer.
-  if (best === undefined) throw failures[0] ?? worstProblem(problems);
+  if (best === undefined) {
+    const problem = failures[0] ?? worstProblem(problems);
+    throw args.replica === undefined ? problem : withOthers(problem, entry, { name: args.replica });
+  }
   const others = args.replica === undefined ? listings.map(({ replica }) => replica).filter((replica) => replica !== best.replica) : [];
   return {
     ...best,

@@ -193,7 +193,7 @@ async function chooseAgain(world: World, plan: Plan, entry: Choice['entry'], sig
       throw changed('the state of that transaction has another time now', 'time');
     const warnings = await otherWriterWarnings({ entry, replica });
     const alternates = isNamed ? [] : entry.replicas.filter((other) => other !== replica);
-    return { entry, asked, replica, format: 'ltx', plan: again, newest: again.reached.txid, exactTimes, warnings, alternates };
+    return { entry, asked, replica, isNamed, format: 'ltx', plan: again, newest: again.reached.txid, exactTimes, warnings, alternates };
   } catch (cause) {
     if (hasCode(cause, 'TX_NOT_AVAILABLE') || hasCode(cause, 'NO_SNAPSHOT') || hasCode(cause, 'LTX_GAP')) {
       // Planned over several replicas, perhaps: then together they still hold it.
@@ -208,7 +208,7 @@ async function chooseAgain(world: World, plan: Plan, entry: Choice['entry'], sig
 /** Nothing adds to data of version 0.3; its program may still remove old files. */
 async function chooseLegacyAgain(
   world: World,
-  { binding, shown }: Plan,
+  { binding, shown, asked: { replica: named } }: Plan,
   { entry, replica, signal }: Pick<Choice, 'entry' | 'replica'> & { readonly signal: AbortSignal },
 ): Promise<Choice> {
   const { generation, state } = binding;
@@ -219,7 +219,8 @@ async function chooseLegacyAgain(
     const again = planLegacy(await world.replicas.listLegacy(entry, replica, signal), legacyTarget, generation);
     if (again.reached.time !== time) throw changed('the file that state ends with is another one now', 'time');
     const asked = { format: 'v3', target: LATEST, legacyTarget, generation, shown: shown.asked } as const;
-    return { entry, asked, replica, format: 'v3', plan: again, newest: NO_TXID, exactTimes: false, warnings: [], alternates: [] };
+    const isNamed = named !== undefined;
+    return { entry, asked, replica, isNamed, format: 'v3', plan: again, newest: NO_TXID, exactTimes: false, warnings: [], alternates: [] };
   } catch (cause) {
     if (hasCode(cause, 'TX_NOT_AVAILABLE') || hasCode(cause, 'NO_SNAPSHOT') || hasCode(cause, 'LEGACY_INVALID')) {
       throw changed(`that state of generation ${generation} can no longer be restored from ${binding.replica}`, 'wal_index', cause);

@@ -15,6 +15,7 @@ import type { Progress } from './progress.ts';
 import { PrivateDirectory } from './publish.ts';
 import type { Choice } from './restore-choice.ts';
 import { freeBytes, generationOf, momentOut } from './restore-description.ts';
+import { withOthers } from './restore-help.ts';
 import { jobAlternates, sourceWarnings } from './restore-sources.ts';
 import type { PlanOut, RestoreOutput } from './verbs/restore-schema.ts';
 import type { World } from './world.ts';
@@ -98,6 +99,8 @@ async function runRestore(world: World, choice: Choice, request: OutputRequest, 
     const release = holdChain(world, choice, plan.reached.txid);
     try {
       return await world.runJob('restore', { ...common, ...others, ...what }, options);
+    } catch (error) {
+      throw choice.isNamed ? withOthers(error, choice.entry, replica) : error;
     } finally {
       release();
     }

@@ -183,3 +183,21 @@ test('in a configuration too, under url and under path', async () => {
   expect(out).toContain('s3://backups/a is probably meant');
   expect(out).toContain('dbs[1].replica.path: a URL belongs under the key "url"');
 });
+
+test('check names the objects that it could not delete, for a person to remove', async () => {
+  const left = ['app/litestream-check-1', 'app/litestream-check-1-2'];
+  const one = {
+    database: 'app',
+    replica: 's3',
+    type: 's3',
+    destination: 's3://bkt/app',
+    outcome: 'failed' as const,
+    steps: [],
+    leftovers: left,
+  };
+  const door = new FakeDoor({ answers: { check: () => ({ as_of: '2026-03-01T12:00:00.000Z', replicas: [one] }) }, config: CONFIG });
+  const { status, out } = await door.run('check');
+  expect(status).toBe(1);
+  for (const key of left) expect(out).toContain(`  left there: ${key}\n`);
+  expect(JSON.parse((await door.run('check', '-json')).out.slice(out.length))).toMatchObject([{ leftovers: left }]);
+});

@@ -229,6 +229,13 @@ test('two replicas of one database, one plain and one encrypted, help each other
   bytes[bytes.length - 20] = (bytes[bytes.length - 20] ?? 0) ^ 1;
   writeFileSync(damaged, bytes);
   rmSync(scene.at('plain', 'ltx', '0', '0000000000000005-0000000000000005.ltx'));
+  const named = await scene.run('restore', '-config', 'litestream.yml', '-o', 'named.db', '-replica', 'secret', 'app.db');
+  expect(named.status).toBe(1);
+  expect(named.stderr).toMatch(/LTX_\w+|0000000000000003/);
+  expect(named.stderr).toMatch(
+    /Without -replica the file is taken from another replica \(plain\), and litestream repair \S+app\.db copies it/,
+  );
+  expect(existsSync(scene.at('named.db'))).toBe(false);
   expect(await scene.restored()).toHaveLength(5);
   expect(await scene.ok('repair', 'app.db')).toMatch(/repaired/);
   expect(readFileSync(damaged)).not.toEqual(bytes);

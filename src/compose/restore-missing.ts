@@ -15,6 +15,7 @@ import { destinationsOf } from '../service/destinations.ts';
 import { limited } from '../service/limited.ts';
 import type { DatabaseEntry } from '../service/options.ts';
 import { decisive } from '../service/roles.ts';
+import { reasonOf } from '../storage/wrap/outage.ts';
 import type { CountedRequests } from './requests.ts';
 
 /** How long a replica may take to say what it holds, ms. */
@@ -86,6 +87,8 @@ async function askReplica(settings: ReplicaSettings, ms: number, { log, requests
       const [txid, legacy] = await Promise.all([replica.maxTXID(call), listLegacy(replica.store, replica.prefix, { signal: call })]);
       return { replica: settings, txid, legacy };
     });
+  } catch (error) {
+    throw reasonOf(error, replica.store);
   } finally {
     await replica.close();
   }

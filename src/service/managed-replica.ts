@@ -15,7 +15,7 @@ import type { TXID } from '../formats/ltx/txid.ts';
 import { type FileInfo, SNAPSHOT_LEVEL } from '../replica/file-info.ts';
 import type { Replica } from '../replica/replica.ts';
 import { fileBody } from '../storage/body.ts';
-import { standingFailure } from '../storage/wrap/outage.ts';
+import { reasonOf } from '../storage/wrap/outage.ts';
 import { Bridge } from './bridge.ts';
 import type { Companion } from './companions/companion.ts';
 import { advised, isDisplaced } from './displaced.ts';
@@ -110,8 +110,7 @@ export class ManagedReplica implements ReplicaHandle {
       return position;
     } catch (thrown) {
       if (signal.aborted) return undefined;
-      // Behind a silence there may be requests that fail and are repeated.
-      const error = errorToData(hasCode(thrown, 'TIMEOUT') ? (standingFailure(this.replica.store) ?? thrown) : thrown);
+      const error = errorToData(reasonOf(thrown, this.replica.store));
       this.#isRefusing = isRefusal(error.code);
       if (hasCode(thrown, 'TIMEOUT') || !this.#isToldByUploads(error.code)) this.#questions.failed(error.code, { error });
       return undefined;

@@ -1,7 +1,7 @@
 /** Since when a destination has answered nobody, and whether it ever did: what lasts is left to those who wait longer. */
 
 import type { Clock } from '../../base/clock.ts';
-import type { LitestreamError } from '../../base/errors.ts';
+import { hasCode, type LitestreamError } from '../../base/errors.ts';
 import type { ObjectStore } from '../object-store.ts';
 import { type Answered, answeredHere } from './answered.ts';
 
@@ -65,5 +65,9 @@ export function setOutage(store: ObjectStore, outage: Outage): void {
   outages.set(store, outage);
 }
 
-/** Why a call that is still being repeated has not been answered, for who cannot wait for its end: what calls to the same destination fail with. */
+/** What calls to the destination of `store` fail with and are repeated for, while nobody has been answered since. */
 export const standingFailure = (store: ObjectStore): LitestreamError | undefined => outages.get(store)?.standing;
+
+/** What to tell of a call to `store` that was given up: where it took too long because it was being repeated, the reason for that. */
+export const reasonOf = (thrown: unknown, store: ObjectStore): unknown =>
+  hasCode(thrown, 'TIMEOUT') ? (standingFailure(store) ?? thrown) : thrown;

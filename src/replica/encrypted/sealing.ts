@@ -4,6 +4,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { systemCode } from '../../base/system-error.ts';
 import { type MadeHeader, makeHeader } from '../../formats/age/header.ts';
 import { Sealer, sealBytes } from '../../formats/age/seal.ts';
 import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
@@ -65,10 +66,12 @@ export class Sealing {
 
   /** What a file of ours with this content may look like there: as it was put, or as it was about to be, also for earlier recipients. */
   async known(name: string, content: Fingerprint): Promise<readonly Fingerprint[]> {
+    const files = (await this.#staging?.findAll(name, content)) ?? [];
+    const staged = await Promise.all(files.map(endsUnlessGone));
+    // Last: what is confirmed meanwhile goes from there and has its receipt by then.
     const receipt = await this.receipts.find(name);
-    const staged = (await this.#staging?.findAll(name, content)) ?? [];
     const put = receipt !== undefined && isSameFile(receipt.content, content) ? [receipt.stored] : [];
-    return [...put, ...(await Promise.all(staged.map(endsOf)))];
+    return [...put, ...staged.filter((ends) => ends !== undefined)];
   }
 
   /** The ciphertext of `body`: what was made of the same content before and not confirmed yet, or new. */
@@ -184,6 +187,15 @@ class Ends {
       this.#trailer = Buffer.concat([this.#trailer, chunk.subarray(-LTX_TRAILER_SIZE)]).subarray(-LTX_TRAILER_SIZE);
       yield chunk;
     }
+  }
+}
+
+async function endsUnlessGone(file: { readonly path: string }): Promise<Fingerprint | undefined> {
+  try {
+    return await endsOf(file);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

@@ -376,6 +376,20 @@ describe('uploads', () => {
     expect(Buffer.compare(await replica.read(file), bytes)).toBe(0);
   });
 
+  test('a file that is confirmed while it is asked for is known all the same', async () => {
+    for (let round = 0; round < 100; round++) {
+      const sealing = new Sealing({ recipients: [recipient], directory: join(directory.path, 'sealed') });
+      const name = `small-${round}`;
+      const { receipt } = await sealing.seal(name, bytesBody(random.bytes(1000)), undefined);
+      const questions = Array.from({ length: 4 }, async (_, ms) => {
+        await new Promise((resolve) => setTimeout(resolve, ms / 2));
+        return sealing.known(name, receipt.content);
+      });
+      const [, ...known] = await Promise.all([sealing.confirmed(name, receipt), ...questions]);
+      for (const each of known) expect(each.some((one) => isSameFile(one, receipt.stored))).toBe(true);
+    }
+  });
+
   test('what is remembered of a file that was put keeps nothing of the file itself in memory', async () => {
     const sealing = new Sealing({ recipients: [recipient] });
     const { receipt } = await sealing.seal('small', bytesBody(Buffer.alloc(200_000, 1)), undefined);

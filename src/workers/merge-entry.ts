@@ -2,6 +2,7 @@
 
 import { parentPort } from 'node:worker_threads';
 import { errorToData, LitestreamError } from '../base/errors.ts';
+import { collectYoung } from '../base/young-garbage.ts';
 import { mergeFiles } from '../engine/compaction/merge-job.ts';
 import type { JobArguments } from '../engine/jobs.ts';
 import { sealFile } from '../engine/upload/seal-job.ts';
@@ -17,7 +18,11 @@ const work = ({ kind, args }: ToMerge) =>
   kind === 'merge' ? mergeFiles(args as JobArguments['merge'], { signal }) : sealFile(args as JobArguments['seal']);
 
 port.on('message', (message: ToMerge) => {
-  const post = (answer: FromMerge): void => port.postMessage(answer);
+  const post = (answer: FromMerge): void => {
+    port.postMessage(answer);
+    // This thread may wait for its next work for long.
+    collectYoung();
+  };
   work(message).then(
     (result) => post({ type: 'result', result }),
     (error: unknown) => post({ type: 'failure', error: errorToData(error) }),

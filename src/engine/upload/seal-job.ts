@@ -2,12 +2,15 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
+import { collectYoung } from '../../base/young-garbage.ts';
 import { type SealRequest, type SealResult, sealedChunks } from '../../replica/encrypted/sealing.ts';
 import { writeStaged } from '../../replica/encrypted/staging.ts';
 import { fileBody } from '../../storage/body.ts';
 import { passSound } from './verified.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
+/** The cipher makes a new buffer of every chunk: so much of them may come together. */
+const COLLECT_BYTES = 8 * 1024 * 1024;
 
 /**
  * Encrypts a file and verifies it on the way: what the disk has changed is never published.
@@ -21,7 +24,14 @@ export async function sealFile({ input, output, ...made }: SealRequest): Promise
 
 async function* chunksOf(path: string): AsyncGenerator<Uint8Array, void, void> {
   try {
-    yield* fileBody(path, CHUNK_BYTES).open({ transient: true });
+    let read = 0;
+    for await (const chunk of fileBody(path, CHUNK_BYTES).open({ transient: true })) {
+      yield chunk;
+      read += chunk.length;
+      if (read < COLLECT_BYTES) continue;
+      read = 0;
+      collectYoung();
+    }
   } catch (error) {
     const code = systemCode(error);
     if (code === 'ENOENT') throw new LitestreamError('LTX_MISSING', `local file ${path} has gone`, { cause: error, details: { path } });

@@ -16,6 +16,7 @@ describe('flush', () => {
   afterEach(() => at.dispose());
 
   test('resolves at once when everything is there', async () => {
+    await at.uploader.flush();
     at.store.calls.length = 0;
     await at.uploader.flush();
     expect(at.store.calls).toEqual([]);

@@ -8,7 +8,7 @@ import type { DatabaseHandle } from './service.ts';
 /** ms. */
 const INTERVAL = 5000;
 /** Of the looks at a cold database only one in so many takes place, as long as it is well: nothing is captured meanwhile, and there may be thousands. */
-const COLD_ROUNDS = 12;
+const COLD_ROUNDS = 24;
 /** A state that lasts is told again this often, ms. */
 const REMINDER = 600_000;
 /** The same line is told at most this often, ms; what then still holds is told late. */

@@ -16,8 +16,10 @@ const INTERVAL = 15_000;
 /** With less than this share of a processor since the last look nothing is going on that a pause would disturb for long. */
 const QUIET = 0.15;
 /** What may have come since the last release is this share of what was left then, and bytes: a collection costs time for every byte that stays. */
-const SHARE = 0.25;
-const BYTES = 8 * 2 ** 20;
+const SHARE = 0.1;
+const BYTES = 6 * 2 ** 20;
+/** Least distance between two releases, ms: who asks for metrics every few seconds makes garbage without an end. */
+const DISTANCE = 60_000;
 
 /**
  * V8 collects when something is needed, so what a wave of work has left stays for as long as the process is quiet: a thousand databases opened
@@ -28,6 +30,7 @@ export class QuietMemory {
   readonly #memory: Memory;
   readonly #stopping = new AbortController();
   #left = 0;
+  #releasedAt = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock, memory: Memory) {
     this.#clock = clock;
@@ -51,7 +54,9 @@ export class QuietMemory {
   }
 
   #look(): void {
-    if (this.#memory.used() < this.#left * (1 + SHARE) + BYTES) return;
+    const now = this.#clock.monotonic();
+    if (now - this.#releasedAt < DISTANCE || this.#memory.used() < this.#left * (1 + SHARE) + BYTES) return;
+    this.#releasedAt = now;
     this.#memory.release();
     this.#left = this.#memory.used();
   }

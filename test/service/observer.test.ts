@@ -49,7 +49,7 @@ test('a database that is not protected is told once, again when the reason chang
   expect(clock.sleeping).toBe(0);
 });
 
-test('a database that is closed and well is looked at once a minute', async () => {
+test('a database that is closed and well is looked at every two minutes', async () => {
   const clock = new FakeClock();
   let looks = 0;
   let isCold = false;
@@ -68,10 +68,10 @@ test('a database that is closed and well is looked at once a minute', async () =
   expect(looks).toBe(12);
   isCold = true;
   looks = 0;
-  await clock.advance(120_000);
+  await clock.advance(240_000);
   expect(looks).toBe(2);
   state = 'failing';
-  await clock.advance(60_000);
+  await clock.advance(120_000);
   looks = 0;
   await clock.advance(60_000);
   expect(looks).toBe(12);

@@ -49,15 +49,20 @@ test('what a wave of work has left is given back once when it is over, and not w
   expect(releases).toBe(1);
 });
 
-test('a quarter more than was left, and 8 MiB, is what may gather before the next time', async () => {
+test('a tenth more than was left, and 6 MiB, is what may gather before the next time, which is a minute later at the soonest', async () => {
   await clock.advance(20_000);
   expect(releases).toBe(1);
-  used = 57 * MIB;
+  used = 49 * MIB;
   await clock.advance(60_000);
   expect(releases).toBe(1);
-  used = 59 * MIB;
-  await clock.advance(60_000);
+  used = 51 * MIB;
+  await clock.advance(20_000);
   expect(releases).toBe(2);
+  used = 100 * MIB;
+  await clock.advance(40_000);
+  expect(releases).toBe(2);
+  await clock.advance(20_000);
+  expect(releases).toBe(3);
 });
 
 test('a heap that has grown because more is needed is collected once', async () => {

@@ -100,6 +100,27 @@ describe('WheelScheduler', () => {
     expect(count('hourly')).toBe(49);
   });
 
+  test('a moment at which work is not needed passes; asked for, it runs all the same', async () => {
+    let isNeeded = false;
+    let count = 0;
+    const task = scheduler.every({
+      name: 'a',
+      intervalMs: MINUTE,
+      budget: 'listing',
+      isNeeded: () => isNeeded,
+      run: async () => {
+        count++;
+      },
+    });
+    await clock.advance(5 * MINUTE);
+    expect(count).toBe(0);
+    await task.runNow();
+    expect(count).toBe(1);
+    isNeeded = true;
+    await clock.advance(5 * MINUTE);
+    expect(count).toBe(6);
+  });
+
   test('keeps short intervals as well', async () => {
     note('quick', 20);
     await clock.advance(1000);

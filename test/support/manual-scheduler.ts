@@ -31,10 +31,10 @@ export class ManualScheduler implements Scheduler {
     return [...this.#works.keys()].map(({ name }) => name);
   }
 
-  /** Runs every work whose name matches, one after the other; fails when there is none. */
+  /** Runs every work whose name matches and that is needed, as a moment of the schedule does, one after the other; fails when there is none. */
   async run(name: string | RegExp): Promise<void> {
     const chosen = [...this.#works].filter(([work]) => (typeof name === 'string' ? work.name.includes(name) : name.test(work.name)));
     if (chosen.length === 0) throw new Error(`nothing called ${name} is scheduled, only: ${this.names.join(', ')}`);
-    for (const [work, stopping] of chosen) await work.run(stopping.signal);
+    for (const [work, stopping] of chosen) if (work.isNeeded?.() !== false) await work.run(stopping.signal);
   }
 }

@@ -26,6 +26,8 @@ const COLD_PATIENCE_MS = 120_000;
 const REST_PATIENCE_MS = 300_000;
 /** Each replica has been listed once by then. */
 const FIRST_LOOKS_MS = 80_000;
+/** Memory that is not needed is given back once a minute. */
+const RELEASE_MS = 75_000;
 
 /** s */
 const MOST_START = 30;
@@ -115,6 +117,7 @@ function measure(title: string, databases: number): Promise<Measured> {
     const restartSeconds = await untilOpened(daemon, databases);
     await untilCold(daemon, databases);
     await untilAtRest(daemon);
+    await sleep(RELEASE_MS);
     const rss = residentBytes(daemon.pid);
     const heap = await heapOf(scene, daemon);
     const open = descriptors(daemon.pid);

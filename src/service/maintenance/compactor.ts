@@ -52,6 +52,12 @@ export class Compactor {
     return this.#context.replica.position ?? NO_TXID;
   }
 
+  /** Nothing was added to what the level is made of since it was last brought up to date. */
+  isSettled(level: Level): boolean {
+    const source = level === 1 ? this.#context.replica.position : this.ledger.end((level - 1) as Level);
+    return source !== undefined && this.ledger.isSettled(level, source);
+  }
+
   /**
    * Brings a level up to date, and puts a snapshot first where only that lets it go on.
    *

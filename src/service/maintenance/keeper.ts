@@ -49,13 +49,18 @@ export class Keeper {
    * @returns true when the replica was asked.
    */
   async pass(scope: Scope, state: string, signal: AbortSignal): Promise<boolean> {
-    const due = this.#due.get(scope);
-    if (due?.state === state && (due.at === undefined || this.#options.clock.now() <= due.at)) return false;
+    if (this.isSettled(scope, state)) return false;
     this.#due.delete(scope);
     const plan = scope === 'level 0' ? await this.#planLevel0(signal) : await this.#planSnapshots(signal);
     if (plan.doomed.length > 0) await this.#delete(plan.doomed, signal);
     this.#due.set(scope, { state, ...(plan.nextAt === undefined ? {} : { at: plan.nextAt }) });
     return true;
+  }
+
+  /** Nothing has come of age, and `state` is that of the last pass. */
+  isSettled(scope: Scope, state: string): boolean {
+    const due = this.#due.get(scope);
+    return due?.state === state && (due.at === undefined || this.#options.clock.now() <= due.at);
   }
 
   /** Something unexpected was met, or files of levels 1 to 9 go. That some come leaves what is known of the others as true as it was. */

@@ -6,7 +6,7 @@ import { checkLevels } from '../../engine/compaction/level-check.ts';
 import type { Protections } from '../../engine/compaction/retention-plan.ts';
 import type { MaintenanceSettings } from '../../engine/options.ts';
 import { NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
-import { LEVELS, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
+import { LEVELS, type Level, SNAPSHOT_LEVEL } from '../../replica/file-info.ts';
 import type { Companion, CompanionContext, MakeCompanion } from '../companions/companion.ts';
 import type { Budget, ScheduledTask } from '../schedule/scheduler.ts';
 import type { CompanionFacts, ReplicaHandle } from '../service.ts';
@@ -22,6 +22,8 @@ interface Work {
   readonly intervalMs: number;
   readonly budget: Budget;
   run(isForced: boolean, signal: AbortSignal): Promise<void>;
+  /** By what is known it has nothing to do: thousands of replicas at rest are asked this, many a second. */
+  isSettled?(): boolean;
 }
 
 const LEVEL0 = 'level-0 retention';
@@ -98,7 +100,17 @@ export class Maintenance implements Companion {
     for (const work of this.#works) {
       const name = `${work.of} of ${database.settings.name}/${replica.settings.name}`;
       const { intervalMs, budget } = work;
-      this.#tasks.set(work, scheduler.every({ name, intervalMs, budget, atStart: true, run: (signal) => this.#tick(work, signal) }));
+      this.#tasks.set(
+        work,
+        scheduler.every({
+          name,
+          intervalMs,
+          budget,
+          atStart: true,
+          isNeeded: () => !this.#isAtRest(work),
+          run: (signal) => this.#tick(work, signal),
+        }),
+      );
     }
   }
 
@@ -156,6 +168,7 @@ export class Maintenance implements Companion {
         intervalMs: settings.intervalMs,
         budget: 'compaction',
         run: (isForced, signal) => this.#compact(settings, isForced, signal),
+        isSettled: () => this.#isMerged(settings.level),
       }));
     works.push({
       of: SNAPSHOT,
@@ -169,6 +182,7 @@ export class Maintenance implements Companion {
         intervalMs: level0CheckMs,
         budget: 'listing',
         run: (isForced, signal) => this.#retainLevel0(isForced, signal),
+        isSettled: () => this.#isRetained(),
       });
     }
     if (deletes) {
@@ -187,6 +201,22 @@ export class Maintenance implements Companion {
     if (works.every(({ intervalMs }) => intervalMs > PUT_OFF_MS))
       works.push({ of: PUT_OFF, intervalMs: PUT_OFF_MS, budget: 'listing', run: async () => {} });
     return works;
+  }
+
+  #isAtRest(work: Work): boolean {
+    return this.#owed.size === 0 && this.#troubles.isEmpty && work.isSettled?.() === true;
+  }
+
+  #isMerged(level: Level): boolean {
+    if (!this.#compactor.isSettled(level)) return false;
+    this.#compactedAt[level] = this.#context.clock.now();
+    return true;
+  }
+
+  #isRetained(): boolean {
+    if (!this.#keeper.isSettled('level 0', this.#level0State)) return false;
+    this.#retentionAt = this.#context.clock.now();
+    return true;
   }
 
   /** What the schedule asks for; failures are told, and tried again when something else is due. */
@@ -273,7 +303,7 @@ export class Maintenance implements Companion {
     const { clock } = this.#context;
     const { intervalMs = 0 } = this.#settings.levels.find(({ level }) => level === 1) ?? {};
     if (!isForced && clock.monotonic() - this.#level0At < intervalMs * PASS_EVERY) return;
-    const hasAsked = await this.#keeper.pass('level 0', `${this.#compactor.ledger.end(1)} ${this.#heldUpTo()}`, signal);
+    const hasAsked = await this.#keeper.pass('level 0', this.#level0State, signal);
     if (hasAsked) this.#level0At = clock.monotonic();
     this.#retentionAt = this.#context.clock.now();
   }
@@ -299,6 +329,11 @@ export class Maintenance implements Companion {
     const { proof } = this.#context.replica.status();
     const proven = [proof?.lastPassed?.txid, proof?.outcome === 'passed' ? proof.txid : undefined];
     return { txids: proven.filter((txid) => txid !== undefined), heldUpTo: this.#heldUpTo() };
+  }
+
+  /** What a pass over level 0 depends on. */
+  get #level0State(): string {
+    return `${this.#compactor.ledger.end(1)} ${this.#heldUpTo()}`;
   }
 
   #heldUpTo(): TXID {

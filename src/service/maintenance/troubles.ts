@@ -31,6 +31,10 @@ export class Troubles {
     return [...this.#standing.values()].map(({ trouble }) => trouble);
   }
 
+  get isEmpty(): boolean {
+    return this.#standing.size === 0;
+  }
+
   has(of: string): boolean {
     return this.#standing.has(of);
   }

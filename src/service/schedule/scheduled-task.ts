@@ -50,7 +50,7 @@ export class Task implements ScheduledTask, Moment {
     if (this.#isStopped) return;
     this.#due = this.#nextAfter(this.#needs.clock.now());
     this.#needs.wheel.add(this);
-    if (this.#running === undefined) void this.#run();
+    if (this.#running === undefined && this.#work.isNeeded?.() !== false) void this.#run();
   }
 
   /** Forwards: what became due runs once. Backwards: nothing waits longer than its interval. */

@@ -19,6 +19,8 @@ export interface ScheduledWork {
   readonly budget: Budget;
   /** Also once soon after `every` was called, spread over the first seconds. Default false. */
   readonly atStart?: boolean;
+  /** Asked at each moment that comes by itself, for next to nothing: false lets it pass. Default: every one counts. */
+  isNeeded?(): boolean;
   /** Never runs twice at once; a tick that comes meanwhile is dropped. Handles its own failures: what it throws is logged as a defect. */
   run(signal: AbortSignal): Promise<void>;
 }

@@ -1,10 +1,10 @@
-/** Notices that a process has become quiet with more on its heap than it needs, and has that given back to the system. */
+/** Notices that a process has become quiet with more memory than it needs, and has that given back to the system. */
 
 import type { Clock } from '../base/clock.ts';
 
 export interface Memory {
-  /** Bytes on the heap of this thread, garbage included. */
-  used(): number;
+  /** Bytes of the process that are resident: what the collector keeps for itself is on no heap. */
+  resident(): number;
   /** Processor time of the process since its start, all threads together, ms. */
   processorMs(): number;
   /** Collects and gives back. Stops the thread for as long as that takes. */
@@ -16,8 +16,8 @@ const INTERVAL = 15_000;
 /** With less than this share of a processor since the last look nothing is going on that a pause would disturb for long. */
 const QUIET = 0.15;
 /** What may have come since the last release is this share of what was left then, and bytes: a collection costs time for every byte that stays. */
-const SHARE = 0.1;
-const BYTES = 6 * 2 ** 20;
+const SHARE = 0.05;
+const BYTES = 8 * 2 ** 20;
 /** Least distance between two releases, ms: who asks for metrics every few seconds makes garbage without an end. */
 const DISTANCE = 60_000;
 
@@ -55,9 +55,14 @@ export class QuietMemory {
 
   #look(): void {
     const now = this.#clock.monotonic();
-    if (now - this.#releasedAt < DISTANCE || this.#memory.used() < this.#left * (1 + SHARE) + BYTES) return;
+    const resident = this.#memory.resident();
+    if (resident < this.#left * (1 + SHARE) + BYTES) {
+      this.#left = Math.min(this.#left, resident);
+      return;
+    }
+    if (now - this.#releasedAt < DISTANCE) return;
     this.#releasedAt = now;
     this.#memory.release();
-    this.#left = this.#memory.used();
+    this.#left = this.#memory.resident();
   }
 }

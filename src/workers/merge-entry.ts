@@ -2,7 +2,7 @@
 
 import { parentPort } from 'node:worker_threads';
 import { errorToData, LitestreamError } from '../base/errors.ts';
-import { collectYoung } from '../base/young-garbage.ts';
+import { collectYoung } from '../base/process-memory.ts';
 import { mergeFiles } from '../engine/compaction/merge-job.ts';
 import type { JobArguments } from '../engine/jobs.ts';
 import { sealFile } from '../engine/upload/seal-job.ts';

@@ -18,7 +18,7 @@ beforeEach(() => {
   let processorMs = 0;
   let asked = clock.monotonic();
   keeper = new QuietMemory(clock, {
-    used: () => used,
+    resident: () => used,
     processorMs: () => {
       processorMs += (clock.monotonic() - asked) * load;
       asked = clock.monotonic();
@@ -49,7 +49,7 @@ test('what a wave of work has left is given back once when it is over, and not w
   expect(releases).toBe(1);
 });
 
-test('a tenth more than was left, and 6 MiB, is what may gather before the next time, which is a minute later at the soonest', async () => {
+test('a twentieth more than was left, and 8 MiB, is what may gather before the next time, which is a minute later at the soonest', async () => {
   await clock.advance(20_000);
   expect(releases).toBe(1);
   used = 49 * MIB;
@@ -65,7 +65,7 @@ test('a tenth more than was left, and 6 MiB, is what may gather before the next 
   expect(releases).toBe(3);
 });
 
-test('a heap that has grown because more is needed is collected once', async () => {
+test('memory that has grown because more is needed is collected once', async () => {
   await clock.advance(20_000);
   [used, needed] = [90 * MIB, 90 * MIB];
   await clock.advance(3_600_000);

@@ -1,8 +1,8 @@
 /** The part of an upload to an encrypted replica that runs in a thread of its own: one local LTX file in, its ciphertext out (decision 5). */
 
 import { LitestreamError } from '../../base/errors.ts';
+import { collectYoung } from '../../base/process-memory.ts';
 import { systemCode } from '../../base/system-error.ts';
-import { collectYoung } from '../../base/young-garbage.ts';
 import { type SealRequest, type SealResult, sealedChunks } from '../../replica/encrypted/sealing.ts';
 import { writeStaged } from '../../replica/encrypted/staging.ts';
 import { fileBody } from '../../storage/body.ts';

@@ -26,8 +26,8 @@ const COLD_PATIENCE_MS = 120_000;
 const REST_PATIENCE_MS = 300_000;
 /** Each replica has been listed once by then. */
 const FIRST_LOOKS_MS = 80_000;
-/** Memory that is not needed is given back once a minute. */
-const RELEASE_MS = 75_000;
+/** Memory that is not needed is given back once a minute, when a look every 15 s finds the process quiet. */
+const RELEASE_MS = 100_000;
 
 /** s */
 const MOST_START = 30;

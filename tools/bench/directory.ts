@@ -28,6 +28,9 @@ const REST_PATIENCE_MS = 300_000;
 const FIRST_LOOKS_MS = 80_000;
 /** Memory that is not needed is given back once a minute, when a look every 15 s finds the process quiet. */
 const RELEASE_MS = 100_000;
+/** Level 2 is merged at multiples of this, with a jitter of half a minute: that is work, and not rest. What is measured at rest fits in between. */
+const MERGE_MS = 300_000;
+const AFTER_MERGE_MS = 45_000;
 
 /** s */
 const MOST_START = 30;
@@ -117,6 +120,7 @@ function measure(title: string, databases: number): Promise<Measured> {
     const restartSeconds = await untilOpened(daemon, databases);
     await untilCold(daemon, databases);
     await untilAtRest(daemon);
+    await sleep(untilBetweenMerges(Date.now()));
     await sleep(RELEASE_MS);
     const rss = residentBytes(daemon.pid);
     const heap = await heapOf(scene, daemon);
@@ -187,6 +191,14 @@ async function untilAtRest(daemon: Daemon): Promise<void> {
     before = now;
     await sleep(5000);
   }
+}
+
+/** How long until a moment from which on no merge is due for as long as what follows takes, ms. */
+function untilBetweenMerges(now: number): number {
+  const since = now % MERGE_MS;
+  const latest = MERGE_MS - RELEASE_MS - SECONDS * 1000 - 10_000;
+  if (since < AFTER_MERGE_MS) return AFTER_MERGE_MS - since;
+  return since <= latest ? 0 : MERGE_MS - since + AFTER_MERGE_MS;
 }
 
 async function lagOf(

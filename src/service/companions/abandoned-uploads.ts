@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { type ErrorCode, errorToData } from '../../base/errors.ts';
 import { endAbandonedUploads } from '../../replica/abandoned.ts';
 import { limited } from '../limited.ts';
-import type { ScheduledTask } from '../schedule/scheduler.ts';
-import type { Companion, CompanionContext, MakeCompanion } from './companion.ts';
+import type { ScheduledWork } from '../schedule/scheduler.ts';
+import type { CompanionContext, MakeCompanion } from './companion.ts';
+import { ScheduledCompanion } from './scheduled.ts';
 
 const INTERVAL_MS = 86_400_000;
 /** Least distance between two looks, also of one process and the next: the day without what a task may come late, ms. */
@@ -19,34 +20,31 @@ const IN_VAIN: ReadonlySet<ErrorCode> = new Set(['ACCESS_DENIED', 'NOT_SUPPORTED
 
 /** Nothing where a store keeps no parts of uploads. */
 export const endAbandoned: MakeCompanion = (context) =>
-  context.replica.replica.store.endAbandoned === undefined ? undefined : new AbandonedUploads(context);
+  context.replica.replica.store.endAbandoned === undefined
+    ? undefined
+    : new ScheduledCompanion(context.scheduler, new AbandonedUploads(context).work);
 
-class AbandonedUploads implements Companion {
+class AbandonedUploads {
   readonly #context: CompanionContext;
   /** When it was last looked, by whichever process. */
   readonly #path: string;
   /** Of this process, ms since the epoch. */
   #lookedAt: number | undefined;
-  #task: ScheduledTask | undefined;
 
   constructor(context: CompanionContext) {
     this.#context = context;
     this.#path = join(context.database.settings.metaPath, `uploads-looked-at-${encodeURIComponent(context.replica.settings.name)}.json`);
   }
 
-  start(): void {
-    const { database, replica, scheduler } = this.#context;
-    this.#task = scheduler.every({
+  get work(): ScheduledWork {
+    const { database, replica } = this.#context;
+    return {
       name: `abandoned uploads of ${database.settings.name}/${replica.settings.name}`,
       intervalMs: INTERVAL_MS,
       budget: 'listing',
       atStart: true,
       run: (signal) => this.#run(signal),
-    });
-  }
-
-  async stop(): Promise<void> {
-    await this.#task?.stop();
+    };
   }
 
   async #run(signal: AbortSignal): Promise<void> {

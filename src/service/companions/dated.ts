@@ -10,8 +10,9 @@ import { type DatedReplica, destinationAt, listDestinations, removeDestination }
 import type { Replica } from '../../replica/replica.ts';
 import { destinationText } from '../../storage/place.ts';
 import type { StoreSpec } from '../../storage/spec.ts';
-import type { ScheduledTask } from '../schedule/scheduler.ts';
+import type { ScheduledWork } from '../schedule/scheduler.ts';
 import type { Companion, CompanionContext } from './companion.ts';
+import { ScheduledCompanion } from './scheduled.ts';
 
 /** Opens the destination of another date. */
 export type OpenDestination = (store: StoreSpec) => Promise<Replica>;
@@ -23,15 +24,16 @@ export const datedCompanion =
   (open: OpenDestination) =>
   (context: CompanionContext): Companion | undefined => {
     const { store, dated } = context.replica.settings;
-    return dated === undefined ? undefined : new DatedCompanion(context, { store, dated }, open);
+    return dated === undefined
+      ? undefined
+      : new ScheduledCompanion(context.scheduler, new DatedDestination(context, { store, dated }, open).work);
   };
 
-class DatedCompanion implements Companion {
+class DatedDestination {
   readonly #context: CompanionContext;
   readonly #dated: DatedReplica;
   readonly #open: OpenDestination;
   readonly #expiries: ProblemLog;
-  #task: ScheduledTask | undefined;
 
   constructor(context: CompanionContext, dated: DatedReplica, open: OpenDestination) {
     this.#context = context;
@@ -44,20 +46,16 @@ class DatedCompanion implements Companion {
     });
   }
 
-  start(): void {
-    const { database, replica, scheduler } = this.#context;
+  get work(): ScheduledWork {
+    const { database, replica } = this.#context;
     const { maintenance } = replica.settings;
-    this.#task = scheduler.every({
+    return {
       name: `dated destination of ${database.settings.name}/${replica.settings.name}`,
       intervalMs: maintenance?.snapshotIntervalMs ?? DAY,
       budget: 'listing',
       atStart: true,
       run: (signal) => this.#tick(signal),
-    });
-  }
-
-  async stop(): Promise<void> {
-    await this.#task?.stop();
+    };
   }
 
   async #tick(signal: AbortSignal): Promise<void> {

@@ -6,8 +6,9 @@ import { nodeDisk } from '../../engine/restore/disk.ts';
 import { restorablePoints } from '../../engine/restore/points.ts';
 import { listReplaced, type ReplacedFile, removeReplaced } from '../../engine/restore/replaced.ts';
 import { limited } from '../limited.ts';
-import type { ScheduledTask } from '../schedule/scheduler.ts';
-import type { Companion, CompanionContext, MakeCompanion } from './companion.ts';
+import type { ScheduledWork } from '../schedule/scheduler.ts';
+import type { CompanionContext, MakeCompanion } from './companion.ts';
+import { ScheduledCompanion } from './scheduled.ts';
 
 /** How long a replaced database can be brought back at least, ms. */
 export const REPLACED_RETENTION_MS = 7 * 86_400_000;
@@ -15,30 +16,25 @@ const INTERVAL_MS = 86_400_000;
 /** How long a listing may take, ms. */
 const LISTING_LIMIT = 60_000;
 
-export const expireReplaced: MakeCompanion = (context) => new ReplacedExpiry(context);
+export const expireReplaced: MakeCompanion = (context) => new ScheduledCompanion(context.scheduler, new ReplacedExpiry(context).work);
 
 /** Each replica may do it: whichever holds a newer state proves that nothing hangs on the old file. Without old files nothing is asked. */
-class ReplacedExpiry implements Companion {
+class ReplacedExpiry {
   readonly #context: CompanionContext;
-  #task: ScheduledTask | undefined;
 
   constructor(context: CompanionContext) {
     this.#context = context;
   }
 
-  start(): void {
-    const { database, replica, scheduler } = this.#context;
-    this.#task = scheduler.every({
+  get work(): ScheduledWork {
+    const { database, replica } = this.#context;
+    return {
       name: `expiry of what restores of ${database.settings.name} replaced, by ${replica.settings.name}`,
       intervalMs: INTERVAL_MS,
       budget: 'listing',
       atStart: true,
       run: (signal) => this.#run(signal),
-    });
-  }
-
-  async stop(): Promise<void> {
-    await this.#task?.stop();
+    };
   }
 
   async #run(signal: AbortSignal): Promise<void> {

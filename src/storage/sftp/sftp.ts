@@ -158,7 +158,7 @@ export class SFTPStore implements ObjectStore {
       if (left !== undefined) this.#leftovers.add(left, removeFrom(session));
       return { size: upload.size, facts };
     } catch (error) {
-      this.#leftovers.add(temp, removeFrom(session), upload.close());
+      this.#leftovers.add(temp, removeFrom(session), { before: upload.close() });
       throw error;
     }
   }
@@ -171,7 +171,7 @@ export class SFTPStore implements ObjectStore {
       return new Upload(session, handle, { concurrent: this.#concurrentWrites, signal });
     } catch (error) {
       // Given up, or lost: what was made is removed when the server says that it was.
-      void making.then((handle) => this.#leftovers.add(temp, removeFrom(session), session.close(handle))).catch(() => {});
+      void making.then((handle) => this.#leftovers.add(temp, removeFrom(session), { before: session.close(handle) })).catch(() => {});
       if (error instanceof SessionLost) this.#leftovers.add(temp, removeFrom(session));
       return this.#explain(session, temp)(error);
     }
@@ -213,7 +213,7 @@ const isStall = (error: unknown): boolean => error instanceof LitestreamError &&
 function removeFrom(session: Session): RemoveLeftover {
   return (path) =>
     session.unlink(path).then(
-      () => true,
-      (error: unknown) => statusOf(error) !== undefined,
+      () => 'done',
+      (error: unknown) => (statusOf(error) === undefined ? 'failed' : 'done'),
     );
 }

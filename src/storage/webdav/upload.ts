@@ -44,48 +44,55 @@ export class Uploads {
   /** Puts `body` at `path`; what is there afterwards. */
   async put(path: string, body: SentBody, options: UploadOptions): Promise<DAVResource> {
     const message = `cannot write ${this.#client.url(path)}`;
+    await this.#root.make(posix.dirname(path));
     if (!this.#movesNothing) {
       const moved = await this.#writeAndMove(path, body, options, message);
       if (moved !== undefined) return moved;
     }
     if (options.ifAbsent) throw new LitestreamError('NOT_SUPPORTED', `${message} only if absent: the server does not move files`);
     // Nothing better is to be had there: an interrupted write may leave a part under the final name, which its reader finds out.
-    return this.#write(path, body, options, message);
+    const answer = await this.#send(path, body, options, message);
+    return this.#arrived(path, answer, body.size, options, message);
   }
 
   /** Undefined when the server does not move files. */
   async #writeAndMove(path: string, body: SentBody, options: UploadOptions, message: string): Promise<DAVResource | undefined> {
     const temp = posix.join(posix.dirname(path), tempName(posix.basename(path), options.now));
+    // Without an answer, or with one of a proxy for its server, the server may still be at it after a first removal.
+    let mayAppear = true;
     let isMoved = false;
     try {
-      const written = await this.#write(temp, body, options, message);
+      const answer = await this.#send(temp, body, options, message);
+      mayAppear = answer.status >= 500;
+      const written = await this.#arrived(temp, answer, body.size, options, message);
       const move = options.ifAbsent ? this.#claim : this.#replace;
       isMoved = await move.call(this, temp, path, message, options.signal);
       return isMoved ? { ...written, path } : undefined;
     } finally {
-      if (!isMoved) this.#leftovers.add(temp, this.#remove);
+      if (!isMoved) this.#leftovers.add(temp, this.#remove, { mayAppear });
     }
   }
 
-  /** Sends the bytes and asks how many have arrived. */
-  async #write(path: string, body: SentBody, options: UploadOptions, message: string): Promise<DAVResource> {
-    const { signal } = options;
+  /** Sends the bytes; whatever the server answers. */
+  async #send(path: string, body: SentBody, options: UploadOptions, message: string): Promise<DAVAnswer> {
+    const answer = await this.#put(path, body, options, message);
+    if (answer.status !== 404 && answer.status !== 409) return answer;
+    // A directory that was there has gone.
+    answer.discard();
+    this.#root.forget();
     await this.#root.make(posix.dirname(path));
-    let answer = await this.#put(path, body, options, message);
-    if (answer.status === 404 || answer.status === 409) {
-      // A directory that was there has gone.
-      answer.discard();
-      this.#root.forget();
-      await this.#root.make(posix.dirname(path));
-      answer = await this.#put(path, body, options, message);
-    }
+    return this.#put(path, body, options, message);
+  }
+
+  /** Asks how many bytes have arrived. */
+  async #arrived(path: string, answer: DAVAnswer, sent: number, { signal }: UploadOptions, message: string): Promise<DAVResource> {
     if (!DONE.includes(answer.status)) throw await refusalOf(answer, message);
     answer.discard();
     const found = await this.#client.look(path, { message, signal });
-    if (found?.size === body.size && !found.isCollection) return found;
-    throw new LitestreamError('STORAGE_UNAVAILABLE', `${message}: the server kept ${found?.size ?? 'none'} of ${body.size} bytes`, {
+    if (found?.size === sent && !found.isCollection) return found;
+    throw new LitestreamError('STORAGE_UNAVAILABLE', `${message}: the server kept ${found?.size ?? 'none'} of ${sent} bytes`, {
       hint: 'Look at the log of the server and of a proxy before it; it is tried again.',
-      details: { kept: found?.size ?? null, sent: body.size },
+      details: { kept: found?.size ?? null, sent },
     });
   }
 

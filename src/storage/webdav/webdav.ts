@@ -7,7 +7,7 @@ import { LitestreamError } from '../../base/errors.ts';
 import { chunksOf } from '../body.ts';
 import { FILE_SERVER_CAPABILITIES } from '../directories/capabilities.ts';
 import { deleteKeys } from '../directories/deletion.ts';
-import { Leftovers } from '../directories/leftovers.ts';
+import { Leftovers, type Removal } from '../directories/leftovers.ts';
 import { checkFinalKey, isStaleTemp } from '../directories/temp-name.ts';
 import { directoryOfPrefix, type TreeEntry, walkTree } from '../directories/tree.ts';
 import { checkKey, checkPrefix } from '../key.ts';
@@ -157,10 +157,11 @@ export class WebDAVStore implements ObjectStore {
     }
   }
 
-  async #removeTemp(path: string): Promise<boolean> {
-    const answer = await this.#client.send('DELETE', path, { message: `cannot remove ${path}` });
-    answer.discard();
-    return answer.status < 500;
+  async #removeTemp(path: string): Promise<Removal> {
+    const { status, discard } = await this.#client.send('DELETE', path, { message: `cannot remove ${path}` });
+    discard();
+    if (status === 404 || status === 410) return 'missing';
+    return status < 500 ? 'done' : 'failed';
   }
 }
 

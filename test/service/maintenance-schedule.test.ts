@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { LitestreamError } from '../../src/base/errors.ts';
 import type { Logger } from '../../src/base/log.ts';
 import type { EngineState } from '../../src/engine/events.ts';
 import type { MaintenanceSettings } from '../../src/engine/options.ts';
@@ -115,6 +116,12 @@ class Scene {
 
   run(name: string): Promise<void> {
     return this.scheduler.run(name);
+  }
+
+  /** As the observer does every few seconds; resolves when what it led to is under way. */
+  async look(): Promise<void> {
+    this.maintenance.look();
+    await this.clock.advance(5000);
   }
 
   /** Moves on to shortly after the next multiple of `ms`. */
@@ -233,32 +240,68 @@ test('a snapshot waits for an engine that is about to open, but not for one that
 
 test('what is due while the database does not open, and nothing is known of its replica, is done soon after, not an interval later (row 72)', async () => {
   const LONG = { snapshotIntervalMs: 24 * HOUR };
-  for (const [settings, sooner] of [
-    [LONG, 'level 1'],
-    [{ ...LONG, levels: [] }, 'what was put off'],
-    [{ ...LONG, levels: [{ level: 1, intervalMs: HOUR }], level0RetentionMs: 0 }, 'what was put off'],
+  for (const settings of [
+    LONG,
+    { ...LONG, levels: [] },
+    { ...LONG, levels: [{ level: 1, intervalMs: HOUR }], level0RetentionMs: 0 },
   ] as const) {
     const scene = new Scene(settings);
     await scene.commit(3);
     scene.isSilent = true;
     scene.engine = { state: 'starting', since: scene.clock.now() };
     for (const name of scene.scheduler.names) await scene.run(name);
+    await scene.look();
     expect(scene.store.count('list')).toBe(0);
     // The replica answers before the database can be opened.
     scene.isSilent = false;
-    await scene.until(MINUTE);
-    await scene.run(sooner);
-    await scene.until(MINUTE);
+    await scene.look();
     expect(await scene.ranges(9)).toBe('');
     scene.engine = { state: 'replicating', since: scene.clock.now() };
-    await scene.run(sooner);
+    await scene.look();
     await expect.poll(() => scene.snapshots).toEqual([3]);
   }
 });
 
+test('the first snapshot comes as soon as the replica holds something, however long the interval', async () => {
+  for (const next of ['look', 'level 1'] as const) {
+    const scene = new Scene({ snapshotIntervalMs: 24 * HOUR });
+    scene.engine = { state: 'replicating', since: scene.clock.now() };
+    for (const name of scene.scheduler.names) await scene.run(name);
+    await scene.look();
+    scene.store.calls.length = 0;
+    for (const name of scene.scheduler.names.filter((one) => !one.startsWith('snapshot'))) await scene.run(name);
+    await scene.look();
+    expect(scene.store.calls, 'an empty replica is left alone').toEqual([]);
+    await scene.commit(2);
+    if (next === 'look') await scene.look();
+    else await scene.run(next);
+    await expect.poll(() => scene.snapshots).toEqual([2]);
+    await scene.commit(2);
+    for (const name of scene.scheduler.names) await scene.run(name);
+    await scene.look();
+    expect(scene.snapshots).toEqual([2]);
+  }
+});
+
+test('what has failed is tried again after ten seconds, though nothing else is due', async () => {
+  const scene = new Scene();
+  await scene.commit(3);
+  const error = new LitestreamError('STORAGE_UNAVAILABLE', 'the test has cut the line');
+  scene.store.script({ on: 'list', fault: { type: 'error', error }, times: Number.POSITIVE_INFINITY });
+  await scene.run('level 1');
+  expect(scene.maintenance.facts().troubles).toHaveLength(1);
+  scene.store.heal();
+  await scene.look();
+  expect(scene.maintenance.facts().troubles).toHaveLength(1);
+  await scene.clock.advance(15_000);
+  await scene.look();
+  await expect.poll(() => scene.maintenance.facts().troubles).toBeUndefined();
+  expect(await scene.ranges(1)).toBe('1-3');
+});
+
 test('without levels nothing is merged and level 0 stays; without deletes everything does', async () => {
   const plain = new Scene({ levels: [], level0RetentionMs: 1, snapshotRetentionMs: 1 });
-  expect(plain.scheduler.names).toEqual(['snapshot of app/one', 'retention of app/one', 'what was put off of app/one']);
+  expect(plain.scheduler.names).toEqual(['snapshot of app/one', 'retention of app/one']);
   const kept = new Scene({ deletes: false, level0RetentionMs: 1, snapshotRetentionMs: 1 });
   for (const scene of [plain, kept]) {
     for (let hour = 0; hour < 3; hour++) {

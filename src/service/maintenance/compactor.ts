@@ -65,7 +65,7 @@ export class Compactor {
    * @returns true when a file was made; there may be more to do.
    */
   async level({ level, intervalMs }: LevelSettings, isForced: boolean, signal: AbortSignal): Promise<boolean> {
-    if (this.#position === NO_TXID || !this.canMerge(level)) return false;
+    if (this.#position === NO_TXID) return false;
     const source = level === 1 ? this.#position : this.ledger.end((level - 1) as Level);
     if (source !== undefined && this.ledger.isSettled(level, source)) return false;
     const newest = await this.#newest(level, signal);
@@ -102,11 +102,6 @@ export class Compactor {
   async isOpening(): Promise<boolean> {
     const { engine } = await this.#context.database.status();
     return engine.state === 'starting' && this.#context.clock.now() - engine.since < OPENING_MS;
-  }
-
-  /** Without an identity only what is in the local log can be read. */
-  canMerge(level: Level): boolean {
-    return level === 1 || this.#context.replica.replica.canRead;
   }
 
   async listAll(signal: AbortSignal): Promise<FileInfo[]> {

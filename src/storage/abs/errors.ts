@@ -3,7 +3,7 @@
 import { isRestError, type RestError } from '@azure/storage-blob';
 import { LitestreamError } from '../../base/errors.ts';
 import { clockSkewMs, retryAfterMs } from '../remote/answer-times.ts';
-import { inAFewWords, isWebPage } from '../remote/foreign-answer.ts';
+import { inAFewWords, isForeignRefusal } from '../remote/foreign-answer.ts';
 import { bareCause, networkFailure, systemCodeWithin } from '../remote/network-error.ts';
 import { AZURE_CODES, FOREIGN, type Meaning, meaningOfStatus } from './codes.ts';
 
@@ -64,10 +64,8 @@ function refused(error: RestError, status: number, doing: Doing): LitestreamErro
   const provider = header('x-ms-error-code') ?? codeInBody(error);
   const requestID = header('x-ms-request-id');
   const isAzure = provider !== undefined || requestID !== undefined || header('x-ms-version') !== undefined;
-  const isPage = !isAzure && isWebPage(header('content-type'), error.response?.bodyAsText);
-  const meaning =
-    (provider === undefined ? undefined : AZURE_CODES[provider]) ??
-    (isPage && isAboutRights(status) ? FOREIGN : meaningFor(status, isAzure));
+  const isForeign = !isAzure && isForeignRefusal(status, header('content-type'), error.response?.bodyAsText);
+  const meaning = (provider === undefined ? undefined : AZURE_CODES[provider]) ?? (isForeign ? FOREIGN : meaningFor(status, isAzure));
   const retryAfter = retryAfterMs(header('retry-after'));
   const { hint, skew } = explain(meaning, header('date'), error);
   const foreign = isAzure ? '' : `, answered with ${inAFewWords(header('content-type'), error.response?.bodyAsText)}`;
@@ -85,9 +83,6 @@ function refused(error: RestError, status: number, doing: Doing): LitestreamErro
     },
   );
 }
-
-/** Statuses that would send people to look at their keys. */
-const isAboutRights = (status: number): boolean => status === 401 || status === 403;
 
 /** A success that is none of this operation's own reaches us as a failure. */
 const meaningFor = (status: number, isAzure: boolean): Meaning => (status < 400 ? FOREIGN : meaningOfStatus(status, isAzure));

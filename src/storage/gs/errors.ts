@@ -2,7 +2,7 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import { retryAfterMs } from '../remote/answer-times.ts';
-import { inAFewWords, isWebPage } from '../remote/foreign-answer.ts';
+import { inAFewWords, isForeignRefusal } from '../remote/foreign-answer.ts';
 import { bareCause, networkFailure, systemCodeWithin } from '../remote/network-error.ts';
 import { CONTAINER, FOREIGN, type Meaning, MISSING, meaningOf, TOKENLESS } from './codes.ts';
 import { type Incoming, textOf } from './http.ts';
@@ -66,9 +66,8 @@ export async function refusal({ status, headers, body }: Incoming, doing: Doing)
     said === undefined
       ? `${status}, answered with ${inAFewWords(headers['content-type'], text)}`
       : `${status} ${said.reason}: ${said.message}`;
-  // A page that refuses is not a refusal by the service, and no reason to look at keys.
-  const isPage = !isGoogle && (status === 401 || status === 403) && isWebPage(headers['content-type'], text);
-  return failed(doing, isPage ? FOREIGN : meaningOf(status, said?.reason, isGoogle), what, {
+  const isForeign = !isGoogle && isForeignRefusal(status, headers['content-type'], text);
+  return failed(doing, isForeign ? FOREIGN : meaningOf(status, said?.reason, isGoogle), what, {
     status,
     ...(said === undefined ? {} : { provider: said.reason }),
     ...(typeof requestID === 'string' ? { requestID } : {}),

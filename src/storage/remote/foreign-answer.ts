@@ -21,6 +21,14 @@ export function legible(body: string): string {
   return text.length > QUOTED ? `${text.slice(0, QUOTED)}…` : text;
 }
 
-/** A page for people, which no service sends to a program: whoever refuses with one is a proxy, a firewall or another server. */
-export const isWebPage = (contentType: string | null | undefined, body: string | null | undefined): boolean =>
-  /^\s*text\/html\b/i.test(contentType ?? '') || /^\s*<(?:!doctype\s+html|html)\b/i.test(body ?? '');
+/**
+ * A page for people in the place of a refusal, which no service sends to a program: whoever refuses with one is a proxy, a firewall or
+ * another server, and that is no reason to look at keys.
+ */
+export const isForeignRefusal = (
+  status: number | undefined,
+  contentType: string | null | undefined,
+  body: string | null | undefined,
+): boolean =>
+  (status === 401 || status === 403) &&
+  (/^\s*text\/html\b/i.test(contentType ?? '') || /^\s*<(?:!doctype\s+html|html)\b/i.test(body ?? ''));

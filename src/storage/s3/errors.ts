@@ -3,7 +3,7 @@
 import { type ErrorCode, LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
 import { clockSkewMs, retryAfterMs } from '../remote/answer-times.ts';
-import { isWebPage, legible } from '../remote/foreign-answer.ts';
+import { isForeignRefusal, legible } from '../remote/foreign-answer.ts';
 import { bareCause, inOneLine, networkFailure } from '../remote/network-error.ts';
 
 export type Operation = 'list' | 'open' | 'put' | 'stat' | 'delete' | 'look at the bucket';
@@ -125,8 +125,8 @@ export interface Failure {
   readonly message: string;
   /** First characters of an answer that could not be understood. */
   readonly excerpt: string | undefined;
-  /** It was a page for people, without the marks of the service. */
-  readonly isPage: boolean;
+  /** A refusal without the marks of the service, and not in its language. */
+  readonly isForeign: boolean;
   /** The region the service names as the right one. */
   readonly region: string | undefined;
   readonly endpoint: string | undefined;
@@ -149,15 +149,16 @@ export function failureOf(error: unknown): Failure | undefined {
   const sdk = error as SDKError;
   const headers = sdk.$response?.headers ?? {};
   const body = text(sdk.$responseBodyText);
+  const status = sdk.$response?.statusCode ?? sdk.$metadata?.httpStatusCode;
   const name = text(sdk.Code) ?? (MEANINGLESS.has(error.name) ? undefined : error.name);
   return {
     name,
-    status: sdk.$response?.statusCode ?? sdk.$metadata?.httpStatusCode,
+    status,
     requestID: sdk.$metadata?.requestId ?? headers['x-amz-request-id'],
     headers,
     message: error.message,
     excerpt: excerptOf(body ?? pageOf(sdk)),
-    isPage: headers['x-amz-request-id'] === undefined && isWebPage(headers['content-type'], body),
+    isForeign: headers['x-amz-request-id'] === undefined && isForeignRefusal(status, headers['content-type'], body),
     region: text(headers['x-amz-bucket-region']) ?? text(sdk.Region),
     endpoint: text(sdk.Endpoint),
   };
@@ -232,8 +233,8 @@ const FOREIGN: Row = [
   'What answered is not the service: look at the endpoint, and for a proxy, a login page or a firewall on the way there.',
 ];
 
-function rowOf({ name, status, excerpt, isPage }: Failure): Row {
-  if (isPage && (status === 401 || status === 403)) return FOREIGN;
+function rowOf({ name, status, excerpt, isForeign }: Failure): Row {
+  if (isForeign) return FOREIGN;
   const named = name !== undefined && Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined;
   if (named !== undefined) return named;
   const byStatus = status === undefined ? undefined : BY_STATUS[status];

@@ -2,6 +2,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { BroadcastChannel } from 'node:worker_threads';
 
 interface Collection {
   readonly type: 'minor' | 'major';
@@ -21,6 +22,24 @@ function collect(options: Collection): void {
 
 /** Gives back to the system what this thread does not need. Stops it for some 100 ms for every 100 MB in use: not for every day. */
 export const releaseMemory = (): void => collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+
+/** What tells the threads of a process to give memory back. */
+const CHANNEL = 'litestream: release memory';
+
+/** The same in every thread that has called `releaseWithOthers`: they begin at the same time and are not waited for. */
+export function releaseEverywhere(): void {
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.postMessage(undefined);
+  channel.close();
+  releaseMemory();
+}
+
+/** From now on this thread, as long as something else keeps it alive, gives back what it does not need whenever another one asks all to. */
+export function releaseWithOthers(): void {
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.onmessage = releaseMemory;
+  channel.unref();
+}
 
 /** Frees the buffers that this thread has let go of lately, in a millisecond or two. V8 by itself waits for 32 MiB of them in every thread. */
 export const collectYoung = (): void => collect({ type: 'minor', execution: 'sync' });

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { processorMs, releaseMemory, residentBytes } from '../base/process-memory.ts';
+import { processorMs, releaseEverywhere, residentBytes } from '../base/process-memory.ts';
 import type { Daemon } from '../cli/door.ts';
 import type { Settings } from '../config/settings.ts';
 import { createLocalControl } from '../control/local-control.ts';
@@ -96,7 +96,7 @@ async function bringUp(settings: Settings, log: Logger, signal: AbortSignal, und
   directories.start();
   const looking = new AbortController();
   const looked = checks.run(looking.signal);
-  const memory = new QuietMemory(systemClock, { resident: residentBytes, processorMs, release: releaseMemory });
+  const memory = new QuietMemory(systemClock, { resident: residentBytes, processorMs, release: releaseEverywhere });
   memory.start();
 
   let stopping: ReturnType<Daemon['stop']> | undefined;

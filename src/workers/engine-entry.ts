@@ -4,12 +4,15 @@ import { parentPort } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
 import { errorToData, LitestreamError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { releaseWithOthers } from '../base/process-memory.ts';
 import type { DatabaseEngine } from '../engine/database-engine.ts';
 import { openDatabaseEngine } from '../engine/db/database.ts';
 import type { FromEngine, ToEngine } from './engine-protocol.ts';
 
 const port = parentPort;
 if (port === null) throw new LitestreamError('INTERNAL', 'the engine entry was started outside a worker thread');
+
+releaseWithOthers();
 
 const engines = new Map<string, DatabaseEngine>();
 const post = (message: FromEngine): void => port.postMessage(message);

@@ -2,7 +2,7 @@
 
 import { parentPort } from 'node:worker_threads';
 import { errorToData, LitestreamError } from '../base/errors.ts';
-import { collectYoung } from '../base/process-memory.ts';
+import { collectYoung, releaseWithOthers } from '../base/process-memory.ts';
 import { mergeFiles } from '../engine/compaction/merge-job.ts';
 import type { JobArguments } from '../engine/jobs.ts';
 import { sealFile } from '../engine/upload/seal-job.ts';
@@ -10,6 +10,8 @@ import type { FromMerge, ToMerge } from './merge-threads.ts';
 
 const port = parentPort;
 if (port === null) throw new LitestreamError('INTERNAL', 'the merge entry was started outside a worker thread');
+
+releaseWithOthers();
 
 // Work is cancelled by ending its thread.
 const signal = new AbortController().signal;

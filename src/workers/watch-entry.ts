@@ -3,11 +3,14 @@
 import { parentPort } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
 import { LitestreamError } from '../base/errors.ts';
+import { releaseWithOthers } from '../base/process-memory.ts';
 import { ColdWatcher } from '../engine/cold/cold-watcher.ts';
 import type { FromWatch, ToWatch } from './watch-protocol.ts';
 
 const port = parentPort;
 if (port === null) throw new LitestreamError('INTERNAL', 'the watch entry was started outside a worker thread');
+
+releaseWithOthers();
 
 const watcher = new ColdWatcher(systemClock);
 const post = (message: FromWatch): void => port.postMessage(message);

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
-import { collectYoung } from '../../src/base/process-memory.ts';
+import { collectYoung, releaseEverywhere } from '../../src/base/process-memory.ts';
 
 const MIB = 2 ** 20;
 
@@ -16,4 +18,33 @@ test('buffers that were let go of are freed', { retry: 3 }, async () => {
   expect(process.memoryUsage().arrayBuffers - before).toBeGreaterThan(8 * MIB);
   collectYoung();
   await expect.poll(() => process.memoryUsage().arrayBuffers - before, { timeout: 10_000, interval: 5 }).toBeLessThan(4 * MIB);
+});
+
+/** Makes 64 MiB of garbage that has become old, and tells its heap when asked. */
+const GARBAGE = `
+  const { parentPort } = require('node:worker_threads');
+  import(process.argv[2]).then(({ releaseWithOthers }) => {
+    releaseWithOthers();
+    let kept = Array.from({ length: 2 ** 20 }, (_, i) => ({ i, of: [i] }));
+    parentPort.on('message', () => parentPort.postMessage(process.memoryUsage().heapTotal));
+    parentPort.postMessage(process.memoryUsage().heapTotal);
+    kept = undefined;
+  });
+`;
+
+test('a thread that takes part gives back what it does not need when another one asks', async () => {
+  const module = new URL('../../src/base/process-memory.ts', import.meta.url).href;
+  const worker = new Worker(GARBAGE, { eval: true, argv: [module] });
+  try {
+    const [before] = await once(worker, 'message');
+    expect(before).toBeGreaterThan(50 * MIB);
+    releaseEverywhere();
+    const heap = async () => {
+      worker.postMessage('how much?');
+      return (await once(worker, 'message'))[0];
+    };
+    await expect.poll(heap, { timeout: 10_000 }).toBeLessThan(20 * MIB);
+  } finally {
+    await worker.terminate();
+  }
 });

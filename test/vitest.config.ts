@@ -12,5 +12,7 @@ export default defineConfig({
     maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // The default of one second is little on a busy machine.
+    expect: { poll: { timeout: 15_000 } },
   },
 });

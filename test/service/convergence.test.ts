@@ -31,7 +31,7 @@ test(`two replicas, one of them flaky, hold the same newest state when the fault
     await expect.poll(() => database.replicas[0]?.status().pendingBytes, { interval: 5 }).toBe(0);
     if (round % 10 === 9) database.replicas[1]?.retryNow();
   }
-  expect((await database.status()).unprotectedSeconds).toBe(0);
+  await expect.poll(async () => (await database.status()).unprotectedSeconds).toBe(0);
   flaky.heal();
   database.replicas[1]?.retryNow();
   await expect.poll(() => database.replicas[1]?.status().lagSeconds, { timeout: 30_000 }).toBe(0);

@@ -227,11 +227,16 @@ describe('with file events', () => {
     const status = watching();
     await isWatching(status);
     for (let number = 0; number < 1000; number++) put(`${number % 10}/n${number}.db`);
+    // Of this thread alone: what else the machine does is not its fault.
+    const busyMs = () => {
+      const { user, system } = process.threadCpuUsage();
+      return (user + system) / 1000;
+    };
     let longest = 0;
-    let last = performance.now();
+    let last = busyMs();
     const timer = setInterval(() => {
-      longest = Math.max(longest, performance.now() - last);
-      last = performance.now();
+      longest = Math.max(longest, busyMs() - last);
+      last = busyMs();
     }, 1);
     await expect.poll(() => service.entries.length, { timeout: 60_000, interval: 50 }).toBe(1000);
     clearInterval(timer);

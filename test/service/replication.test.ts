@@ -185,7 +185,7 @@ test('all replicas fail: failing, and what is unprotected gets older until one i
   await becomes(database, 'degraded');
   setting.remote('two').heal();
   await becomes(database, 'replicating');
-  expect((await database.status()).unprotectedSeconds).toBe(0);
+  await expect.poll(async () => (await database.status()).unprotectedSeconds).toBe(0);
 });
 
 test('a snapshot bridges local files that were removed before they were uploaded', async () => {

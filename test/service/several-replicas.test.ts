@@ -122,10 +122,11 @@ test('local files wait for a replica up to the bound; beyond it they go, the rep
     most = Math.max(most, localBytes());
   }
   expect(most).toBeLessThan(bound.bytes * 1.25);
+  await becomes(database, 'degraded');
+  await expect.poll(async () => (await database.status()).unprotectedSeconds).toBe(0);
   const status = await database.status();
   expect(status.state).toBe('degraded');
   expect(status.error?.code).toBe('BACKLOG_EXCEEDED');
-  expect(status.unprotectedSeconds).toBe(0);
   expect(status.replicas[0]).toMatchObject({ state: 'replicating' });
   expect(status.replicas[1]).toMatchObject({ state: 'degraded', troubles: [{ of: 'backlog', error: { code: 'BACKLOG_EXCEEDED' } }] });
   expect(at.lines.filter(({ fields }) => fields.code === 'BACKLOG_EXCEEDED' && fields.replicas?.toString() === 'two')).not.toEqual([]);

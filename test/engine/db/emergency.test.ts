@@ -121,8 +121,10 @@ test('after an emergency the database comes to rest', async () => {
   await engine.sync();
   await grow(app, 2000);
   await expect.poll(async () => (await engine.status()).walSize, { timeout: 10_000 }).toBeLessThan(20 * 4120);
-  await sleep(300);
-  const files = bench.files.length;
-  await sleep(500);
-  expect(bench.files).toHaveLength(files);
+  const atRest = async () => {
+    const { length } = made.bench.files;
+    await sleep(500);
+    return made.bench.files.length === length;
+  };
+  await expect.poll(atRest).toBe(true);
 });

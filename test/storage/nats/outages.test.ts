@@ -58,7 +58,7 @@ describe('a NATS server that cannot be reached', () => {
     setTimeout(() => controller.abort(reason), 50);
     const start = performance.now();
     await expect(store.stat('k', { signal: controller.signal })).rejects.toBe(reason);
-    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(performance.now() - start).toBeLessThan(4_000);
     await store.close();
     silent.close();
   });

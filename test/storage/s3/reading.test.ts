@@ -92,9 +92,9 @@ describe('bodies that break', () => {
 
   test('a consumer may pause for longer than the limit of silence', async () => {
     serveRanges();
-    const paused = server.store({ endpoint: server.endpoint }, { handler: server.handler({ idleMs: 100 }) });
+    const paused = server.store({ endpoint: server.endpoint }, { handler: server.handler({ idleMs: 500 }) });
     const opened = await paused.open('k');
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, 1200));
     expect(Buffer.concat(await collect(opened.body)).byteLength).toBe(BYTES.byteLength);
   });
 });

@@ -194,14 +194,14 @@ describe('an SFTP server that answers the connection but not the requests', () =
         hostKeys: [server.hostKey],
         credentials: { password: 'p' },
       },
-      { limits: { answerMs: 150 } },
+      { limits: { answerMs: 700 } },
     );
     try {
       await putBytes(store, 'before', patternBytes(10));
       silent = name;
       await expect(putBytes(store, 'k', patternBytes(10))).rejects.toMatchObject({
         ...lost,
-        message: expect.stringContaining('not answered for 0.15 s'),
+        message: expect.stringContaining('not answered for 0.7 s'),
       });
       silent = undefined;
       await putBytes(store, 'k', patternBytes(10));

@@ -4,10 +4,12 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import type { Health } from '../service/health.ts';
 import { listen } from './listen.ts';
 import type { ListenAddress } from './options.ts';
+import { sendParts } from './send-parts.ts';
 
 export interface MetricsSource {
   readonly contentType: string;
-  render(): Promise<string>;
+  /** The exposition in parts, each of which stands until the next one is asked for. */
+  render(): Promise<AsyncIterable<Uint8Array> | Iterable<Uint8Array>>;
   health(): Promise<Health>;
   ready(): Promise<boolean>;
 }
@@ -21,7 +23,11 @@ export interface Listening {
 /** Routes only, for in-memory tests. */
 export function buildMetricsServer(source: MetricsSource): FastifyInstance {
   const server = Fastify({ forceCloseConnections: true });
-  server.get('/metrics', async (_request, reply) => reply.type(source.contentType).send(await source.render()));
+  server.get('/metrics', async ({ method }, reply) => {
+    const parts = await source.render();
+    reply.hijack();
+    await sendParts(reply.raw, source.contentType, method === 'HEAD' ? [] : parts);
+  });
   server.get('/livez', async () => ({ status: 'ok' }));
   server.get('/readyz', async (_request, reply) => {
     const ready = await source.ready();

@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { buildMetricsServer } from '../../src/http/metrics-server.ts';
 import { Metrics } from '../../src/service/metrics/metrics.ts';
+import { textOf } from '../support/exposition.ts';
 import { fences, readPage, section, tableRows } from './document.ts';
 
 const page = readPage('metrics.md');
 const documented = tableRows(section(page, 2, 'Metrics'));
 
 async function registered() {
-  const text = await new Metrics('1').render([]);
+  const text = await textOf(new Metrics('1'), []);
   return [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => ({ name, type }));
 }
 
@@ -32,7 +33,7 @@ describe('docs/metrics.md', () => {
     metrics.mcpCall('litestream_info', 'ok', 1);
     metrics.mcpRefused('token');
     metrics.mcpConnections('http', 1);
-    const text = await metrics.render([]);
+    const text = await textOf(metrics, []);
     for (const [name = '', , labels] of documented) {
       const sample = new RegExp(`^${name.slice(1, -1)}(?:_count)?\\{([^}]*)\\}`, 'm').exec(text);
       if (sample === null) continue;
@@ -52,7 +53,7 @@ describe('docs/metrics.md', () => {
   test('lists the paths that are served, and each answers', async () => {
     const server = buildMetricsServer({
       contentType: 'text/plain',
-      render: async () => '',
+      render: async () => [],
       health: async () => ({ status: 'ok', databases: [] }),
       ready: async () => true,
     });

@@ -219,7 +219,7 @@ test('neither errors nor destinations nor their messages are shown', async () =>
 });
 
 test('a taken port and a foreign address are told with the key of the configuration', async () => {
-  const source = { contentType: 'text/plain', render: async () => '', health: () => checkHealth([]), ready: async () => true };
+  const source = { contentType: 'text/plain', render: async () => [], health: () => checkHealth([]), ready: async () => true };
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
   const bound = other.address();

@@ -15,6 +15,7 @@ import { proofCompanion } from '../../src/service/proof/companion.ts';
 import { ProofLedgers } from '../../src/service/proof/ledger.ts';
 import { FileStore } from '../../src/storage/file/file.ts';
 import type { App } from '../support/app-process.ts';
+import { textOf } from '../support/exposition.ts';
 import { becomes, Setting, STOP, settled } from './setting.ts';
 
 let setting: Setting;
@@ -99,7 +100,7 @@ test('a damaged file fails the proof: the replica is degraded everywhere, until 
   expect((await database.status()).error?.code).toBe('PROOF_FAILED');
   expect(setting.messages('error')).toContain('the verification of the replica failed');
   expect(await checkHealth([database])).toMatchObject({ status: 'failing', databases: [{ state: 'degraded', code: 'PROOF_FAILED' }] });
-  const metrics = await new Metrics('1').render([database]);
+  const metrics = await textOf(new Metrics('1'), [database]);
   expect(metrics).toMatch(/litestream_replica_proof_outcome\{[^}]*outcome="failed"\} 1/);
   expect(metrics).toMatch(/litestream_replica_troubles\{[^}]*\} 1/);
   expect(metrics).toContain(`litestream_replica_proven_txid{db="${database.settings.path}",replica="one"} ${proven}`);

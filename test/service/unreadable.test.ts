@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { checkHealth } from '../../src/service/health.ts';
 import { Metrics } from '../../src/service/metrics/metrics.ts';
+import { textOf } from '../support/exposition.ts';
 import { becomes, Setting, STOP, settled } from './setting.ts';
 
 let setting: Setting;
@@ -33,7 +34,7 @@ test('a database that cannot be opened is counted, logged and unhealthy, and rep
   await becomes(database, 'failing');
   const scrape = async () => {
     for (const { path, event } of setting.events.splice(0)) metrics.engineEvent(path, event);
-    return metrics.render(service.databases);
+    return textOf(metrics, service.databases);
   };
   const series = async (name: string) =>
     Number(

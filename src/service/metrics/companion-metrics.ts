@@ -1,8 +1,8 @@
 /** Metrics of what accompanies replicas: maintenance, proofs, leases, and the troubles that stand. */
 
-import { Counter, Gauge, type Registry } from 'prom-client';
 import type { CompanionCount } from '../companions/companion.ts';
-import type { ReplicaStatus } from '../service.ts';
+import { type Family, forEachReplica, forEachWord, ofReplicas, wordsOf } from './family.ts';
+import { told } from './service-metrics.ts';
 
 /** Name and help of each count. */
 const COUNTERS: { readonly [K in CompanionCount]: readonly [string, string] } = {
@@ -19,43 +19,32 @@ const COUNTERS: { readonly [K in CompanionCount]: readonly [string, string] } = 
   lease_losses: ['litestream_lease_losses_total', 'Leases lost to another process.'],
 };
 
-const OUTCOMES = ['passed', 'failed', 'inconclusive'] as const;
+const outcomes = wordsOf('outcome', ['passed', 'failed', 'inconclusive']);
 
-export function companionMetrics(registry: Registry) {
-  const replica = { labelNames: ['db', 'replica'] as const, registers: [registry] };
-  const counters = Object.fromEntries(
-    Object.entries(COUNTERS).map(([what, [name, help]]) => [what, new Counter({ name, help, ...replica })]),
-  ) as { readonly [K in CompanionCount]: Counter<'db' | 'replica'> };
-  return {
-    counters,
-    proofOutcome: new Gauge({
-      name: 'litestream_replica_proof_outcome',
-      help: '1 for the outcome of the newest verification.',
-      labelNames: ['db', 'replica', 'outcome'] as const,
-      registers: [registry],
-    }),
-    proofTime: new Gauge({ name: 'litestream_replica_proof_time', help: 'Unix time of the newest verification.', ...replica }),
-    provenTime: new Gauge({
-      name: 'litestream_replica_proven_time',
-      help: 'Unix time of the newest verification that passed.',
-      ...replica,
-    }),
-    provenTXID: new Gauge({ name: 'litestream_replica_proven_txid', help: 'Position of the newest verification that passed.', ...replica }),
-    troubles: new Gauge({ name: 'litestream_replica_troubles', help: 'Standing troubles beside the uploads.', ...replica }),
-  };
-}
+export const COMPANION_FAMILIES: readonly Family[] = [
+  ...(Object.entries(COUNTERS) as [CompanionCount, readonly [string, string]][]).map(([what, [name, help]]) =>
+    ofReplicas('counter', name, help, ({ companions }) => companions?.[what]),
+  ),
+  forEachReplica(
+    { name: 'litestream_replica_proof_outcome', type: 'gauge', help: '1 for the outcome of the newest verification.' },
+    (lines, database, replica) => {
+      const { proof } = replica;
+      if (proof !== undefined) forEachWord(lines, database, replica, outcomes, (word) => (word === proof.outcome ? 1 : 0));
+    },
+  ),
+  ofReplicas('gauge', 'litestream_replica_proof_time', 'Unix time of the newest verification.', ({ proof }) => seconds(proof?.at)),
+  ofReplicas('gauge', 'litestream_replica_proven_time', 'Unix time of the newest verification that passed.', ({ proof }) =>
+    seconds(proof?.lastPassed?.at),
+  ),
+  ofReplicas('gauge', 'litestream_replica_proven_txid', 'Position of the newest verification that passed.', ({ proof }) =>
+    proof?.lastPassed === undefined ? undefined : Number(proof.lastPassed.txid),
+  ),
+  ofReplicas(
+    'gauge',
+    'litestream_replica_troubles',
+    'Standing troubles beside the uploads.',
+    told(({ troubles }) => troubles),
+  ),
+];
 
-/** Sets the gauges of one replica. */
-export function observeCompanions(
-  metrics: Omit<ReturnType<typeof companionMetrics>, 'counters'>,
-  db: string,
-  { name, proof, troubles = [] }: ReplicaStatus,
-): void {
-  metrics.troubles.labels(db, name).set(troubles.length);
-  if (proof === undefined) return;
-  for (const outcome of OUTCOMES) metrics.proofOutcome.labels(db, name, outcome).set(proof.outcome === outcome ? 1 : 0);
-  metrics.proofTime.labels(db, name).set(proof.at / 1000);
-  if (proof.lastPassed === undefined) return;
-  metrics.provenTime.labels(db, name).set(proof.lastPassed.at / 1000);
-  metrics.provenTXID.labels(db, name).set(Number(proof.lastPassed.txid));
-}
+const seconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000);

@@ -3,37 +3,40 @@
  * plus lag, last confirmation and write-lock hold.
  */
 
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import type { EngineEvent } from '../../engine/events.ts';
 import type { StoreOperation } from '../../storage/wrap/meter.ts';
 import type { ColdCount } from '../cold/support.ts';
 import type { CompanionCount } from '../companions/companion.ts';
 import type { DatabaseHandle } from '../service.ts';
-import { companionMetrics, observeCompanions } from './companion-metrics.ts';
-import { engineMetrics, observeEngine } from './engine-metrics.ts';
-import { labelled } from './labelled.ts';
-import { observeDatabase, serviceMetrics } from './service-metrics.ts';
-import { observeCall, observeRetry, storeMetrics } from './store-metrics.ts';
-import { sweepDatabases } from './sweep.ts';
+import { COMPANION_FAMILIES } from './companion-metrics.ts';
+import { add, DatabaseSeries } from './database-series.ts';
+import { ENGINE_FAMILIES, observeEngine } from './engine-metrics.ts';
+import { exposition } from './exposition.ts';
+import type { Family } from './family.ts';
+import { mcpMetrics } from './mcp-metrics.ts';
+import { processMetrics } from './process-metrics.ts';
+import { observeDatabase, SERVICE_FAMILIES } from './service-metrics.ts';
+import { observeCall, observeRetry, REQUEST_FAMILIES, storeMetrics } from './store-metrics.ts';
+import { Turns } from './turns.ts';
+
+const FAMILIES: readonly Family[] = [...SERVICE_FAMILIES, ...ENGINE_FAMILIES, ...REQUEST_FAMILIES, ...COMPANION_FAMILIES];
+/** So many databases are asked before the loop goes round. */
+const ASKED_AT_ONCE = 50;
 
 export class Metrics {
+  /** Of the process; what there is of every database is in `#databases` (decision 84). */
   readonly #registry = new Registry();
-  readonly #engine = engineMetrics(this.#registry);
   readonly #store = storeMetrics(this.#registry);
-  readonly #service = serviceMetrics(this.#registry);
-  readonly #companions = companionMetrics(this.#registry);
   readonly #mcp = mcpMetrics(this.#registry);
+  /** By path. */
+  readonly #databases = new Map<string, DatabaseSeries>();
+  readonly #turns = new Turns();
+  #asking: Promise<void> | undefined;
   #mustSweep = false;
 
   constructor(version: string) {
-    new Gauge({
-      name: 'litestream_build_info',
-      help: 'Always 1; the version is a label.',
-      labelNames: ['version'],
-      registers: [this.#registry],
-    })
-      .labels(version)
-      .set(1);
+    processMetrics(this.#registry, version);
   }
 
   /** Content type of `render`. */
@@ -43,17 +46,18 @@ export class Metrics {
 
   /** Listener to the engine events of the database at `db` (absolute path). */
   engineEvent(db: string, event: EngineEvent): void {
-    observeEngine(this.#engine, db, event);
+    observeEngine(this.#seriesOf(db), event);
   }
 
   /** A closed database was woken, or what came of it. */
   coldCount(db: string, what: ColdCount): void {
-    this.#service.cold[what].labels(db).inc();
+    const database = this.#seriesOf(db);
+    database.cold = add(database.cold, what, 1);
   }
 
   /** Listener to the metering wrapper of every store. */
   storeOperation(operation: StoreOperation, of?: { readonly db: string; readonly replica: string }): void {
-    observeCall(this.#store, operation, of);
+    observeCall(this.#store, operation, of && this.#seriesOf(of.db).replica(of.replica));
   }
 
   /** A call to a store of this type is repeated. */
@@ -68,12 +72,14 @@ export class Metrics {
 
   /** A round of uploads failed. */
   uploadFailed(db: string, replica: string, code: string): void {
-    this.#service.uploadErrors.labels(db, replica, code).inc();
+    const series = this.#seriesOf(db).replica(replica);
+    series.uploadErrors = add(series.uploadErrors, code, 1);
   }
 
   /** Something that accompanies a replica has happened. */
   count(db: string, replica: string, what: CompanionCount, amount: number): void {
-    this.#companions.counters[what].labels(db, replica).inc(amount);
+    const series = this.#seriesOf(db).replica(replica);
+    series.companions = add(series.companions, what, amount);
   }
 
   /** Listener to the MCP doors: one finished or refused call. */
@@ -97,35 +103,44 @@ export class Metrics {
     this.#mustSweep = true;
   }
 
-  /** The text exposition; positions and lag are read from `databases` at this moment. */
-  async render(databases: readonly DatabaseHandle[]): Promise<string> {
-    if (this.#mustSweep) await sweepDatabases(this.#registry, new Set(databases.map(({ settings }) => settings.path)));
+  /**
+   * The text exposition, as `exposition` gives it; states, positions and lag are read from `databases` before it resolves, for all who ask at
+   * the same time together.
+   */
+  async render(databases: readonly DatabaseHandle[]): Promise<AsyncIterable<Uint8Array>> {
+    this.#asking ??= this.#ask(databases).finally(() => {
+      this.#asking = undefined;
+    });
+    await this.#asking;
+    return exposition(await this.#registry.metrics(), FAMILIES, [...this.#databases.values()], this.#turns);
+  }
+
+  /** A busy engine answers late, and nobody waits for another one's answer. */
+  async #ask(databases: readonly DatabaseHandle[]): Promise<void> {
+    if (this.#mustSweep) this.#sweep(databases);
+    const answers: Promise<void>[] = [];
+    for (const [index, database] of databases.entries()) {
+      if (index % ASKED_AT_ONCE === 0) await this.#turns.next();
+      answers.push(this.#askOne(database));
+    }
+    await Promise.all(answers);
+  }
+
+  async #askOne(database: DatabaseHandle): Promise<void> {
+    observeDatabase(this.#seriesOf(database.settings.path), await database.status());
+  }
+
+  #sweep(databases: readonly DatabaseHandle[]): void {
+    const present = new Set(databases.map(({ settings }) => settings.path));
+    for (const path of this.#databases.keys()) if (!present.has(path)) this.#databases.delete(path);
     this.#mustSweep = false;
-    await Promise.all(databases.map((database) => this.#observe(database)));
-    return this.#registry.metrics();
   }
 
-  async #observe(database: DatabaseHandle): Promise<void> {
-    const db = database.settings.path;
-    const status = await database.status();
-    observeDatabase(this.#service, db, status);
-    for (const replica of status.replicas) observeCompanions(this.#companions, db, replica);
+  #seriesOf(path: string): DatabaseSeries {
+    const known = this.#databases.get(path);
+    if (known !== undefined) return known;
+    const made = new DatabaseSeries(path);
+    this.#databases.set(path, made);
+    return made;
   }
-}
-
-function mcpMetrics(registry: Registry) {
-  return {
-    calls: new Counter({ name: 'litestream_mcp_calls_total', help: 'MCP tool calls.', ...labelled(registry, 'tool', 'outcome') }),
-    duration: new Histogram({
-      name: 'litestream_mcp_duration_seconds',
-      help: 'Duration of MCP tool calls.',
-      ...labelled(registry, 'tool'),
-    }),
-    connections: new Gauge({ name: 'litestream_mcp_connections', help: 'Open MCP connections.', ...labelled(registry, 'kind') }),
-    refused: new Counter({
-      name: 'litestream_mcp_refused_total',
-      help: 'MCP requests refused before a tool ran.',
-      ...labelled(registry, 'reason'),
-    }),
-  };
 }

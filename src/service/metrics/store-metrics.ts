@@ -2,8 +2,33 @@
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { StoreOperation } from '../../storage/wrap/meter.ts';
-import { classOf } from '../requests/ledger.ts';
+import { classOf, REQUEST_CLASSES } from '../requests/ledger.ts';
+import { add, type ReplicaSeries } from './database-series.ts';
+import { type Family, forEachReplica, forEachWord, wordsOf } from './family.ts';
 import { labelled } from './labelled.ts';
+
+const classes = wordsOf('class', REQUEST_CLASSES);
+const directions = wordsOf('direction', ['sent', 'received']);
+
+/** Of replicas. */
+export const REQUEST_FAMILIES: readonly Family[] = [
+  forEachReplica(
+    { name: 'litestream_replica_requests_total', type: 'counter', help: 'Requests as services charge them.' },
+    (lines, database, replica) => {
+      const { requests } = replica;
+      if (requests !== undefined) forEachWord(lines, database, replica, classes, (word) => requests[word]);
+    },
+  ),
+  forEachReplica(
+    { name: 'litestream_replica_traffic_bytes_total', type: 'counter', help: 'Bytes of content that travelled.' },
+    (lines, database, replica) => {
+      const { traffic } = replica;
+      if (traffic !== undefined) forEachWord(lines, database, replica, directions, (word) => traffic[word]);
+    },
+  ),
+];
+
+/** Of the process, by type of store. */
 
 export function storeMetrics(registry: Registry) {
   const operation = labelled(registry, 'replica_type', 'operation');
@@ -32,16 +57,6 @@ export function storeMetrics(registry: Registry) {
       help: 'Objects that are being read.',
       ...labelled(registry, 'replica_type'),
     }),
-    requests: new Counter({
-      name: 'litestream_replica_requests_total',
-      help: 'Requests as services charge them.',
-      ...labelled(registry, 'db', 'replica', 'class'),
-    }),
-    traffic: new Counter({
-      name: 'litestream_replica_traffic_bytes_total',
-      help: 'Bytes of content that travelled.',
-      ...labelled(registry, 'db', 'replica', 'direction'),
-    }),
   };
 }
 
@@ -60,7 +75,7 @@ type StoreMetrics = ReturnType<typeof storeMetrics>;
 export function observeCall(
   m: StoreMetrics,
   { replicaType, operation, bytes, requests, durationMs, code }: StoreOperation,
-  of?: { readonly db: string; readonly replica: string },
+  of: ReplicaSeries | undefined,
 ): void {
   m.total.labels(replicaType, operation).inc();
   m.bytes.labels(replicaType, operation).inc(bytes);
@@ -68,8 +83,8 @@ export function observeCall(
   if (code !== undefined) m.errors.labels(replicaType, operation, code).inc();
   if (code === 'STORAGE_THROTTLED') m.throttled.labels(replicaType).inc();
   if (of === undefined) return;
-  m.requests.labels(of.db, of.replica, classOf(operation)).inc(requests);
-  if (bytes > 0) m.traffic.labels(of.db, of.replica, operation === 'PUT' ? 'sent' : 'received').inc(bytes);
+  of.requests = add(of.requests, classOf(operation), requests);
+  if (bytes > 0) of.traffic = add(of.traffic, operation === 'PUT' ? 'sent' : 'received', bytes);
 }
 
 export function observeRetry(m: StoreMetrics, type: string, operation: string): void {

@@ -5,7 +5,8 @@ interface Waiter {
 }
 
 export class Semaphore {
-  readonly #waiters = new Set<Waiter>();
+  /** Absent while nobody waits, because there may be thousands of semaphores. */
+  #waiters: Set<Waiter> | undefined;
   #permits: number;
   /** Negative after a `resize` below what is held. */
   #free: number;
@@ -20,12 +21,7 @@ export class Semaphore {
   resize(permits: number): void {
     this.#free += permits - this.#permits;
     this.#permits = permits;
-    for (const waiter of this.#waiters) {
-      if (this.#free <= 0) return;
-      this.#free -= 1;
-      this.#waiters.delete(waiter);
-      waiter.grant();
-    }
+    while (this.#free > 0 && this.#grantFirst()) this.#free -= 1;
   }
 
   /** Waits for a permit and returns the function that gives it back, which is safe to call twice. Rejects with `signal.reason` when aborted before. */
@@ -53,7 +49,7 @@ export class Semaphore {
   #wait(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = () => {
-        this.#waiters.delete(waiter);
+        this.#leave(waiter);
         reject(signal?.reason);
       };
       const waiter: Waiter = {
@@ -62,19 +58,28 @@ export class Semaphore {
           resolve();
         },
       };
+      this.#waiters ??= new Set();
       this.#waiters.add(waiter);
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
 
   #release(): void {
-    const [first] = this.#waiters;
-    if (first === undefined || this.#free < 0) {
-      this.#free += 1;
-      return;
-    }
     // The permit goes straight to the first waiter, so that nobody who comes later can overtake it.
-    this.#waiters.delete(first);
+    if (this.#free < 0 || !this.#grantFirst()) this.#free += 1;
+  }
+
+  /** Lets the first waiter in; false when there is none. */
+  #grantFirst(): boolean {
+    const [first] = this.#waiters ?? [];
+    if (first === undefined) return false;
+    this.#leave(first);
     first.grant();
+    return true;
+  }
+
+  #leave(waiter: Waiter): void {
+    this.#waiters?.delete(waiter);
+    if (this.#waiters?.size === 0) this.#waiters = undefined;
   }
 }

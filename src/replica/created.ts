@@ -7,20 +7,21 @@ import type { FileInfo } from './file-info.ts';
 const MOST = 4096;
 
 export class CreatedFiles {
-  /** Stored sizes by TXID, oldest first. */
-  readonly #sizes = new Map<TXID, number>();
+  /** Stored sizes by TXID, oldest first; absent while there are none. */
+  #sizes: Map<TXID, number> | undefined;
   #isTrusted = true;
 
   /** A put that may not replace has created `file`. */
   add({ level, minTXID, maxTXID, size }: FileInfo): void {
     if (level !== 0 || minTXID !== maxTXID || !this.#isTrusted) return;
+    this.#sizes ??= new Map();
     this.#sizes.set(maxTXID, size);
     const [oldest] = this.#sizes.keys();
     if (this.#sizes.size > MOST && oldest !== undefined) this.#sizes.delete(oldest);
   }
 
   clear(): void {
-    this.#sizes.clear();
+    this.#sizes = undefined;
   }
 
   /** The store turned out to replace what it was asked to create: nothing is known of it from now on. */
@@ -30,6 +31,6 @@ export class CreatedFiles {
   }
 
   has({ level, minTXID, maxTXID, size }: FileInfo): boolean {
-    return level === 0 && minTXID === maxTXID && this.#sizes.get(maxTXID) === size;
+    return level === 0 && minTXID === maxTXID && this.#sizes?.get(maxTXID) === size;
   }
 }

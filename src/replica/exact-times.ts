@@ -12,8 +12,8 @@ const BATCH = 16;
 export class ExactTimes {
   readonly #replica: Replica;
   readonly #store: ObjectStore;
-  /** Listed with a time that is not theirs: copied without their metadata. */
-  readonly #lost = new WeakSet<FileInfo>();
+  /** Listed with a time that is not theirs: copied without their metadata. Absent while there are none. */
+  #lost: WeakSet<FileInfo> | undefined;
 
   constructor(replica: Replica) {
     this.#replica = replica;
@@ -22,7 +22,7 @@ export class ExactTimes {
 
   /** `file` was listed with a time that is not its own. */
   lost(file: FileInfo): void {
-    this.#lost.add(file);
+    this.#lost = (this.#lost ?? new WeakSet()).add(file);
   }
 
   /** The same files, with their times. */
@@ -47,7 +47,7 @@ export class ExactTimes {
   async #of(file: FileInfo, call: CallOptions): Promise<number> {
     const { capabilities, localPath } = this.#store;
     // A directory that was copied has other times, and does not know.
-    if (capabilities.timestamps === 'listing' && localPath === undefined && !this.#lost.has(file)) return file.createdAt;
+    if (capabilities.timestamps === 'listing' && localPath === undefined && this.#lost?.has(file) !== true) return file.createdAt;
     if (capabilities.timestamps === 'stat') {
       const { createdAt, exactTime } = await this.#store.stat(this.#replica.key(file.level, file), call);
       if (exactTime !== false) return createdAt;

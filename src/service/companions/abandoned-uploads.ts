@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type ErrorCode, errorToData } from '../../base/errors.ts';
 import { endAbandonedUploads } from '../../replica/abandoned.ts';
 import { limited } from '../limited.ts';
-import type { ScheduledWork } from '../schedule/scheduler.ts';
+import type { Budget, ScheduledWork } from '../schedule/scheduler.ts';
 import type { CompanionContext, MakeCompanion } from './companion.ts';
 import { ScheduledCompanion } from './scheduled.ts';
 
@@ -22,32 +22,35 @@ const IN_VAIN: ReadonlySet<ErrorCode> = new Set(['ACCESS_DENIED', 'NOT_SUPPORTED
 export const endAbandoned: MakeCompanion = (context) =>
   context.replica.replica.store.endAbandoned === undefined
     ? undefined
-    : new ScheduledCompanion(context.scheduler, new AbandonedUploads(context).work);
+    : new ScheduledCompanion(context.scheduler, new AbandonedUploads(context));
 
-class AbandonedUploads {
+class AbandonedUploads implements ScheduledWork {
   readonly #context: CompanionContext;
-  /** When it was last looked, by whichever process. */
-  readonly #path: string;
   /** Of this process, ms since the epoch. */
   #lookedAt: number | undefined;
 
   constructor(context: CompanionContext) {
     this.#context = context;
-    this.#path = join(context.database.settings.metaPath, `uploads-looked-at-${encodeURIComponent(context.replica.settings.name)}.json`);
   }
 
-  get work(): ScheduledWork {
+  get name(): string {
     const { database, replica } = this.#context;
-    return {
-      name: `abandoned uploads of ${database.settings.name}/${replica.settings.name}`,
-      intervalMs: INTERVAL_MS,
-      budget: 'listing',
-      atStart: true,
-      run: (signal) => this.#run(signal),
-    };
+    return `abandoned uploads of ${database.settings.name}/${replica.settings.name}`;
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
+  get intervalMs(): number {
+    return INTERVAL_MS;
+  }
+
+  get budget(): Budget {
+    return 'listing';
+  }
+
+  get atStart(): boolean {
+    return true;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
     const { clock, log, replica } = this.#context;
     if (!(await this.#isTime())) return;
     const { destination } = replica.replica.store;
@@ -74,6 +77,12 @@ class AbandonedUploads {
     const at = last ?? (await this.#remembered());
     // A clock that was set back must not keep it from ever looking.
     return at === undefined || Math.abs(clock.now() - at) >= DISTANCE_MS;
+  }
+
+  /** When it was last looked, by whichever process. */
+  get #path(): string {
+    const { database, replica } = this.#context;
+    return join(database.settings.metaPath, `uploads-looked-at-${encodeURIComponent(replica.settings.name)}.json`);
   }
 
   async #remembered(): Promise<number | undefined> {

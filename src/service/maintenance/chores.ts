@@ -1,4 +1,4 @@
-/** Does the works of one replica: what each consists of, when it has nothing to do, and when it was last done. */
+/** Does the works of one replica: what each consists of, and when it has nothing to do. */
 
 import { checkLevels } from '../../engine/compaction/level-check.ts';
 import type { Protections } from '../../engine/compaction/retention-plan.ts';
@@ -28,7 +28,6 @@ export class Chores {
   readonly #findings: LevelFindings;
   /** Replaced by another list at every change: mostly there are none. */
   #holds: readonly Hold[] = [];
-  #compactedAt: Readonly<Record<number, number>> = {};
   #snapshotAt: number | undefined;
   #retentionAt: number | undefined;
   /** Monotonic ms of the last pass over level 0 that asked the replica. */
@@ -59,9 +58,8 @@ export class Chores {
     });
   }
 
-  facts(): NonNullable<CompanionFacts['maintenance']> {
+  facts(): Pick<NonNullable<CompanionFacts['maintenance']>, 'snapshotAt' | 'retentionAt'> {
     return {
-      compactedAt: this.#compactedAt,
       ...(this.#snapshotAt === undefined ? {} : { snapshotAt: this.#snapshotAt }),
       ...(this.#retentionAt === undefined ? {} : { retentionAt: this.#retentionAt }),
     };
@@ -80,13 +78,6 @@ export class Chores {
   isSettled(work: Work): boolean {
     if (work.kind === 'level') return this.#compactor.isSettled(work.level.level);
     return work.kind === 'level 0' && this.#keeper.isSettled('level 0', this.#level0State);
-  }
-
-  /** A moment of `work` has passed in which there was nothing to do. */
-  passed(work: Work): void {
-    const now = this.#context.clock.now();
-    if (work.kind === 'level') this.#compactedAt = { ...this.#compactedAt, [work.level.level]: now };
-    if (work.kind === 'level 0') this.#retentionAt = now;
   }
 
   /** The engine is about to open, and makes a better snapshot than could be had now. */
@@ -117,6 +108,11 @@ export class Chores {
     }
   }
 
+  /** Lets go of what nobody would go by any more. */
+  tidy(): void {
+    this.#keeper.tidy();
+  }
+
   /** Something failed, and what was known may be why. */
   forget(): void {
     this.#compactor.ledger.forget();
@@ -127,7 +123,6 @@ export class Chores {
     try {
       const hasMerged = await this.#compactor.level(settings, isForced, signal);
       while (isForced && hasMerged && (await this.#compactor.level(settings, isForced, signal)));
-      this.#compactedAt = { ...this.#compactedAt, [settings.level]: this.#context.clock.now() };
       return hasMerged;
     } catch (error) {
       if (!signal.aborted) this.#context.count('compaction_failures');

@@ -20,6 +20,8 @@ import { Ledger } from './ledger.ts';
 /** The engine cannot make a snapshot now, and what the replica holds has to do. */
 const NOT_OPEN: readonly ErrorCode[] = ['DB_NOT_OPEN', 'DB_NOT_READY', 'DB_NOT_FOUND', 'ENGINE_STOPPED'];
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** An engine that has not opened after so long has something in its way, ms. */
 const OPENING_MS = 300_000;
 
@@ -35,7 +37,8 @@ export class Compactor {
   readonly #context: CompanionContext;
   readonly #settings: MaintenanceSettings;
   readonly #events: CompactorEvents;
-  readonly #damaged = new Set<string>();
+  /** Keys of damaged files; absent until one is found. */
+  #damaged: Set<string> | undefined;
   /** Of the newest file that was merged. */
   #pageSize: number | undefined;
   /** Page size of the newest snapshot, once known. */
@@ -125,12 +128,12 @@ export class Compactor {
   async #compact(level: Level, signal: AbortSignal): Promise<Compacted> {
     const done = await compactLevel(level, this.ledger.newest(level), {
       ...this.#tools(signal),
-      damaged: this.#damaged,
+      damaged: this.#damaged ?? NONE,
       ...(await this.#readable()),
       ...this.#intervalOf(level),
       onMerged: (merged) => this.#merged(merged),
     });
-    if (done.damage !== undefined) this.#damaged.add(fileKey(done.damage.file));
+    if (done.damage !== undefined) this.#damaged = (this.#damaged ?? new Set()).add(fileKey(done.damage.file));
     return done;
   }
 

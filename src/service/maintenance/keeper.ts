@@ -25,15 +25,16 @@ const UPPER_MAX_AGE = 600_000;
 const MOST_KEPT = 8000;
 
 interface Due {
-  /** ms since the epoch; absent: when something changes. */
-  readonly at?: number;
+  /** ms since the epoch; undefined: when something changes. */
+  readonly at: number | undefined;
   /** What was there when it was found. */
   readonly state: string;
 }
 
 export class Keeper {
   readonly #options: KeeperOptions;
-  readonly #due = new Map<Scope, Due>();
+  #dueInLevel0: Due | undefined;
+  #dueSnapshots: Due | undefined;
   #upper: { readonly files: readonly FileInfo[]; readonly at: number } | undefined;
 
   constructor(options: KeeperOptions) {
@@ -50,22 +51,32 @@ export class Keeper {
    */
   async pass(scope: Scope, state: string, signal: AbortSignal): Promise<boolean> {
     if (this.isSettled(scope, state)) return false;
-    this.#due.delete(scope);
+    this.#setDue(scope, undefined);
     const plan = scope === 'level 0' ? await this.#planLevel0(signal) : await this.#planSnapshots(signal);
     if (plan.doomed.length > 0) await this.#delete(plan.doomed, signal);
-    this.#due.set(scope, { state, ...(plan.nextAt === undefined ? {} : { at: plan.nextAt }) });
+    this.#setDue(scope, { state, at: plan.nextAt });
     return true;
   }
 
   /** Nothing has come of age, and `state` is that of the last pass. */
   isSettled(scope: Scope, state: string): boolean {
-    const due = this.#due.get(scope);
+    const due = scope === 'level 0' ? this.#dueInLevel0 : this.#dueSnapshots;
     return due?.state === state && (due.at === undefined || this.#options.clock.now() <= due.at);
   }
 
   /** Something unexpected was met, or files of levels 1 to 9 go. That some come leaves what is known of the others as true as it was. */
   forgetUpper(): void {
     this.#upper = undefined;
+  }
+
+  /** What is too old to be believed takes no room until the next pass. */
+  tidy(): void {
+    if (this.#knownUpper() === undefined) this.forgetUpper();
+  }
+
+  #setDue(scope: Scope, due: Due | undefined): void {
+    if (scope === 'level 0') this.#dueInLevel0 = due;
+    else this.#dueSnapshots = due;
   }
 
   async #planLevel0(signal: AbortSignal): Promise<RetentionPlan> {

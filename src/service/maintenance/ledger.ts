@@ -6,7 +6,8 @@ import type { FileInfo, Level } from '../../replica/file-info.ts';
 
 export class Ledger {
   readonly #newest = new Map<Level, FileInfo | undefined>();
-  readonly #settled = new Map<Level, TXID>();
+  /** Absent while there is none: most levels end where their source does. */
+  #settled: Map<Level, TXID> | undefined;
 
   /** The level was listed, or a file was added to it. */
   note(level: Level, newest: FileInfo | undefined): void {
@@ -16,12 +17,12 @@ export class Ledger {
 
   /** Everything up to `source` has been looked at, and nothing was left to be done. */
   settle(level: Level, source: TXID): void {
-    this.#settled.set(level, source);
+    this.#settled = (this.#settled ?? new Map()).set(level, source);
   }
 
   isSettled(level: Level, source: TXID): boolean {
     const end = this.end(level);
-    return (end !== undefined && end >= source) || (this.#settled.get(level) ?? NO_TXID) >= source;
+    return (end !== undefined && end >= source) || (this.#settled?.get(level) ?? NO_TXID) >= source;
   }
 
   isKnown(level: Level): boolean {
@@ -40,6 +41,6 @@ export class Ledger {
   /** Something unexpected was met: nothing is known any more. */
   forget(): void {
     this.#newest.clear();
-    this.#settled.clear();
+    this.#settled = undefined;
   }
 }

@@ -11,7 +11,8 @@ import type { Troubles } from './troubles.ts';
 export class LevelFindings {
   readonly #context: Pick<CompanionContext, 'log' | 'count'>;
   readonly #troubles: Troubles;
-  readonly #told = new Set<string>();
+  /** Absent until something is found, because there may be thousands of replicas. */
+  #told: Set<string> | undefined;
 
   constructor(context: Pick<CompanionContext, 'log' | 'count'>, troubles: Troubles) {
     this.#context = context;
@@ -29,6 +30,7 @@ export class LevelFindings {
   #tell(level: Level, { kind, minTXID, maxTXID }: Inconsistency): void {
     const { log, count } = this.#context;
     const key = `${level} ${kind} ${minTXID} ${maxTXID}`;
+    this.#told ??= new Set();
     if (this.#told.has(key)) return;
     this.#told.add(key);
     count('compaction_inconsistencies');

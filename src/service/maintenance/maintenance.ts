@@ -5,21 +5,11 @@ import { Semaphore } from '../../base/semaphore.ts';
 import type { MaintenanceSettings } from '../../engine/options.ts';
 import { NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import type { Companion, CompanionContext, MakeCompanion } from '../companions/companion.ts';
-import type { ScheduledTask } from '../schedule/scheduler.ts';
 import type { CompanionFacts, ReplicaHandle } from '../service.ts';
 import { Chores } from './chores.ts';
 import { planWorks, type Work } from './plan.ts';
+import { Post } from './post.ts';
 import { Troubles } from './troubles.ts';
-
-/** A work with its place in the schedule. */
-interface Post {
-  readonly work: Work;
-  task?: ScheduledTask;
-  /** It was due while it could not be done. */
-  isOwed: boolean;
-  /** It begins as soon as its budget allows. */
-  isComing: boolean;
-}
 
 const companions = new WeakMap<ReplicaHandle, Maintenance>();
 
@@ -43,39 +33,45 @@ export class Maintenance implements Companion {
     this.#context = context;
     this.#troubles = new Troubles(context.clock, context.log);
     this.#chores = new Chores(context, settings, this.#troubles);
-    const works = planWorks(settings, context.replica.replica.canRead);
-    this.#posts = works.map((work) => ({ work, isOwed: false, isComing: false }));
+    const rota = {
+      context,
+      begins: (post: Post) => this.#begins(post),
+      run: (post: Post, signal: AbortSignal) => this.#tick(post, signal),
+    };
+    this.#posts = planWorks(settings, context.replica.replica.canRead).map((work) => new Post(work, rota));
     companions.set(context.replica, this);
   }
 
   start(): void {
-    const { scheduler, database, replica } = this.#context;
-    for (const post of this.#posts) {
-      const { of, intervalMs, budget } = post.work;
-      post.task = scheduler.every({
-        name: `${of} of ${database.settings.name}/${replica.settings.name}`,
-        intervalMs,
-        budget,
-        atStart: true,
-        isNeeded: () => this.#begins(post),
-        run: (signal) => this.#tick(post, signal),
-      });
-    }
+    for (const post of this.#posts) post.start();
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#posts.map(({ task }) => task?.stop()));
+    await Promise.all(this.#posts.map((post) => post.stop()));
     companions.delete(this.#context.replica);
   }
 
   /** What was put off, or has failed a while ago, comes soon after it can be done, whatever the intervals. */
   look(): void {
+    this.#chores.tidy();
     if (this.#posts.some((post) => this.#isWaiting(post)) && this.#isReady()) this.#bringForward();
   }
 
   facts(): CompanionFacts {
     const troubles = this.#troubles.all;
-    return { maintenance: this.#chores.facts(), ...(troubles.length === 0 ? {} : { troubles }) };
+    return { maintenance: this.#facts(), ...(troubles.length === 0 ? {} : { troubles }) };
+  }
+
+  #facts(): NonNullable<CompanionFacts['maintenance']> {
+    const { snapshotAt, retentionAt = 0 } = this.#chores.facts();
+    const compactedAt: Record<number, number> = {};
+    let passedAt = retentionAt;
+    for (const { work, seenAt } of this.#posts) {
+      if (seenAt === undefined) continue;
+      if (work.kind === 'level') compactedAt[work.level.level] = seenAt;
+      if (work.kind === 'level 0') passedAt = Math.max(passedAt, seenAt);
+    }
+    return { compactedAt, ...(snapshotAt === undefined ? {} : { snapshotAt }), ...(passedAt === 0 ? {} : { retentionAt: passedAt }) };
   }
 
   /** Until the returned function is called, nothing is deleted that a chain to `maxTXID` may consist of: for a restore or a verification of this process. */
@@ -95,18 +91,18 @@ export class Maintenance implements Companion {
   async runAll(signal: AbortSignal, { isForced = true }: { readonly isForced?: boolean } = {}): Promise<void> {
     this.#expectReady();
     const failures: unknown[] = [];
-    for (const { work } of this.#posts) {
-      await this.#turn.run(() => this.#attempt(work, isForced, signal), signal).catch((error: unknown) => failures.push(error));
+    for (const post of this.#posts) {
+      await this.#turn.run(() => this.#attempt(post, isForced, signal), signal).catch((error: unknown) => failures.push(error));
       signal.throwIfAborted();
     }
     if (failures.length > 0) throw failures[0];
   }
 
   /** A moment of the schedule has come: false lets it pass, because there is nothing to do. */
-  #begins({ work }: Post): boolean {
+  #begins(post: Post): boolean {
     const isAnythingOwed = !this.#isEmpty && this.#posts.some(({ isOwed }) => isOwed);
-    if (isAnythingOwed || !this.#troubles.isEmpty || !this.#chores.isSettled(work)) return true;
-    this.#chores.passed(work);
+    if (isAnythingOwed || !this.#troubles.isEmpty || !this.#chores.isSettled(post.work)) return true;
+    post.seenAt = this.#context.clock.now();
     return false;
   }
 
@@ -116,7 +112,7 @@ export class Maintenance implements Companion {
     post.isOwed = !(await this.#isPossible(post.work));
     if (post.isOwed) return;
     // Told by `#attempt`.
-    await this.#turn.run(() => this.#attempt(post.work, false, signal), signal).catch(() => {});
+    await this.#turn.run(() => this.#attempt(post, false, signal), signal).catch(() => {});
     if (!signal.aborted) this.#bringForward(post);
   }
 
@@ -129,9 +125,7 @@ export class Maintenance implements Companion {
   /** What is waiting, each within its own budget. */
   #bringForward(done?: Post): void {
     for (const post of this.#posts) {
-      if (post === done || post.isComing || post.task === undefined || !this.#isWaiting(post)) continue;
-      post.isComing = true;
-      void post.task.runNow();
+      if (post !== done && this.#isWaiting(post)) post.bringForward();
     }
   }
 
@@ -140,7 +134,8 @@ export class Maintenance implements Companion {
     return (isOwed && !this.#isEmpty) || this.#troubles.isRetryDue(work.of);
   }
 
-  async #attempt(work: Work, isForced: boolean, signal: AbortSignal): Promise<void> {
+  async #attempt(post: Post, isForced: boolean, signal: AbortSignal): Promise<void> {
+    const { work } = post;
     let mayFree = false;
     try {
       mayFree = await this.#chores.run(work, isForced, signal);
@@ -150,10 +145,11 @@ export class Maintenance implements Companion {
       this.#troubles.stands(work.of, error);
       throw error;
     }
+    post.seenAt = this.#context.clock.now();
     this.#troubles.isOver(work.of);
     const next = mayFree ? this.#posts.find(({ work: { kind } }) => kind === 'level 0') : undefined;
     // Told as its own trouble.
-    if (next !== undefined) await this.#attempt(next.work, false, signal).catch(() => {});
+    if (next !== undefined) await this.#attempt(next, false, signal).catch(() => {});
   }
 
   /** It has not said where it is, or there is nothing at all. */

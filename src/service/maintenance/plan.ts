@@ -18,22 +18,29 @@ export interface LevelWork extends Due {
 /** One kind of work on a replica. */
 export type Work = LevelWork | (Due & { readonly kind: 'snapshot' | 'level 0' | 'retention' | 'validation' });
 
+/** The members of a directory have the same settings. */
+const plans = new WeakMap<MaintenanceSettings, readonly Work[]>();
+
 /**
  * The order of the list is the order in which they profit from each other.
  *
  * @param canRead false: without an identity only what is in the local log can be merged.
  */
-export function planWorks(settings: MaintenanceSettings, canRead: boolean): Work[] {
+export function planWorks(settings: MaintenanceSettings, canRead: boolean): readonly Work[] {
+  const works = plans.get(settings) ?? allWorks(settings);
+  plans.set(settings, works);
+  return canRead ? works : works.filter((work) => work.kind !== 'level' || work.level.level === 1);
+}
+
+function allWorks(settings: MaintenanceSettings): Work[] {
   const { levels, snapshotIntervalMs, retentionCheckMs, level0CheckMs, level0RetentionMs, deletes, validationMs } = settings;
-  const works: Work[] = levels
-    .filter(({ level }) => level === 1 || canRead)
-    .map((level) => ({
-      kind: 'level',
-      of: `compaction of level ${level.level}`,
-      intervalMs: level.intervalMs,
-      budget: 'compaction',
-      level,
-    }));
+  const works: Work[] = levels.map((level) => ({
+    kind: 'level',
+    of: `compaction of level ${level.level}`,
+    intervalMs: level.intervalMs,
+    budget: 'compaction',
+    level,
+  }));
   works.push({ kind: 'snapshot', of: 'snapshot', intervalMs: snapshotIntervalMs, budget: 'snapshot' });
   if (deletes && levels.length > 0 && level0RetentionMs > 0)
     works.push({ kind: 'level 0', of: 'level-0 retention', intervalMs: level0CheckMs, budget: 'listing' });

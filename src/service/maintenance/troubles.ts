@@ -16,11 +16,17 @@ interface Standing {
   readonly retryAt: number;
 }
 
+/** What has failed at least once. */
+interface Known {
+  readonly log: ProblemLog;
+  standing: Standing | undefined;
+}
+
 export class Troubles {
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #logs = new Map<string, ProblemLog>();
-  readonly #standing = new Map<string, Standing>();
+  /** Absent until something fails, because there may be thousands of replicas. */
+  #known: Map<string, Known> | undefined;
 
   constructor(clock: Clock, log: Logger) {
     this.#clock = clock;
@@ -28,42 +34,43 @@ export class Troubles {
   }
 
   get all(): readonly CompanionTrouble[] {
-    return [...this.#standing.values()].map(({ trouble }) => trouble);
+    return [...(this.#known?.values() ?? [])].flatMap(({ standing }) => standing?.trouble ?? []);
   }
 
   get isEmpty(): boolean {
-    return this.#standing.size === 0;
-  }
-
-  has(of: string): boolean {
-    return this.#standing.has(of);
+    return this.all.length === 0;
   }
 
   /** Work that failed may be tried again, before its next tick. */
   isRetryDue(of: string): boolean {
-    const standing = this.#standing.get(of);
+    const standing = this.#known?.get(of)?.standing;
     return standing !== undefined && this.#clock.monotonic() >= standing.retryAt;
   }
 
   /** `of` has failed, again or for the first time. */
   stands(of: string, thrown: unknown): void {
     const error = errorToData(thrown);
-    const before = this.#standing.get(of);
+    const known = this.#know(of);
+    const before = known.standing;
     const backoff = before?.backoff ?? new Backoff(RETRY);
     const since = before?.trouble.error.code === error.code ? before.trouble.since : this.#clock.now();
-    this.#standing.set(of, { trouble: { of, error, since }, backoff, retryAt: this.#clock.monotonic() + backoff.next() });
-    this.#logOf(of).failed(error.code, { error });
+    known.standing = { trouble: { of, error, since }, backoff, retryAt: this.#clock.monotonic() + backoff.next() };
+    known.log.failed(error.code, { error });
   }
 
   /** `of` has succeeded. */
   isOver(of: string): void {
-    if (this.#standing.delete(of)) this.#logOf(of).succeeded();
+    const known = this.#known?.get(of);
+    if (known?.standing === undefined) return;
+    known.standing = undefined;
+    known.log.succeeded();
   }
 
-  #logOf(of: string): ProblemLog {
-    const known =
-      this.#logs.get(of) ?? new ProblemLog(this.#clock, this.#log, { level: 'warn', failing: `${of} failed`, over: `${of} works again` });
-    this.#logs.set(of, known);
+  #know(of: string): Known {
+    this.#known ??= new Map();
+    const words = { level: 'warn', failing: `${of} failed`, over: `${of} works again` } as const;
+    const known = this.#known.get(of) ?? { log: new ProblemLog(this.#clock, this.#log, words), standing: undefined };
+    this.#known.set(of, known);
     return known;
   }
 }

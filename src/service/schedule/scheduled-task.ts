@@ -12,6 +12,9 @@ const START_SPREAD = 5000;
 const SPREAD_PART = 0.1;
 const SPREAD = 30_000;
 
+/** More than there are milliseconds in a spread; a fraction of 1 would take another object in each of thousands of tasks. */
+const JITTERS = 2 ** 20;
+
 export interface TaskNeeds {
   readonly clock: Clock;
   readonly log: Logger;
@@ -22,7 +25,7 @@ export interface TaskNeeds {
 export class Task implements ScheduledTask, Moment {
   readonly #work: ScheduledWork;
   readonly #needs: TaskNeeds;
-  /** 0…1, by its name: the same in every process, different from its neighbours. */
+  /** In parts of JITTERS, by its name: the same in every process, different from its neighbours. */
   readonly #jitter: number;
   #due = 0;
   #running: Promise<void> | undefined;
@@ -33,7 +36,7 @@ export class Task implements ScheduledTask, Moment {
   constructor(work: ScheduledWork, needs: TaskNeeds) {
     this.#work = work;
     this.#needs = needs;
-    this.#jitter = fraction(work.name);
+    this.#jitter = hashOf(work.name) % JITTERS;
   }
 
   get due(): number {
@@ -93,20 +96,20 @@ export class Task implements ScheduledTask, Moment {
   /** The first multiple of the interval, later by the jitter, that has not come yet. */
   #nextAfter(now: number): number {
     const { intervalMs } = this.#work;
-    const delay = Math.round(this.#jitter * Math.min(SPREAD, intervalMs * SPREAD_PART));
+    const delay = Math.round((this.#jitter / JITTERS) * Math.min(SPREAD, intervalMs * SPREAD_PART));
     return (Math.floor((now - delay) / intervalMs) + 1) * intervalMs + delay;
   }
 
   #soonAfter(now: number): number {
-    return now + Math.round(this.#jitter * Math.min(START_SPREAD, this.#work.intervalMs));
+    return now + Math.round((this.#jitter / JITTERS) * Math.min(START_SPREAD, this.#work.intervalMs));
   }
 }
 
-/** FNV-1a with a last stirring, as a fraction of 1: names that differ in one letter lie far apart. */
-function fraction(name: string): number {
+/** FNV-1a with a last stirring: names that differ in one letter lie far apart. */
+function hashOf(name: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
   hash = Math.imul(hash ^ (hash >>> 13), 0x297a2d39);
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
+  return (hash ^ (hash >>> 16)) >>> 0;
 }

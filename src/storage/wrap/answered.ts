@@ -21,22 +21,35 @@ export interface Answered {
 }
 
 /** @param key of the container, without anything secret; what is noted for it holds for the whole process from here on. */
-export const answeredInProcess = (key: string): Answered => ({
-  get isKnown() {
-    return known.has(key);
-  },
-  note: () => known.add(key),
-});
+export const answeredInProcess = (key: string): Answered => new InProcess(key);
 
 /** Known to its owner only. */
-export function answeredHere(): Answered {
-  let isKnown = false;
-  return {
-    get isKnown() {
-      return isKnown;
-    },
-    note: () => {
-      isKnown = true;
-    },
-  };
+export const answeredHere = (): Answered => new Here();
+
+class InProcess implements Answered {
+  readonly #key: string;
+
+  constructor(key: string) {
+    this.#key = key;
+  }
+
+  get isKnown(): boolean {
+    return known.has(this.#key);
+  }
+
+  note(): void {
+    known.add(this.#key);
+  }
+}
+
+class Here implements Answered {
+  #isKnown = false;
+
+  get isKnown(): boolean {
+    return this.#isKnown;
+  }
+
+  note(): void {
+    this.#isKnown = true;
+  }
 }

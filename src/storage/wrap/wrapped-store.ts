@@ -30,9 +30,10 @@ export abstract class WrappedStore implements ObjectStore {
     this.type = inner.type;
     this.capabilities = inner.capabilities;
     this.destination = inner.destination;
-    if (inner.concerns !== undefined) this.concerns = inner.concerns.bind(inner);
-    if (inner.endAbandoned !== undefined) this.endAbandoned = this.abandonedEnder(inner.endAbandoned.bind(inner));
-    if (inner.localPath !== undefined) this.localPath = inner.localPath.bind(inner);
+    const { concerns, endAbandoned, localPath } = inner instanceof WrappedStore ? inner : abilitiesOf(inner);
+    if (concerns !== undefined) this.concerns = concerns;
+    if (endAbandoned !== undefined) this.endAbandoned = this.abandonedEnder(endAbandoned);
+    if (localPath !== undefined) this.localPath = localPath;
   }
 
   /** What this wrapper makes of the ability of the inner store to end uploads. */
@@ -64,3 +65,16 @@ export abstract class WrappedStore implements ObjectStore {
     return this.inner.close();
   }
 }
+
+interface Abilities {
+  readonly concerns: WrappedStore['concerns'] | undefined;
+  readonly endAbandoned: EndAbandoned | undefined;
+  readonly localPath: WrappedStore['localPath'] | undefined;
+}
+
+/** What not every store can do, as functions without `this`; wrappers pass them on as they are. */
+const abilitiesOf = (store: ObjectStore): Abilities => ({
+  concerns: store.concerns?.bind(store),
+  endAbandoned: store.endAbandoned?.bind(store),
+  localPath: store.localPath?.bind(store),
+});

@@ -283,6 +283,21 @@ test('the first snapshot comes as soon as the replica holds something, however l
   }
 });
 
+test('a moment with nothing to do counts as a look, and costs no request', async () => {
+  const scene = new Scene({ snapshotIntervalMs: 24 * HOUR });
+  await scene.commit(3);
+  await scene.run('level 1');
+  await scene.run('level-0 retention');
+  const before = scene.maintenance.facts().maintenance?.compactedAt?.[1];
+  expect(before).toBe(scene.clock.now());
+  scene.store.calls.length = 0;
+  await scene.until(MINUTE);
+  await scene.run('level 1');
+  await scene.run('level-0 retention');
+  expect(scene.store.calls).toEqual([]);
+  expect(scene.maintenance.facts().maintenance).toEqual({ compactedAt: { 1: scene.clock.now() }, retentionAt: scene.clock.now() });
+});
+
 test('what has failed is tried again after ten seconds, though nothing else is due', async () => {
   const scene = new Scene();
   await scene.commit(3);

@@ -10,9 +10,9 @@ export default defineConfig({
     reporters: ['default', './test/support/closing-line.ts'],
     pool: 'forks',
     maxWorkers: 3,
-    testTimeout: 30_000,
+    // Generous: the machine may be busy.
+    testTimeout: 60_000,
     hookTimeout: 60_000,
-    // The default of one second is little on a busy machine.
     expect: { poll: { timeout: 15_000 } },
   },
 });

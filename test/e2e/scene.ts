@@ -14,7 +14,7 @@ export interface Daemon {
 }
 
 // Each command is a process of its own; together they take seconds on a quiet machine, and much longer on a busy one.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 /** Generous: the machine may be busy. */
 export const POLL = { timeout: 60_000, interval: 50 };

@@ -84,7 +84,9 @@ function stateOf(path: string): number {
   }
 }
 
-test('ten restores in a row while everything they plan with is being deleted: each gives the state it names, or says that it is gone', async () => {
+test('ten restores in a row while everything they plan with is being deleted: each gives the state it names, or says that it is gone', {
+  timeout: 300_000,
+}, async () => {
   scene.config(SETTINGS);
   const application = new Numbered(scene.db());
   await scene.daemon();

@@ -154,7 +154,7 @@ for (const [what, verbs] of [
     await service.stop({ deadlineMs: 1, retryMs: 0, signal: AbortSignal.abort(new Error('now')) });
     await service.stop({ deadlineMs: 1, retryMs: 0, signal: AbortSignal.abort(new Error('now')) });
     await inTime('the snapshot', copying ?? Promise.resolve());
-    await expect.poll(openFiles, { timeout: 5000 }).toEqual([]);
+    await expect.poll(openFiles).toEqual([]);
     expect(existsSync(setting.at('.app.db-litestream', 'owner.json'))).toBe(false);
     await app.exec('PRAGMA busy_timeout = 0');
     expect(await app.checkpoint('TRUNCATE')).toMatchObject({ busy: 0 });

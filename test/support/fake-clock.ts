@@ -78,7 +78,7 @@ export async function settle(turns = 20): Promise<void> {
 }
 
 /** Waits for real input and output to bring about `condition`; fails after `limitMs` of real time. */
-export async function until(condition: () => boolean, what: string, limitMs = 10_000): Promise<void> {
+export async function until(condition: () => boolean, what: string, limitMs = 20_000): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`);

@@ -126,7 +126,7 @@ describe('a full disk', () => {
     expect(status.pendingSince).toBeDefined();
     expect(bench.events.some((event) => event.type === 'pass' && event.diskFull)).toBe(true);
     full = false;
-    await expect.poll(async () => (await engine.status()).state, { timeout: 5000 }).toBe('replicating');
+    await expect.poll(async () => (await engine.status()).state).toBe('replicating');
     expect(await bench.replicaDigest(app)).toBe(await app.digest());
   });
 });

@@ -35,7 +35,7 @@ test('a database that somebody holds exclusively in rollback mode is not switche
   const engine = bench.engine({ busyTimeoutMs: 20, monitorIntervalMs: 5 });
   await expect(engine.sync()).rejects.toMatchObject({ code: 'DB_BUSY' });
   await app.close();
-  await expect.poll(async () => (await engine.status()).state, { timeout: 5000 }).toBe('replicating');
+  await expect.poll(async () => (await engine.status()).state).toBe('replicating');
 });
 
 test('a database in rollback mode is switched to WAL', async () => {
@@ -65,7 +65,7 @@ test('an empty file is waited for', async () => {
   expect((await engine.status()).state).toBe('waiting');
   const app = await bench.app();
   await app.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (x)');
-  await expect.poll(async () => (await engine.status()).state, { timeout: 5000 }).toBe('replicating');
+  await expect.poll(async () => (await engine.status()).state).toBe('replicating');
 });
 
 test('a symbolic link leads to the WAL beside the real file', async () => {

@@ -17,7 +17,7 @@ test('buffers that were let go of are freed', { retry: 3 }, async () => {
   letGo();
   expect(process.memoryUsage().arrayBuffers - before).toBeGreaterThan(8 * MIB);
   collectYoung();
-  await expect.poll(() => process.memoryUsage().arrayBuffers - before, { timeout: 10_000, interval: 5 }).toBeLessThan(4 * MIB);
+  await expect.poll(() => process.memoryUsage().arrayBuffers - before, { interval: 5 }).toBeLessThan(4 * MIB);
 });
 
 /** Makes 64 MiB of garbage that has become old, and tells its heap when asked. */
@@ -43,7 +43,7 @@ test('a thread that takes part gives back what it does not need when another one
       worker.postMessage('how much?');
       return (await once(worker, 'message'))[0];
     };
-    await expect.poll(heap, { timeout: 10_000 }).toBeLessThan(20 * MIB);
+    await expect.poll(heap).toBeLessThan(20 * MIB);
   } finally {
     await worker.terminate();
   }

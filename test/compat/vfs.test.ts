@@ -146,7 +146,7 @@ test.runIf(extension !== undefined).each(['block', 'frame'])(
     const daemon = startLitestream(at.path, 'replicate', '-config', 'litestream.yml');
     try {
       await app.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB)');
-      await expect.poll(daemon.output, { timeout: 30_000 }).toContain('is running');
+      await expect.poll(daemon.output).toContain('is running');
       const states = new Map<string, unknown>();
       for (let round = 0; round < 10; round++) {
         await app.exec(
@@ -160,9 +160,7 @@ test.runIf(extension !== undefined).each(['block', 'frame'])(
         await new Promise((resolve) => setTimeout(resolve, 700));
       }
       const reached = (level: number) => listed(replica).some((file) => file.level === level && file.max === [...states.keys()].at(-1));
-      await expect
-        .poll(() => [1, 2, 3, 9].every(reached) && listed(replica).filter(({ level }) => level === 0).length === 1, { timeout: 30_000 })
-        .toBe(true);
+      await expect.poll(() => [1, 2, 3, 9].every(reached) && listed(replica).filter(({ level }) => level === 0).length === 1).toBe(true);
       daemon.child.kill('SIGTERM');
       await ended(daemon.child);
 

@@ -5,9 +5,12 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type Finished, kill, litestream, startLitestream } from '../../tools/processes.ts';
 import { type TempDirectory, tempDirectory } from '../support/temp-directory.ts';
+
+// Each command is a process of its own, as in scene.ts.
+vi.setConfig({ testTimeout: 240_000, expect: { poll: { timeout: 60_000 } } });
 
 let directory: TempDirectory;
 let server: Server | undefined;
@@ -113,9 +116,9 @@ test('a second daemon on the same database is refused and the first one goes on'
   new Database(at('app.db')).exec('CREATE TABLE t (x)').close();
   const first = startLitestream(directory.path, 'replicate', '-config', 'litestream.yml');
   try {
-    await expect.poll(() => first.output(), { timeout: 20_000 }).toContain('is running');
+    await expect.poll(() => first.output()).toContain('is running');
     await expect
-      .poll(async () => (await litestream(directory.path, 'status', '-config', 'litestream.yml')).stdout, { timeout: 20_000 })
+      .poll(async () => (await litestream(directory.path, 'status', '-config', 'litestream.yml')).stdout)
       .toContain('replicating');
     expectError(await replicate(), 1, /app\.db/, new RegExp(`process ${first.child.pid}`), /Hint: /);
     expect((await litestream(directory.path, 'sync', '-wait', '-config', 'litestream.yml', 'app.db')).status).toBe(0);

@@ -126,7 +126,7 @@ function watching(
   };
 }
 
-const POLL = { timeout: 10_000, interval: 20 };
+const POLL = { timeout: 30_000, interval: 20 };
 const become = (...paths: string[]) => expect.poll(() => service.paths, POLL).toEqual(paths.sort());
 const isWatching = (status: () => DirectoryStatus) => expect.poll(() => status().state, POLL).toBe('watching');
 

@@ -78,9 +78,7 @@ test('sync, status, snapshot, reset, checks and stop at the same time never wait
   const { service, database } = await setting.start(setting.entry(['one', 'two']));
   await becomes(database, 'replicating');
   await insert();
-  await expect
-    .poll(() => database.sync({ wait: true, signal: AbortSignal.timeout(3000) }).then(() => 'done', String), { timeout: 20_000 })
-    .toBe('done');
+  await expect.poll(() => database.sync({ wait: true, signal: AbortSignal.timeout(3000) }).then(() => 'done', String)).toBe('done');
   await service.stop(STOP);
   for (const name of ['one', 'two']) expect(await setting.restoredDigest(app, name)).toBe(await app.digest());
 });

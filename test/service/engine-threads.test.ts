@@ -43,7 +43,7 @@ test('a database whose engine thread dies again and again goes on without a gap 
   for (const round of [1, 2]) {
     await app.exec(`INSERT INTO t (body) VALUES ('before ${round}')`);
     crash();
-    await expect.poll(lost, { timeout: 20_000 }).toBe(round);
+    await expect.poll(lost).toBe(round);
     const status = await database.status();
     expect(status).toMatchObject({ state: 'failing', error: { code: 'ENGINE_STOPPED' } });
     expect(await database.sync({ wait: false }).catch((error: unknown) => error)).toMatchObject({ code: 'DB_NOT_OPEN' });
@@ -66,10 +66,10 @@ test('an engine that dies before the silent replica was heard learns later what 
   const { database } = await setting.start();
   await becomes(database, 'failing');
   // Only a thread that has come up hears that it is to die.
-  await expect.poll(async () => (await database.status()).engine.dbSize, { timeout: 20_000 }).toBeGreaterThan(0);
+  await expect.poll(async () => (await database.status()).engine.dbSize).toBeGreaterThan(0);
   crash();
-  await expect.poll(lost, { timeout: 20_000 }).toBe(1);
-  await expect.poll(async () => (await database.status()).engine.state, { timeout: 20_000 }).toBe('starting');
+  await expect.poll(lost).toBe(1);
+  await expect.poll(async () => (await database.status()).engine.state).toBe('starting');
   setting.remote('one').heal();
   await becomes(database, 'replicating');
   await settled(database);
@@ -83,7 +83,7 @@ test('a thread that dies takes none of its databases with it', async () => {
   service.start();
   await Promise.all(service.databases.map((database) => becomes(database, 'replicating')));
   crash();
-  await expect.poll(lost, { timeout: 20_000 }).toBe(2);
+  await expect.poll(lost).toBe(2);
   await Promise.all(service.databases.map((database) => becomes(database, 'replicating')));
   expect(await service.stop(STOP)).toEqual([]);
 });
@@ -100,7 +100,7 @@ test('an engine that is opened again after its local files were removed does not
   const { after } = await settled(database);
   const directory = setting.at('.app.db-litestream', 'ltx', '0');
   crash();
-  await expect.poll(lost, { timeout: 20_000 }).toBe(1);
+  await expect.poll(lost).toBe(1);
   for (const name of readdirSync(directory)) rmSync(`${directory}/${name}`);
   await becomes(database, 'replicating');
   await settled(database);
@@ -114,6 +114,6 @@ test('stopping while an engine is gone says that changes may be left', async () 
   await becomes(database, 'replicating');
   await settled(database);
   crash();
-  await expect.poll(lost, { timeout: 20_000 }).toBe(1);
+  await expect.poll(lost).toBe(1);
   expect(await service.stop(STOP)).toEqual([{ database: 'app', replica: '-', error: expect.stringContaining('engine thread ended') }]);
 });

@@ -29,7 +29,7 @@ afterEach(() => setting.end());
 const insert = (app: App, text: string) => app.exec(`INSERT INTO t (body) VALUES ('${text}')`);
 /** The engine is open, and everything is at the replica. */
 async function settled(database: ManagedDatabase): Promise<void> {
-  await expect.poll(async () => (await database.status()).engine.state, { timeout: 15_000, interval: 10 }).toBe('replicating');
+  await expect.poll(async () => (await database.status()).engine.state, { interval: 10 }).toBe('replicating');
   await settledOnce(database);
 }
 const soon = { timeout: 15_000, interval: 20 };

@@ -98,9 +98,9 @@ for (const how of ['cut', 'hang'] as const) {
 
     setting.remote('one')[how]();
     const { database } = await setting.start();
-    await expect.poll(async () => (await database.status()).engine.state, { timeout: 15_000 }).toBe('replicating');
+    await expect.poll(async () => (await database.status()).engine.state).toBe('replicating');
     await app.exec("INSERT INTO t (body) VALUES ('while it is away')");
-    await expect.poll(() => localFiles().length, { timeout: 15_000 }).toBeGreaterThan(before);
+    await expect.poll(() => localFiles().length).toBeGreaterThan(before);
     const status = await database.status();
     expect(status.unprotectedSeconds).toBeGreaterThanOrEqual(0);
     if (how === 'cut') await becomes(database, 'failing');
@@ -155,8 +155,8 @@ test('one of two replicas fails: degraded, the other one goes on and nothing is 
   await app.exec("INSERT INTO t (body) VALUES ('x')");
   await becomes(database, 'degraded');
   const { after } = await database.sync({ wait: false });
-  await expect.poll(async () => (await setting.remote('one').txids()).at(-1), { timeout: 10_000 }).toBe(Number(after));
-  await expect.poll(async () => (await database.status()).unprotectedSeconds, { timeout: 10_000 }).toBe(0);
+  await expect.poll(async () => (await setting.remote('one').txids()).at(-1)).toBe(Number(after));
+  await expect.poll(async () => (await database.status()).unprotectedSeconds).toBe(0);
   const { replicas, error } = await database.status();
   expect(replicas).toMatchObject([{ state: 'replicating', lagSeconds: 0 }, { state: 'failing' }]);
   expect(replicas[1]?.lagSeconds).toBeGreaterThan(0);
@@ -368,7 +368,7 @@ test('waiting for replicas does not end before each has what it takes, whatever 
   void syncing.then(() => {
     isOver = true;
   });
-  await expect.poll(() => setting.uploadFailures, { timeout: 20_000 }).toContain('ACCESS_DENIED');
+  await expect.poll(() => setting.uploadFailures).toContain('ACCESS_DENIED');
   await pause(100);
   expect(isOver).toBe(false);
   gate.resolve();

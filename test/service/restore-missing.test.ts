@@ -139,7 +139,7 @@ test('a best-effort replica that cannot be asked does not keep a database from c
   const entry = wanted('one', 'extra');
   const replicas = entry.replicas.map((replica) => ({ ...replica, ...(replica.name === 'extra' ? { role: 'best-effort' as const } : {}) }));
   const { database } = await setting.start({ ...entry, replicas });
-  await expect.poll(() => existsSync(setting.at('app.db')), { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => existsSync(setting.at('app.db'))).toBe(true);
   expect(setting.messages('warn')).toContain('a best-effort replica cannot be asked; restoring without it');
   expect(await digest()).toBe(before);
   // The engine waits for it a while longer, because it has no local files.

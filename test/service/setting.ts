@@ -213,9 +213,9 @@ export class Setting {
 }
 
 export const becomes = (database: ManagedDatabase, state: DatabaseState) =>
-  expect.poll(async () => (await database.status()).state, { timeout: 20_000, interval: 10 }).toBe(state);
+  expect.poll(async () => (await database.status()).state, { interval: 10 }).toBe(state);
 
 /** Everything is captured and at every replica. */
-export const settled = (database: ManagedDatabase) => database.sync({ wait: true, signal: AbortSignal.timeout(20_000) });
+export const settled = (database: ManagedDatabase) => database.sync({ wait: true, signal: AbortSignal.timeout(60_000) });
 
 export const STOP = { deadlineMs: 10_000, retryMs: 20, signal: new AbortController().signal };

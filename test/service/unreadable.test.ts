@@ -51,7 +51,7 @@ test('a database that cannot be opened is counted, logged and unhealthy, and rep
   expect(await checkHealth(service.databases)).toMatchObject({ status: 'failing', databases: [{ code: 'DB_INVALID' }] });
   // It goes on being tried, and counted.
   const before = await series('litestream_sync_error_count');
-  await expect.poll(() => series('litestream_sync_error_count'), { timeout: 10_000 }).toBeGreaterThan(before);
+  await expect.poll(() => series('litestream_sync_error_count')).toBeGreaterThan(before);
   rmSync(setting.at('app.db'));
   const app = await setting.application();
   await becomes(database, 'replicating');
@@ -93,7 +93,7 @@ test('a newest local file that cannot be read when it is to be sent is sent as s
   await database.sync({ wait: false });
   const repair = makeUnreadable(newestLocal());
   // What was read before may still be on its way: healed only when the file has been looked at.
-  await expect.poll(() => JSON.stringify(database.replicas[0]?.status().lastError ?? ''), { timeout: 15_000 }).toContain('ELOOP');
+  await expect.poll(() => JSON.stringify(database.replicas[0]?.status().lastError ?? '')).toContain('ELOOP');
   setting.remote('one').heal();
   expect((await database.status()).state).toBe('failing');
   repair();

@@ -78,8 +78,7 @@ function open(on: EngineThread, of: DatabaseSettings = settings(), floor = 0) {
   return { engine, events, stopped };
 }
 
-const replicating = (engine: DatabaseEngine) =>
-  expect.poll(async () => (await engine.status()).state, { timeout: 20_000 }).toBe('replicating');
+const replicating = (engine: DatabaseEngine) => expect.poll(async () => (await engine.status()).state).toBe('replicating');
 
 const crash = (): void => {
   const channel = new BroadcastChannel('crash-engine-threads');
@@ -175,7 +174,7 @@ test('a thread that dies rejects what is under way, says so once, and lets the d
   const calls = await Promise.allSettled([engine.snapshot(directory), engine.sync(), engine.sync()]);
   expect(calls.some((call) => call.status === 'rejected')).toBe(true);
   for (const call of calls) if (call.status === 'rejected') expect(call.reason).toMatchObject({ code: 'ENGINE_STOPPED' });
-  await expect.poll(() => stopped.length, { timeout: 20_000 }).toBe(1);
+  await expect.poll(() => stopped.length).toBe(1);
   expect(stopped[0]).toMatchObject({ code: 'ENGINE_STOPPED', disposition: 'retry' });
   expect(dying.alive).toBe(false);
   expect(await engine.status().catch((thrown: unknown) => thrown)).toMatchObject({ code: 'ENGINE_STOPPED' });
@@ -221,7 +220,7 @@ test('a pool spreads databases over its threads and replaces a dead one', async 
   expect(pool.pick()).toBe(first);
 
   crash();
-  await expect.poll(() => distinct.some((one) => one.alive), { timeout: 20_000 }).toBe(false);
+  await expect.poll(() => distinct.some((one) => one.alive)).toBe(false);
   const fresh = pool.pick();
   expect(distinct).not.toContain(fresh);
   const { engine } = open(fresh, settings('a'));

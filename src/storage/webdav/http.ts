@@ -67,6 +67,7 @@ export class HTTPConnections {
   readonly #agent: HTTPAgent;
   readonly #freshAgent: HTTPAgent;
   readonly #limits: HTTPLimits;
+  #isClosed = false;
 
   /** @param origin with http: or https:; its path is ignored. */
   constructor(origin: URL, limits: HTTPLimits) {
@@ -90,13 +91,14 @@ export class HTTPConnections {
     try {
       return await this.#exchange(request, asked, false);
     } catch (error) {
-      if (!request.reusedSocket || !CLOSED.has(systemCode(error) ?? '')) throw error;
+      if (this.#isClosed || !request.reusedSocket || !CLOSED.has(systemCode(error) ?? '')) throw error;
     }
     return this.#exchange(this.#start(asked, this.#freshAgent), asked, true);
   }
 
   /** Ends all connections, also those in use. */
   close(): void {
+    this.#isClosed = true;
     this.#agent.destroy();
     this.#freshAgent.destroy();
   }

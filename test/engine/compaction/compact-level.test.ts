@@ -271,7 +271,7 @@ describe('the upload of a merged file', () => {
       const tools = { ...at.tools(), replica: new Replica(torn, pathLayout) };
       await expect(mergeInto(1, files, tools)).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
       at.expectClean();
-      await expect.poll(() => openFiles(at.directory), { timeout: 10_000, interval: 1 }).toEqual([]);
+      await expect.poll(() => openFiles(at.directory), { interval: 1 }).toEqual([]);
     }
     await at.compact(1);
     expect(await at.ranges(1)).toBe('1-8');

@@ -96,12 +96,12 @@ describe('with a reader that stays', () => {
       await engine.sync();
       await holdReader(app);
       await grow(app, 2000);
-      await expect.poll(() => bench?.events.some((event) => event.type === 'checkpoint'), { timeout: 10_000 }).toBe(true);
+      await expect.poll(() => bench?.events.some((event) => event.type === 'checkpoint')).toBe(true);
       const size = await walFileSize(app, bench.path);
       expect(size).toBeGreaterThan(500 * 4120);
       await app.exec('COMMIT', 'reader');
       const complete = () => bench?.events.find((event) => event.type === 'checkpoint' && event.complete);
-      await expect.poll(complete, { timeout: 20_000 }).toMatchObject({ mode: truncatePages === 200 ? 'TRUNCATE' : 'PASSIVE' });
+      await expect.poll(complete).toMatchObject({ mode: truncatePages === 200 ? 'TRUNCATE' : 'PASSIVE' });
       await grow(app, 10);
       await engine.sync();
       if (truncatePages === 200) expect(await walFileSize(app, bench.path)).toBeLessThan(100 * 4120);
@@ -120,7 +120,7 @@ test('after an emergency the database comes to rest', async () => {
   const engine = bench.engine({ monitorIntervalMs: 5, pollIntervalMs: 10, minCheckpointPages: 100, truncatePages: 200 });
   await engine.sync();
   await grow(app, 2000);
-  await expect.poll(async () => (await engine.status()).walSize, { timeout: 10_000 }).toBeLessThan(20 * 4120);
+  await expect.poll(async () => (await engine.status()).walSize).toBeLessThan(20 * 4120);
   const atRest = async () => {
     const { length } = made.bench.files;
     await sleep(500);

@@ -75,7 +75,7 @@ describe('the monitor', () => {
     expect(made.bench.events.filter((event) => event.type === 'checkpoint')).toHaveLength(0);
     // After something was written there is one checkpoint, with one small file of its own, and then silence again.
     await insert(made.app);
-    await expect.poll(() => made.bench.synced.length, { timeout: 10_000 }).toBe(3);
+    await expect.poll(() => made.bench.synced.length).toBe(3);
     await sleep(500);
     expect(made.bench.events.filter((event) => event.type === 'checkpoint')).toHaveLength(1);
     expect(made.bench.synced).toHaveLength(3);

@@ -61,7 +61,7 @@ async function behind(seed: number, pageSize?: number): Promise<Scene> {
 async function listSteps(seed: number, pageSize?: number): Promise<readonly string[]> {
   const scene = await behind(seed, pageSize);
   const { child, notes } = startChild(scene);
-  await expect.poll(() => notes.some(({ type }) => type === 'current'), { timeout: 20_000 }).toBe(true);
+  await expect.poll(() => notes.some(({ type }) => type === 'current')).toBe(true);
   await kill(child);
   return notes.find(({ type }) => type === 'current')?.steps ?? [];
 }
@@ -246,7 +246,7 @@ test('readers never see a torn state while increments come at full speed and the
   const scene = newScene(seed);
   scene.primary.step();
   let follower = startChild(scene);
-  await expect.poll(() => existsSync(scene.copy), { timeout: 20_000 }).toBe(true);
+  await expect.poll(() => existsSync(scene.copy)).toBe(true);
   const apps = await Promise.all([scene.reader(), scene.reader()]);
   let running = true;
   let looks = 0;
@@ -280,7 +280,7 @@ test('readers never see a torn state while increments come at full speed and the
   }
   running = false;
   await Promise.all([watching, producing]);
-  await expect.poll(async () => (await look(quiet)).n, { timeout: 20_000 }).toBe(scene.primary.txid);
+  await expect.poll(async () => (await look(quiet)).n).toBe(scene.primary.txid);
   await scene.expectState(quiet);
   expect(looks).toBeGreaterThan(50);
   expect(existsSync(join(scene.directory, 'copy.db-wal'))).toBe(false);

@@ -312,7 +312,7 @@ test('a reader that does not end is waited for, keeps its state, and others may 
   });
   scene.primary.step();
   const round = begun.follower.round();
-  await expect.poll(() => scene.kinds(), { timeout: 10_000 }).toContain('busy');
+  await expect.poll(() => scene.kinds()).toContain('busy');
   expect((await look(other)).n).toBe(3);
   expect(await slow.run(({ db }) => db().prepare('SELECT n FROM n').pluck().get())).toBe(3);
   await slow.run(({ db }) => void db().exec('COMMIT'));
@@ -325,16 +325,14 @@ test('a replica that cannot be reached is told and tried again, and its return i
   for (let i = 0; i < 3; i++) scene.primary.step();
   const running = followReplica(scene.request, scene.tools());
   const ended = running.catch((error: unknown) => error);
-  await expect.poll(() => scene.kinds(), { timeout: 10_000 }).toContain('current');
+  await expect.poll(() => scene.kinds()).toContain('current');
   const error = new LitestreamError('STORAGE_UNAVAILABLE', 'the line is cut');
   scene.store.script({ on: 'list', fault: { type: 'error', error }, times: Number.POSITIVE_INFINITY });
-  await expect
-    .poll(() => scene.notes.at(-1), { timeout: 10_000 })
-    .toMatchObject({ type: 'failing', error: { code: 'STORAGE_UNAVAILABLE' } });
+  await expect.poll(() => scene.notes.at(-1)).toMatchObject({ type: 'failing', error: { code: 'STORAGE_UNAVAILABLE' } });
   scene.store.heal();
-  await expect.poll(() => scene.notes.at(-1)?.type, { timeout: 10_000 }).toBe('current');
+  await expect.poll(() => scene.notes.at(-1)?.type).toBe('current');
   scene.primary.step();
-  await expect.poll(() => scene.notes.at(-1), { timeout: 10_000 }).toMatchObject({ type: 'current', txid: 4n });
+  await expect.poll(() => scene.notes.at(-1)).toMatchObject({ type: 'current', txid: 4n });
   const reason = new Error('stopped');
   scene.stop.abort(reason);
   expect(await ended).toBe(reason);

@@ -75,4 +75,4 @@ export class ColdSetting extends Setting {
 }
 
 export const engineBecomes = (database: ManagedDatabase, state: string) =>
-  expect.poll(async () => (await database.status()).engine.state, { timeout: 20_000, interval: 10 }).toBe(state);
+  expect.poll(async () => (await database.status()).engine.state, { interval: 10 }).toBe(state);

@@ -28,7 +28,7 @@ async function isSafe(app: App): Promise<void> {
 /** Without asking for it, as no verb is to wake it: the replica gets what the application has. */
 async function arrives(app: App): Promise<void> {
   const wanted = await app.digest();
-  await expect.poll(() => setting.restoredDigest(app), { timeout: 15_000, interval: 50 }).toBe(wanted);
+  await expect.poll(() => setting.restoredDigest(app), { interval: 50 }).toBe(wanted);
 }
 
 describe('an idle database', () => {
@@ -122,7 +122,7 @@ describe('a cold database is woken', () => {
     setting.watch.beforeArm = async () => {
       if (written++ === 0) await insert(app, 'in between');
     };
-    await expect.poll(() => written, { timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(() => written).toBeGreaterThan(0);
     await arrives(app);
     await engineBecomes(database, 'cold');
     await isSafe(app);
@@ -135,7 +135,7 @@ describe('a cold database is woken', () => {
     setting.watch.beforeArm = async () => {
       asked ??= settled(database);
     };
-    await expect.poll(() => asked !== undefined, { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => asked !== undefined).toBe(true);
     await insert(app);
     await asked;
     await settled(database);
@@ -146,7 +146,7 @@ describe('a cold database is woken', () => {
     await setting.application();
     setting.watch.isUnable = true;
     const { database } = await setting.start(coldEntry());
-    await expect.poll(async () => (await database.status()).cold?.wakes, { timeout: 10_000 }).toBe(1);
+    await expect.poll(async () => (await database.status()).cold?.wakes).toBe(1);
     await becomes(database, 'replicating');
     await new Promise((resolve) => setTimeout(resolve, 2500));
     expect((await database.status()).cold?.wakes).toBe(1);
@@ -222,7 +222,7 @@ test('a database that is woken again and again, or at the cost of full files, st
     context.db().exec("INSERT INTO t (body) VALUES ('x')");
     context.close();
   });
-  await expect.poll(async () => (await database.status()).cold?.fullFileWakes, { timeout: 10_000 }).toBe(1);
+  await expect.poll(async () => (await database.status()).cold?.fullFileWakes).toBe(1);
   expect((await database.status()).cold?.patienceMs).toBeGreaterThanOrEqual(4 * before);
 });
 

@@ -54,7 +54,7 @@ describe('the file of a put that was cut off', () => {
   ])('is removed when it %s', async (_, late, early, expected) => {
     const { server, store, removals } = await slow(late, early);
     await expect(putBytes(store, 'a', patternBytes(10))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
-    await expect.poll(() => removals, { timeout: 20_000 }).toEqual(expected);
+    await expect.poll(() => removals).toEqual(expected);
     expect([...server.files.keys()]).toEqual([]);
     await putBytes(store, 'a', patternBytes(10));
     expect(await listKeys(store)).toEqual(['a']);
@@ -64,11 +64,12 @@ describe('the file of a put that was cut off', () => {
   test('keeps a store that is closed waiting for a second at most, and is left alone after that', async () => {
     const { store, removals } = await slow(Number.POSITIVE_INFINITY, 404);
     await expect(putBytes(store, 'a', patternBytes(10))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
-    await expect.poll(() => removals.length, { timeout: 20_000 }).toBeGreaterThan(2);
+    await expect.poll(() => removals.length).toBeGreaterThan(2);
     await store.close();
     const { length } = removals;
     await new Promise((resolve) => setTimeout(resolve, 3500));
-    expect(removals).toHaveLength(length);
+    // One may have been under way.
+    expect(removals.length).toBeLessThanOrEqual(length + 1);
   });
 });
 

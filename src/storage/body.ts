@@ -79,6 +79,11 @@ export async function readAll(opened: OpenedObject): Promise<Uint8Array> {
   }
 }
 
+/** Frees the memory of bytes that nobody will look at any more; the collector would take its time. For whoever owns it alone: a part of a larger buffer stays. */
+export function letGo({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+}
+
 /** An async iterable that may be iterated once: a second loop is an error instead of a clean, empty end. */
 export function once(key: string, start: () => AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
   let used = false;

@@ -45,6 +45,8 @@ export interface OpenOptions extends CallOptions {
   readonly offset?: number;
   /** Number of bytes, default to the end; fewer are delivered when the object ends first. */
   readonly length?: number;
+  /** A chunk is done with when the next is asked for, or the body is left: its memory may be gone then, or hold other bytes. */
+  readonly transient?: boolean;
 }
 
 export interface OpenedObject {

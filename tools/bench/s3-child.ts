@@ -38,7 +38,7 @@ async function ours(key: string, file: string): Promise<number> {
   const store = wrapStore(await openStore(spec), spec);
   try {
     if (direction === 'up') return (await store.put(key, fileBody(file, statSync(file).size))).size;
-    return await count((await store.open(key)).body);
+    return await count((await store.open(key, { transient: true })).body);
   } finally {
     await store.close();
   }

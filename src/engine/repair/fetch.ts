@@ -29,7 +29,7 @@ export async function fetchFile(
   { file, path }: FetchRequest,
   { source, signal }: { readonly source: RestoreSource; readonly signal: AbortSignal },
 ): Promise<FetchResult> {
-  const opened = await source.open(file, { signal });
+  const opened = await source.open(file, { signal, transient: true });
   try {
     const handle = await open(path, 'wx', 0o600).catch((error: unknown) => {
       throw diskError(error, `creating ${path}`);

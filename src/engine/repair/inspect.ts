@@ -48,7 +48,7 @@ export async function inspectReplica(_request: InspectRequest, { source, signal,
   const gone = new Set<FileInfo>();
   let bytesRead = 0;
   for (const [index, file] of files.entries()) {
-    const prefetch = new Prefetch([file], { open: (one, opened) => source.open(one, { signal: opened }), signal });
+    const prefetch = new Prefetch([file], { open: (one, opened) => source.open(one, { signal: opened, transient: true }), signal });
     try {
       await checkFile(file, prefetch.chunks(), (bytes) => {
         bytesRead += bytes;

@@ -42,7 +42,7 @@ export async function applyFiles(files: readonly FileInfo[], tools: ApplyTools):
   const order = [...files].reverse();
   const prefetch = new Prefetch(
     order.filter((file) => source.localPath?.(file) === undefined),
-    { open: (file, opened) => source.open(file, { signal: opened }), signal },
+    { open: (file, opened) => source.open(file, { signal: opened, transient: true }), signal },
   );
   let filesRead = 0;
   let bytesRead = 0;

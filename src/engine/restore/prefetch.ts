@@ -1,9 +1,11 @@
 /** Reads the next files while the current one is being written, within a bound of memory and of open streams. */
 
 import type { FileInfo } from '../../replica/file-info.ts';
+import { letGo } from '../../storage/body.ts';
 import type { OpenedObject } from '../../storage/object-store.ts';
 
 export interface PrefetchOptions {
+  /** May deliver transient chunks. */
   readonly open: (file: FileInfo, signal: AbortSignal) => Promise<OpenedObject>;
   readonly signal: AbortSignal;
   /** Bytes held at most, overshot by one chunk per stream. Default 8 MiB: large objects are read ahead by their store as well. */
@@ -12,9 +14,16 @@ export interface PrefetchOptions {
   readonly streams?: number;
 }
 
+interface Piece {
+  readonly bytes: Uint8Array;
+  /** A chunk of the store itself, which goes on when this is done with; all others are copies. */
+  readonly isLent: boolean;
+  isDone: boolean;
+}
+
 interface Feed {
   readonly file: FileInfo;
-  readonly chunks: Uint8Array[];
+  readonly pieces: Piece[];
   ended: boolean;
   error?: { readonly reason: unknown };
 }
@@ -37,7 +46,7 @@ export class Prefetch {
   #held = 0;
 
   constructor(files: readonly FileInfo[], { open, signal, budget = BUDGET, streams = STREAMS }: PrefetchOptions) {
-    this.#feeds = files.map((file) => ({ file, chunks: [], ended: false }));
+    this.#feeds = files.map((file) => ({ file, pieces: [], ended: false }));
     this.#open = open;
     this.#budget = budget;
     this.#streams = streams;
@@ -46,17 +55,16 @@ export class Prefetch {
     else signal.addEventListener('abort', stop, { once: true, signal: this.#abort.signal });
   }
 
-  /** The bytes of the next file. Throws what opening or reading it threw. */
+  /** The bytes of the next file, each chunk good until the next is asked for. Throws what opening or reading it threw. */
   async *chunks(): AsyncGenerator<Uint8Array, void, void> {
     const feed = this.#feeds[this.#current];
     if (feed === undefined) return;
     while (true) {
       this.#start();
-      const chunk = feed.chunks.shift();
-      if (chunk !== undefined) {
-        this.#held -= chunk.length;
-        this.#signalChange();
-        yield chunk;
+      const piece = feed.pieces.shift();
+      if (piece !== undefined) {
+        yield piece.bytes;
+        this.#done(piece);
       } else if (feed.error !== undefined) {
         throw feed.error.reason;
       } else if (feed.ended) {
@@ -95,10 +103,8 @@ export class Prefetch {
     try {
       object = await this.#open(feed.file, this.#abort.signal);
       for await (const chunk of object.body) {
-        feed.chunks.push(chunk);
-        this.#held += chunk.length;
-        this.#signalChange();
-        await this.#room(feed);
+        if (feed === this.#feeds[this.#current]) await this.#lend(feed, chunk);
+        else await this.#keep(feed, chunk);
       }
     } catch (reason) {
       feed.error = { reason };
@@ -109,10 +115,40 @@ export class Prefetch {
     }
   }
 
+  /** Hands a chunk on and waits until it is done with: who reads the current file needs nothing held, and the store may read ahead. */
+  async #lend(feed: Feed, bytes: Uint8Array): Promise<void> {
+    const piece: Piece = { bytes, isLent: true, isDone: false };
+    feed.pieces.push(piece);
+    this.#signalChange();
+    while (!piece.isDone) {
+      this.#abort.signal.throwIfAborted();
+      await this.#changed.promise;
+    }
+  }
+
+  /** Holds a copy of a chunk until the turn of its file has come. */
+  async #keep(feed: Feed, chunk: Uint8Array): Promise<void> {
+    const bytes = Buffer.allocUnsafeSlow(chunk.length);
+    bytes.set(chunk);
+    feed.pieces.push({ bytes, isLent: false, isDone: false });
+    this.#held += bytes.length;
+    this.#signalChange();
+    await this.#room(feed);
+  }
+
+  #done(piece: Piece): void {
+    piece.isDone = true;
+    if (!piece.isLent) {
+      this.#held -= piece.bytes.length;
+      letGo(piece.bytes);
+    }
+    this.#signalChange();
+  }
+
   /** Waits until the budget allows more. The current file may always go on when its consumer is hungry, or nothing would ever move. */
   async #room(feed: Feed): Promise<void> {
     while (!this.#abort.signal.aborted && this.#held >= this.#budget) {
-      if (feed === this.#feeds[this.#current] && feed.chunks.length === 0) return;
+      if (feed === this.#feeds[this.#current] && feed.pieces.length === 0) return;
       await this.#changed.promise;
     }
     this.#abort.signal.throwIfAborted();

@@ -25,7 +25,7 @@ export class SecondLook {
     if (!(error instanceof LitestreamError) || !DAMAGE.has(error.code) || this.#seen.has(name)) return false;
     this.#seen.add(name);
     try {
-      const opened = await this.#source.open(file, { signal: this.#signal });
+      const opened = await this.#source.open(file, { signal: this.#signal, transient: true });
       try {
         await checkFile(file, opened.body, () => {});
         return true;

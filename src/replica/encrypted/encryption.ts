@@ -75,7 +75,7 @@ export class Encryption {
       }
     }
     this.files.forget(file.key);
-    const there = await digestOf((await this.#store.open(file.key, { signal: file.signal })).body);
+    const there = await digestOf((await this.#store.open(file.key, { signal: file.signal, transient: true })).body);
     if (there !== (await digestOf(body.open()))) {
       throw new LitestreamError('READ_TRUNCATED', `reading ${file.key} of ${this.#store.destination} back: it is not what was written`, {
         hint: 'Run it again; the content is written anew. If this repeats, the destination does not keep what it is given.',

@@ -6,11 +6,15 @@ import { hasCode, LitestreamError } from '../../base/errors.ts';
 import { once } from '../body.ts';
 import type { CallOptions, ObjectInfo, OpenedObject, OpenOptions } from '../object-store.ts';
 import { rangeOf } from '../range.ts';
+import { gathered } from '../remote/gathered.ts';
 import { tagOf } from './conditions.ts';
 import { s3Error } from './errors.ts';
 import { parseTimestamp, TIMESTAMP_KEY } from './metadata.ts';
 import type { Plan } from './plan.ts';
 import type { Session } from './session.ts';
+
+/** Bytes that are handed on at once, of what comes fast. */
+const BLOCK_BYTES = 256 * 1024;
 
 export interface ObjectPlace {
   readonly session: Session;
@@ -68,7 +72,11 @@ async function emptyOf(place: ObjectPlace, signal: AbortSignal | undefined): Pro
   return { size, tag, body: once(place.key, async function* () {}), close: async () => {} };
 }
 
-function openedOf(place: ObjectPlace, got: GetObjectCommandOutput, { offset = 0, length, signal }: OpenOptions): OpenedObject {
+function openedOf(
+  place: ObjectPlace,
+  got: GetObjectCommandOutput,
+  { offset = 0, length, signal, transient = false }: OpenOptions,
+): OpenedObject {
   const { session, key } = place;
   const body = got.Body as IncomingMessage | undefined;
   if (body === undefined) throw session.unintelligible({ operation: 'open', key }, 'no body');
@@ -93,6 +101,7 @@ function openedOf(place: ObjectPlace, got: GetObjectCommandOutput, { offset = 0,
     most,
     expected: rest === undefined ? undefined : Math.min(most, rest),
     exact: rest !== undefined && rest <= most,
+    transient,
   };
   return { size, tag, body: once(key, () => chunksOfBody(place, body, window, signal)), close };
 }
@@ -125,22 +134,26 @@ interface Window {
   readonly expected: number | undefined;
   /** The answer ends with the window: read to its end, its connection can be used again. */
   readonly exact: boolean;
+  readonly transient: boolean;
 }
 
 async function* chunksOfBody(
   place: ObjectPlace,
   body: IncomingMessage,
-  { skip, most, expected, exact }: Window,
+  { skip, most, expected, exact, transient }: Window,
   signal: AbortSignal | undefined,
 ) {
   const { session, key } = place;
+  const chunks = transient
+    ? gathered(body, Math.max(1, Math.min(skip + (expected ?? BLOCK_BYTES), BLOCK_BYTES)))
+    : (body as AsyncIterable<Buffer>);
   let toSkip = skip;
   let delivered = 0;
   const onAbort = () => body.destroy(signal?.reason instanceof Error ? signal.reason : undefined);
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     signal?.throwIfAborted();
-    for await (const chunk of body as AsyncIterable<Buffer>) {
+    for await (const chunk of chunks) {
       signal?.throwIfAborted();
       const rest = toSkip === 0 ? chunk : chunk.subarray(toSkip);
       toSkip -= chunk.byteLength - rest.byteLength;

@@ -1,6 +1,6 @@
 /** Large objects in several ranges at once: one connection to a far service carries a part only of what the line could. */
 
-import { once } from '../body.ts';
+import { letGo, once } from '../body.ts';
 import type { ObjectStore, OpenedObject, OpenOptions } from '../object-store.ts';
 import { sameVersion } from '../same-version.ts';
 import { WrappedStore } from './wrapped-store.ts';
@@ -14,6 +14,9 @@ export interface ParallelReadSettings {
 
 const PARALLEL_READ_DEFAULTS: ParallelReadSettings = { windowBytes: 4 * 1024 * 1024, ahead: 4 };
 
+/** Bytes of a range that are handed on at once. */
+const PIECE_BYTES = 1024 * 1024;
+
 /** Who stops reading early must not have asked for the rest. */
 const EARNEST_BYTES = 512 * 1024;
 
@@ -25,7 +28,7 @@ export class ParallelReadStore extends WrappedStore {
   constructor(inner: ObjectStore, { windowBytes, ahead }: ParallelReadSettings = PARALLEL_READ_DEFAULTS) {
     super(inner);
     this.#windowBytes = windowBytes;
-    this.#places = new Places(ahead);
+    this.#places = new Places(ahead, windowBytes);
   }
 
   override async open(key: string, options: OpenOptions = {}): Promise<OpenedObject> {
@@ -39,22 +42,37 @@ export class ParallelReadStore extends WrappedStore {
   }
 }
 
-/** How many ranges may be fetched ahead; whoever finds none free reads on without. */
+/**
+ * How many ranges may be fetched ahead; whoever finds none free reads on without. Their memory is used again for as long as anybody reads: what
+ * a connection delivers is copied there at once, and never waits for the collector.
+ */
 class Places {
-  #free: number;
+  readonly #count: number;
+  readonly #windowBytes: number;
+  readonly #buffers: Buffer[] = [];
+  #taken = 0;
 
-  constructor(count: number) {
-    this.#free = count;
+  constructor(count: number, windowBytes: number) {
+    this.#count = count;
+    this.#windowBytes = windowBytes;
   }
 
   take(): boolean {
-    if (this.#free === 0) return false;
-    this.#free -= 1;
+    if (this.#taken === this.#count) return false;
+    this.#taken += 1;
     return true;
   }
 
-  giveBack(): void {
-    this.#free += 1;
+  /** Memory for a range. */
+  buffer(): Buffer {
+    return this.#buffers.pop() ?? Buffer.allocUnsafeSlow(this.#windowBytes);
+  }
+
+  /** With the memory, where nobody looks at it any more. */
+  giveBack(buffer: Buffer | undefined): void {
+    this.#taken -= 1;
+    if (buffer !== undefined) this.#buffers.push(buffer);
+    if (this.#taken === 0) for (const idle of this.#buffers.splice(0)) letGo(idle);
   }
 }
 
@@ -66,6 +84,13 @@ interface Extent {
   readonly options: OpenOptions;
 }
 
+/** A range that is fetched, or about to be. */
+interface Ahead {
+  readonly fetching: Promise<Uint8Array>;
+  /** To be used again afterwards. */
+  readonly buffer: Buffer | undefined;
+}
+
 class WindowedReading {
   readonly #inner: ObjectStore;
   readonly #key: string;
@@ -73,7 +98,7 @@ class WindowedReading {
   readonly #windowBytes: number;
   readonly #places: Places;
   readonly #stop = new AbortController();
-  readonly #ahead: Promise<readonly Uint8Array[]>[] = [];
+  readonly #ahead: Ahead[] = [];
   #current: OpenedObject | undefined;
   /** Where the next range begins that nobody has asked for. */
   #next: number;
@@ -109,21 +134,21 @@ class WindowedReading {
     this.#closed = true;
     this.#stop.abort(new Error(`reading ${this.#key} has ended`));
     await this.#current?.close();
-    for (const fetched of this.#ahead.splice(0)) {
-      await fetched.catch(() => {}); // nobody wants it any more
-      this.#places.giveBack();
+    for (const { fetching, buffer } of this.#ahead.splice(0)) {
+      await fetching.catch(() => {}); // nobody wants it any more
+      this.#places.giveBack(buffer);
     }
   }
 
   async *#rest(): AsyncGenerator<Uint8Array> {
     for (;;) {
       this.#fetchAhead();
-      const fetched = this.#ahead.shift();
-      if (fetched !== undefined) {
+      const ahead = this.#ahead.shift();
+      if (ahead !== undefined) {
         try {
-          yield* this.#refilling(await fetched);
+          yield* this.#refilling(await ahead.fetching);
         } finally {
-          this.#places.giveBack();
+          this.#places.giveBack(ahead.buffer);
         }
       } else if (this.#next < this.#extent.end) yield* this.#direct(await this.#openWindow(this.#options()));
       else return;
@@ -141,34 +166,39 @@ class WindowedReading {
     }
   }
 
-  async *#refilling(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
-    for (const chunk of chunks) {
+  async *#refilling(range: Uint8Array): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < range.byteLength; at += PIECE_BYTES) {
       this.#fetchAhead();
-      yield chunk;
+      yield range.subarray(at, at + PIECE_BYTES);
     }
   }
 
   #fetchAhead(): void {
     while (!this.#closed && this.#next < this.#extent.end && this.#places.take()) {
-      const fetching = this.#fetch(this.#options());
+      const options = this.#options();
+      const buffer = options.transient === true ? this.#places.buffer() : undefined;
+      const fetching = this.#fetch(options, buffer ?? Buffer.allocUnsafeSlow(options.length));
       fetching.catch(() => {}); // told when its turn comes
-      this.#ahead.push(fetching);
+      this.#ahead.push({ fetching, buffer });
     }
   }
 
   /** The next range, which is then taken. */
-  #options(): OpenOptions {
+  #options(): OpenOptions & { readonly length: number } {
     const offset = this.#next;
     this.#next = Math.min(offset + this.#windowBytes, this.#extent.end);
     return { ...this.#extent.options, signal: this.#stop.signal, offset, length: this.#next - offset };
   }
 
-  async #fetch(options: OpenOptions): Promise<readonly Uint8Array[]> {
-    const opened = await this.#openWindow(options);
+  async #fetch(options: OpenOptions, into: Buffer): Promise<Uint8Array> {
+    const opened = await this.#openWindow({ ...options, transient: true });
     try {
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of opened.body) chunks.push(chunk);
-      return chunks;
+      let filled = 0;
+      for await (const chunk of opened.body) {
+        into.set(chunk, filled);
+        filled += chunk.byteLength;
+      }
+      return into.subarray(0, filled);
     } finally {
       await opened.close();
     }

@@ -143,9 +143,9 @@ class Reading {
   }
 
   async #reopen(): Promise<void> {
-    const { offset = 0, length, signal } = this.#options;
+    const { offset = 0, length } = this.#options;
     const rest = length === undefined ? {} : { length: length - this.#delivered };
-    const again = await this.#inner.open(this.#key, { offset: offset + this.#delivered, ...rest, signal });
+    const again = await this.#inner.open(this.#key, { ...this.#options, offset: offset + this.#delivered, ...rest });
     this.#current = await sameVersion(this.#key, this.#first, again, offset + this.#delivered);
   }
 

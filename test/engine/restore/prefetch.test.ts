@@ -5,7 +5,7 @@ import type { OpenedObject } from '../../../src/storage/object-store.ts';
 import { between, randomFrom } from '../../support/random.ts';
 import { info } from './listing.ts';
 
-/** A store whose files are numbered chunks; knows what is open and how far it was read. */
+/** A store whose files are numbered chunks, each gone when the next is asked for; knows what is open and how far it was read. */
 class Source {
   open = 0;
   mostOpen = 0;
@@ -33,7 +33,9 @@ class Source {
     for (let at = 0; at < this.#chunks; at++) {
       await new Promise(setImmediate);
       this.delivered += this.#size;
-      yield new Uint8Array(this.#size).fill(fill);
+      const chunk = new Uint8Array(this.#size).fill(fill);
+      yield chunk;
+      chunk.fill(0xee);
     }
   }
 }
@@ -46,7 +48,7 @@ async function collect(prefetch: Prefetch): Promise<{ bytes: number; fill: numbe
   let fill: number | undefined;
   for await (const chunk of prefetch.chunks()) {
     bytes += chunk.length;
-    fill = chunk[0];
+    fill = chunk.every((byte) => byte === chunk[0]) && fill !== 0xee ? chunk[0] : 0xee;
   }
   return { bytes, fill };
 }

@@ -54,6 +54,18 @@ export async function getBytes(store: ObjectStore, key: string, options: OpenOpt
   return readAll(await store.open(key, options));
 }
 
+/** The same, read as one who has done with each chunk when the next is asked for. */
+export async function getTransientBytes(store: ObjectStore, key: string, options: OpenOptions = {}): Promise<Uint8Array> {
+  const opened = await store.open(key, { ...options, transient: true });
+  try {
+    const copies: Uint8Array[] = [];
+    for await (const chunk of opened.body) copies.push(Uint8Array.from(chunk));
+    return Buffer.concat(copies);
+  } finally {
+    await opened.close();
+  }
+}
+
 /** Everything an iterable delivers. */
 export async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
   const items: T[] = [];

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { compareKeys } from '../../../src/storage/key.ts';
-import { chunkedBody, collect, getBytes, listKeys, patternBytes, putBytes } from './bodies.ts';
+import { chunkedBody, collect, getBytes, getTransientBytes, listKeys, patternBytes, putBytes } from './bodies.ts';
 import type { ContractContext } from './object-store-contract.ts';
 
 const SIZE = 300_001;
@@ -39,6 +39,18 @@ export function openContract({ store, capabilities, oddKeys, rootedKeys }: Contr
         const range = { offset, ...(length === undefined ? {} : { length }) };
         const expected = bytes.subarray(offset, length === undefined ? undefined : offset + length);
         expect(Buffer.compare(await getBytes(store(), 'r', range), expected), JSON.stringify(range)).toBe(0);
+      }
+    });
+
+    test('gives the same bytes to who has done with a chunk when the next is asked for', async () => {
+      const size = 5 * SIZE;
+      const bytes = patternBytes(size);
+      await putBytes(store(), 'r', bytes);
+      const shapes: readonly (readonly [number, number?])[] = [[0], [1, 1], [SIZE - 1, 2 * SIZE], [size - 100], [size - 100, 1000], [size]];
+      for (const [offset, length] of shapes) {
+        const range = { offset, ...(length === undefined ? {} : { length }) };
+        const expected = bytes.subarray(offset, length === undefined ? undefined : offset + length);
+        expect(Buffer.compare(await getTransientBytes(store(), 'r', range), expected), JSON.stringify(range)).toBe(0);
       }
     });
 

@@ -1,14 +1,32 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../../src/base/errors.ts';
 import { MemoryStore } from '../../../src/storage/memory/memory.ts';
+import type { OpenedObject, OpenOptions } from '../../../src/storage/object-store.ts';
 import { ParallelReadStore } from '../../../src/storage/wrap/parallel-read.ts';
+import { WrappedStore } from '../../../src/storage/wrap/wrapped-store.ts';
 import { settle } from '../../support/fake-clock.ts';
 import { FaultStore } from '../../support/fault-store.ts';
 import { Random } from '../../support/random.ts';
-import { getBytes, patternBytes, putBytes } from '../contract/bodies.ts';
+import { getBytes, getTransientBytes, patternBytes, putBytes } from '../contract/bodies.ts';
 
 const SIZE = 4_000_000;
 const WINDOW = 1_000_000;
+
+/** Uses the memory of a chunk again as soon as a transient reader asks for the next. */
+class ScribblingStore extends WrappedStore {
+  override async open(key: string, options: OpenOptions = {}): Promise<OpenedObject> {
+    const opened = await this.inner.open(key, options);
+    return options.transient === true ? { ...opened, body: scribbled(opened.body) } : opened;
+  }
+}
+
+async function* scribbled(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    const lent = Uint8Array.from(chunk);
+    yield lent;
+    lent.fill(0xee);
+  }
+}
 
 describe('parallel read', () => {
   const bytes = patternBytes(SIZE);
@@ -33,6 +51,17 @@ describe('parallel read', () => {
       const expected = bytes.subarray(Math.min(offset, SIZE), Math.min(SIZE, offset + (length ?? SIZE)));
       const got = await getBytes(store, 'big', { offset, ...(length === undefined ? {} : { length }) });
       expect(Buffer.compare(got, expected), `${offset} + ${length}`).toBe(0);
+    }
+    expect(faults.openCount).toBe(0);
+  });
+
+  test('keeps what it has read where the store uses its memory again, for those who hold every chunk and for those who hold none', async () => {
+    const scribbling = new ParallelReadStore(new ScribblingStore(faults), { windowBytes: WINDOW, ahead: 2 });
+    for (let round = 0; round < 3; round++) {
+      expect(Buffer.compare(await getBytes(scribbling, 'big', { offset: 7 }), bytes.subarray(7))).toBe(0);
+      const several = await Promise.all([0, 1, WINDOW].map((offset) => getTransientBytes(scribbling, 'big', { offset })));
+      expect(several.map((got) => got.byteLength)).toEqual([SIZE, SIZE - 1, SIZE - WINDOW]);
+      for (const got of several) expect(Buffer.compare(got, bytes.subarray(SIZE - got.byteLength))).toBe(0);
     }
     expect(faults.openCount).toBe(0);
   });

@@ -14,7 +14,10 @@ export function createDoor(env: Door['env'], stdio: Stdio): Door {
     const { findDaemon } = await import('./http/socket-discovery.ts');
     const { announcedDirectories } = await import('./compose/announced.ts');
     const token = env.LITESTREAM_MCP_TOKEN;
-    return findDaemon(settings.databases, { directories: announcedDirectories(settings), ...(token === undefined ? {} : { token }) });
+    return findDaemon([...settings.databases, ...(settings.disabled ?? [])], {
+      directories: announcedDirectories(settings),
+      ...(token === undefined ? {} : { token }),
+    });
   };
   const offline = async (settings: Settings, models = false): Promise<Control> => {
     const { createLocalControl } = await import('./control/local-control.ts');
@@ -65,7 +68,9 @@ export function createDoor(env: Door['env'], stdio: Stdio): Door {
 async function withMembers(settings: Settings): Promise<Settings> {
   if (settings.directories.length === 0) return settings;
   const { expandDirectories } = await import('./service/directories/members.ts');
-  const { members, problems } = await expandDirectories(settings.databases, settings.directories);
+  // The file of a disabled database stays its own.
+  const disabled = new Map(settings.disabled?.map((entry) => [entry.settings.path, entry])).values();
+  const { members, problems } = await expandDirectories([...settings.databases, ...disabled], settings.directories);
   const findings = problems.map(({ directory, severity, message }) => ({ severity, message, ...directory.at }));
   return Object.freeze({
     ...settings,

@@ -6,6 +6,7 @@ import { ERROR_CODES, type ErrorCode, hasCode, LitestreamError } from '../base/e
 import type { Settings } from '../config/settings.ts';
 import type { Control, VerbOutput } from '../control/control.ts';
 import type { CallContext } from '../control/verb.ts';
+import { disabledError } from '../service/unusable.ts';
 import { settleJob } from './settle-job.ts';
 import { settleDatabases } from './settling.ts';
 import { formatTable, printable } from './table.ts';
@@ -30,6 +31,10 @@ export async function runOnce(control: Control, settings: Settings, call: CallCo
       failures.push(error);
       rows.push([printable(database.path), 'failed', error instanceof Error ? printable(error.message) : '-']);
     }
+  }
+  for (const disabled of settings.disabled ?? []) {
+    failures.push(disabledError(disabled));
+    rows.push([printable(disabled.settings.path), 'disabled', printable(disabled.reason.message)]);
   }
   if (failures.length > 1)
     throw new LitestreamError('NOT_REPLICATED', `${failures.length} of ${rows.length} databases failed:\n${formatTable(rows).trimEnd()}`);

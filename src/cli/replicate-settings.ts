@@ -35,6 +35,7 @@ export async function daemonSettings(door: Door, values: ReplicateFlags, positio
   const loaded = positionals.length === 0 ? await loadConfig(door, values, 'all') : await namedSettings(door, values, positionals);
   refuseEmptyDirectories(loaded);
   if (loaded.databases.length === 0 && loaded.directories.length === 0) {
+    if (loaded.disabled !== undefined) throw nothingLeft(loaded.disabled);
     throw new LitestreamError(
       'CONFIG_INVALID',
       `${loaded.configPath ?? 'the configuration'} names no databases: there is nothing to replicate`,
@@ -60,6 +61,14 @@ export async function daemonSettings(door: Door, values: ReplicateFlags, positio
     ),
   };
   return values.once === true ? withoutListeners(settings) : settings;
+}
+
+/** The others run without a disabled database; where there are no others a start is of no use. */
+function nothingLeft(disabled: NonNullable<Settings['disabled']>): LitestreamError {
+  const lines = disabled.map(({ settings, reason }) => `  ${settings.name}: ${reason.message}`);
+  return new LitestreamError('CONFIG_INVALID', `no configured database can be replicated:\n${lines.join('\n')}`, {
+    hint: 'Set the variables and credentials that are missing; "litestream config check" shows everything.',
+  });
 }
 
 /** What is wrong with a directory as it is now stands in the way of replicating it, not of restoring it. */

@@ -10,7 +10,7 @@ import type { DatabaseEntry } from '../service/options.ts';
 import type { StoreSpec } from '../storage/spec.ts';
 import type { Door } from './door.ts';
 import { quoteWord } from './flags.ts';
-import { type ConfigFlagValues, findDatabase, isReplicaURL, loadConfig } from './source.ts';
+import { type ConfigFlagValues, findDatabase, isReplicaURL, loadConfig, refuseDisabled } from './source.ts';
 
 export interface RestoreTarget {
   /** Configured database, or the output itself where only a URL is known. */
@@ -64,6 +64,7 @@ async function allTargets(door: Door, values: TargetFlags, output: string | unde
     }
     throw error;
   });
+  refuseDisabled(settings, 'restoring');
   const databases = [...settings.databases, ...(await lostMembers(settings))];
   if (databases.length === 0 && settings.directories.length === 0)
     throw new LitestreamError('CONFIG_INVALID', `${settings.configPath ?? 'the configuration'} names no databases`);

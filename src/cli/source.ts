@@ -52,12 +52,16 @@ export function printFindings({ stderr }: Door, { findings }: Settings): void {
 /** A replica URL, also one with a slash too few, as opposed to a database; `sqlite://PATH` is a database. */
 export const isReplicaURL = (text: string): boolean => isHalfURL(text) || (isURL(text) && !/^sqlite3?:\/\//.test(text));
 
-/** The configured database that a person named by name or path. Throws DB_NOT_FOUND listing those there are. */
+/**
+ * The configured database that a person named by name or path. A disabled one may run in a daemon with another environment: whoever does the work
+ * refuses it. Throws DB_NOT_FOUND listing those there are.
+ */
 export async function findDatabase(settings: Settings, text: string, env: Door['env']): Promise<DatabaseEntry> {
-  const byName = settings.databases.find((entry) => entry.settings.name === text);
+  const all = [...settings.databases, ...(settings.disabled ?? [])];
+  const byName = all.find((entry) => entry.settings.name === text || entry.settings.path === text);
   if (byName !== undefined) return byName;
   const path = databasePath(text, env);
-  const byPath = settings.databases.find((entry) => entry.settings.path === path || samePath(entry.settings.path, path));
+  const byPath = all.find((entry) => entry.settings.path === path || samePath(entry.settings.path, path));
   if (byPath !== undefined) return byPath;
   // A member of a directory may be gone and still have a backup.
   if (settings.directories.length > 0) {
@@ -65,7 +69,7 @@ export async function findDatabase(settings: Settings, text: string, env: Door['
     const member = memberAt(settings.directories, path);
     if (member !== undefined) return member;
   }
-  const names = settings.databases
+  const names = all
     .slice(0, MOST_CHOICES)
     .map((entry) => `${entry.settings.name} (${entry.settings.path})`)
     .join(', ');
@@ -80,6 +84,16 @@ function samePath(left: string, right: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** For work on all databases, which would pass some of them over: CONFIG_INVALID naming those that are disabled. */
+export function refuseDisabled({ disabled = [] }: Settings, what: string): void {
+  const [first] = disabled;
+  if (first === undefined) return;
+  const lines = disabled.map(({ settings, reason }) => `  ${settings.name}: ${reason.message}`);
+  throw new LitestreamError('CONFIG_INVALID', `${what} all databases is not possible; disabled are:\n${lines.join('\n')}`, {
+    hint: 'Mend the configuration, or name the databases that are meant one by one.',
+  });
 }
 
 export interface Subject {
@@ -113,7 +127,8 @@ export async function resolveSubject(
   };
 }
 
-function onlyDatabase({ databases }: Settings, command: string): string {
+function onlyDatabase({ databases: usable, disabled = [] }: Settings, command: string): string {
+  const databases = [...usable, ...disabled];
   const [only] = databases;
   if (only !== undefined && databases.length === 1) return only.settings.path;
   const example = only?.settings.path ?? '/path/to/db';

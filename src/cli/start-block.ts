@@ -17,6 +17,7 @@ export function formatStartBlock(settings: Settings, addresses: Daemon['addresse
   for (const { settings: database, replicas, memberOf } of settings.databases) {
     if (memberOf !== undefined) continue;
     const row = states.get(database.path);
+    if (row?.state === 'disabled') continue;
     lines.push(
       line(
         'database',
@@ -28,6 +29,8 @@ export function formatStartBlock(settings: Settings, addresses: Daemon['addresse
       lines.push(line('  replica', `${replica.name}  ${printable(destination)}, ${terms(replica)}`));
     }
   }
+  for (const { name, path, state, message = '' } of rows)
+    if (state === 'disabled') lines.push(line('disabled', `${name}  ${printable(path)}: ${printable(message)}`));
   for (const { dir, pattern, watch, template } of settings.directories) {
     const count = settings.databases.filter(({ memberOf }) => memberOf === `${dir}/${pattern}`).length;
     const members = `${count} ${count === 1 ? 'database' : 'databases'}${watch ? ', watched' : ''}`;

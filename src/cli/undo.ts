@@ -58,7 +58,7 @@ async function findTarget(door: Door, values: UndoFlags, positionals: readonly s
 }
 
 function onlyDatabase(settings: Settings): Target {
-  const [only, second] = settings.databases;
+  const [only, second] = [...settings.databases, ...(settings.disabled ?? [])];
   if (only !== undefined && second === undefined) return { settings, path: only.settings.path, output: only.settings.path };
   throw new LitestreamError('USAGE', '-undo needs to know which database: name it, or the file with -o', {
     hint: `litestream restore -undo ${only?.settings.path ?? '/path/to/db'}`,

@@ -8,6 +8,7 @@ import type { Settings } from '../config/settings.ts';
 import type { ReplicaSettings } from '../engine/options.ts';
 import { openReplica } from '../replica/open.ts';
 import { limited } from '../service/limited.ts';
+import { disabledError } from '../service/unusable.ts';
 import { runJob } from '../workers/job-host.ts';
 
 /** How long a replica may take to say what it holds, ms. */
@@ -24,11 +25,13 @@ export async function follow(settings: Settings, wish: FollowWish, { signal, onN
 
 /** The named one, the only one, or the one that is furthest. */
 async function chooseReplica(
-  { databases }: Settings,
+  { databases, disabled = [] }: Settings,
   path: string,
   name: string | undefined,
   signal: AbortSignal,
 ): Promise<ReplicaSettings> {
+  const unusable = disabled.find(({ settings }) => settings.path === path);
+  if (unusable !== undefined) throw disabledError(unusable);
   const replicas = databases.find(({ settings }) => settings.path === path)?.replicas ?? [];
   const candidates = replicas.filter((replica) => name === undefined || replica.name === name);
   const [first, ...others] = candidates;

@@ -59,8 +59,8 @@ async function openMetrics({ settings, metrics, replication }: ListenerParts) {
   if (settings.address === undefined) return undefined;
   return startMetricsServer(settings.address, {
     contentType: metrics.contentType,
-    render: () => metrics.render(replication.databases),
-    health: () => checkHealth(replication.databases, replication.directories),
+    render: () => metrics.render(replication.databases, replication.disabled),
+    health: () => checkHealth(replication.databases, replication.directories, replication.disabled),
     ready: () => isReady(replication.databases),
   });
 }

@@ -35,6 +35,8 @@ export function replicationOptions(parts: ReplicationParts): Parameters<typeof R
     clock: systemClock,
     log,
     lagBudgetMs: settings.lagBudgetMs,
+    strict: settings.strict,
+    ...(settings.disabled === undefined ? {} : { disabled: settings.disabled }),
     openEngine: (database, { floor }, listener) => pool.pick().open(database, { floor, socketPath, sharedId: cold.sharedId }, listener),
     openReplica: ({ store, name }, { path, metaPath }) =>
       openReplica(likeDatabase(store, path), {

@@ -47,6 +47,7 @@ export function worldFrom(settings: Settings, log: Logger, service: RunningSet |
     get entries() {
       return service?.entries ?? settings.databases;
     },
+    disabled: service === undefined ? (settings.disabled ?? []) : (service.disabled ?? []),
     directories: settings.directories,
     service,
     gate: settings.mcp.gate,

@@ -4,7 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import { LitestreamError } from '../base/errors.ts';
 import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { DirectorySettings } from '../service/directories/options.ts';
-import type { DatabaseEntry } from '../service/options.ts';
+import type { DatabaseEntry, DisabledDatabase } from '../service/options.ts';
+import { blanksOf } from './blanks.ts';
 import { refuseConflicts, refuseDirectoryOverlaps } from './conflicts.ts';
 import type { DatabaseDraft, DatabaseValues } from './database-draft.ts';
 import { DEFAULT_COLD_AFTER_MS, type DirectoryDraft, directoryName, isDirectory, readPlace, refuseDirectoryKeys } from './directories.ts';
@@ -17,6 +18,7 @@ import { absolutePath, databasePath } from './paths.ts';
 import { DEFAULT_SYNC_INTERVAL_MS, resolveReplicas } from './replicas.ts';
 import { DATABASE_KEYS, REPLICA_KEYS, type TOP_KEYS } from './schema.ts';
 import { readSection, type Values } from './section.ts';
+import { freeName, hiddenPath, judge, type SetAside } from './set-aside.ts';
 import { bufferSize } from './stores/parts.ts';
 
 const DEFAULT_MONITOR_INTERVAL_MS = 1000;
@@ -34,21 +36,67 @@ export interface ResolvedDatabases {
   /** Those with a path of their own. */
   readonly databases: readonly DatabaseEntry[];
   readonly directories: readonly DirectorySettings[];
+  /** Those that are set aside: their problems are warnings. */
+  readonly disabled: readonly DisabledDatabase[];
 }
 
-export function resolveDatabases(nodes: readonly MapNode[], top: TopValues, env: Environment, findings: Findings): ResolvedDatabases {
-  const drafts = nodes.filter((node) => !isDirectory(node)).flatMap((node) => draftDatabase(node, top, env, findings) ?? []);
-  const directories = nodes.filter(isDirectory).flatMap((node) => draftDirectory(node, top, env, findings) ?? []);
+interface Drafted {
+  readonly draft: DatabaseDraft | DirectoryDraft | undefined;
+  readonly aside: SetAside | undefined;
+}
+
+/** @param root the whole file, whose top level replicas inherit from. */
+export function resolveDatabases(
+  nodes: readonly MapNode[],
+  { top, root, strict }: { readonly top: TopValues; readonly root: MapNode; readonly strict: boolean },
+  env: Environment,
+  findings: Findings,
+): ResolvedDatabases {
+  const all = nodes.map((node): Drafted => {
+    const draft = isDirectory(node) ? draftDirectory(node, top, env, findings) : draftDatabase(node, top, env, findings);
+    return { draft, aside: strict ? undefined : judge(node, draft, root, findings) };
+  });
+  const asides = all.flatMap(({ aside }) => aside ?? []);
+  const used = all.flatMap(({ draft, aside }) => (draft === undefined || aside !== undefined ? [] : [draft]));
+  // Where nothing would be left, what is wrong stands in the way of everything.
+  if (used.length > 0 || asides.some(({ isWrong }) => !isWrong)) for (const { node } of asides) findings.demote(node.at.key);
+
+  const drafts = all.flatMap(({ draft, aside }) => (aside === undefined ? databaseIn(draft) : (aside.draft ?? [])));
+  const directories = used.filter((draft) => 'place' in draft);
   const unique = refuseConflicts(drafts, findings);
   refuseDirectoryOverlaps(directories, unique, findings);
+  refuseHidden(asides, directories, findings);
   const names = databaseNames(
     unique.map(({ path }) => path),
     explicitNames(unique, findings),
   );
+  const nameOf = (draft: DatabaseDraft): string => names.get(draft.path) ?? draft.path;
   return {
-    databases: unique.map((draft) => databaseEntry(draft, names.get(draft.path) ?? draft.path, top)),
+    databases: unique.filter((draft) => used.includes(draft)).map((draft) => databaseEntry(draft, nameOf(draft), top)),
     directories: directories.map(({ place, draft }) => ({ ...place, template: memberTemplate(draft, top) })),
+    disabled: disabledOf(asides, names, top),
   };
+}
+
+const databaseIn = (draft: Drafted['draft']): DatabaseDraft[] => (draft !== undefined && 'path' in draft ? [draft] : []);
+
+function disabledOf(asides: readonly SetAside[], names: ReadonlyMap<string, string>, top: TopValues): DisabledDatabase[] {
+  const taken = new Set(names.values());
+  return asides.map((aside) => {
+    const { path, node, reason } = aside;
+    const draft = aside.draft ?? { values: {}, path, metaPath: defaultMetaPath(path), replicas: [], at: node.at };
+    const name = (aside.draft && names.get(path)) ?? freeName(aside, taken);
+    taken.add(name);
+    return { settings: databaseSettings(draft, name, top), replicas: [], restoreIfMissing: false, reason, key: node.at.key };
+  });
+}
+
+/** A file of a directory may be the database that cannot be told: it must not be replicated to where the members are. */
+function refuseHidden(asides: readonly SetAside[], directories: readonly DirectoryDraft[], findings: Findings): void {
+  if (directories.length === 0) return;
+  for (const { node } of asides)
+    if (!isDirectory(node) && hiddenPath(node) !== undefined)
+      findings.error(node.at, 'which database this is cannot be told, and it may be a member of a directory that is configured');
 }
 
 function databaseEntry(draft: DatabaseDraft, name: string, top: TopValues): DatabaseEntry {
@@ -91,9 +139,13 @@ function draftDirectory(node: MapNode, top: TopValues, env: Environment, finding
 function draftDatabase(node: MapNode, top: TopValues, env: Environment, findings: Findings): DatabaseDraft | undefined {
   const values = readSection(node, DATABASE_KEYS, findings);
   refuseDirectoryKeys(values, findings);
+  if (values.name !== undefined && !NAME.test(values.name.value))
+    findings.error(values.name.at, 'a name has 1 to 64 letters, digits, dots, underscores or hyphens');
   const replicas = resolveReplicas(replicaNodes(node, values, findings), { database: values, top }, env, findings);
   if (values.path === undefined) {
-    if (!node.entries.has('path')) findings.error(node.at, 'a database needs a path, or a dir and a pattern');
+    const written = node.entries.get('path');
+    if ((written === undefined || written.kind === 'null') && blanksOf(written) === undefined)
+      findings.error(node.at, 'a database needs a path, or a dir and a pattern');
     return undefined;
   }
   try {
@@ -136,9 +188,8 @@ function explicitNames(drafts: readonly DatabaseDraft[], findings: Findings): Re
   const names = new Map<string, string>();
   for (const { values, path } of drafts) {
     const { name } = values;
-    if (name === undefined) continue;
-    if (!NAME.test(name.value)) findings.error(name.at, 'a name has 1 to 64 letters, digits, dots, underscores or hyphens');
-    else if ([...names.values()].includes(name.value)) findings.error(name.at, 'another database has the same name');
+    if (name === undefined || !NAME.test(name.value)) continue;
+    if ([...names.values()].includes(name.value)) findings.error(name.at, 'another database has the same name');
     else names.set(path, name.value);
   }
   return names;

@@ -4,7 +4,7 @@ import { formatDuration } from '../base/duration.ts';
 import { redact } from '../base/redact.ts';
 import type { ReplicaSettings } from '../engine/options.ts';
 import type { DirectorySettings } from '../service/directories/options.ts';
-import type { DatabaseEntry } from '../service/options.ts';
+import type { DatabaseEntry, DisabledDatabase } from '../service/options.ts';
 import type { Settings } from './settings.ts';
 import type { Scalar } from './stores/kind.ts';
 import { kindNamed } from './stores/kinds.ts';
@@ -60,15 +60,26 @@ export function describeSettings(settings: Settings): string {
 
 type Put = (indent: string, path: string, value: Scalar | undefined, ...inherited: readonly string[]) => void;
 
+type Configured = DatabaseEntry | DirectorySettings | DisabledDatabase;
+
 /** Databases and directories in the order of the file; members are not written anywhere. */
-function configuredEntries({ databases, directories }: Settings): readonly (DatabaseEntry | DirectorySettings)[] {
-  const entries: (DatabaseEntry | DirectorySettings)[] = databases.filter(({ memberOf }) => memberOf === undefined);
-  for (const directory of directories) entries.splice(Number(/^dbs\[(\d+)\]/.exec(directory.at.key)?.[1] ?? entries.length), 0, directory);
+function configuredEntries({ databases, directories, disabled = [] }: Settings): readonly Configured[] {
+  const entries: Configured[] = databases.filter(({ memberOf }) => memberOf === undefined);
+  const others = [
+    ...directories.map((entry) => ({ entry, key: entry.at.key })),
+    ...disabled.map((entry) => ({ entry, key: entry.key ?? '' })),
+  ];
+  const placed = others.map(({ entry, key }) => ({ entry, index: Number(/^dbs\[(\d+)\]/.exec(key)?.[1] ?? Number.POSITIVE_INFINITY) }));
+  for (const { entry, index } of placed.toSorted((a, b) => a.index - b.index)) entries.splice(index, 0, entry);
   return entries;
 }
 
-function describeEntry(entry: DatabaseEntry | DirectorySettings, index: number, lines: string[], put: Put): void {
+function describeEntry(entry: Configured, index: number, lines: string[], put: Put): void {
   const at = `dbs[${index}]`;
+  if ('reason' in entry) {
+    lines.push(`  # disabled: ${entry.settings.path}: ${entry.reason.message}`);
+    return;
+  }
   if ('template' in entry) {
     put('  - ', `${at}.dir`, entry.dir);
     put('    ', `${at}.pattern`, entry.pattern);

@@ -8,9 +8,18 @@ import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node,
 import { type Environment, expandText } from './expand.ts';
 import type { Findings, Place } from './findings.ts';
 
+/** What expansion left out of a value, such as a variable that is not set. */
+export interface Blanks {
+  /** The value as it is written. */
+  readonly source: string;
+  /** Whole sentences. */
+  readonly messages: readonly string[];
+}
+
 export interface NullNode {
   readonly kind: 'null';
   readonly at: Place;
+  readonly blanks?: Blanks;
 }
 export interface ScalarNode {
   readonly kind: 'scalar';
@@ -20,6 +29,7 @@ export interface ScalarNode {
   /** It holds `$(date +FORMAT)` as it was written. */
   readonly dated: boolean;
   readonly at: Place;
+  readonly blanks?: Blanks;
 }
 export interface ListNode {
   readonly kind: 'list';
@@ -146,6 +156,10 @@ class Converter {
       else if (problem.variable === undefined) findings.warning(at, problem.message);
       else findings.warnOnce(`$${problem.variable}`, at, problem.message);
     }
-    return plain && NULL_WORDS.has(text) ? { kind: 'null', at } : { kind: 'scalar', text, expanded: true, dated, at };
+    const messages = problems
+      .filter(({ severity, variable }) => severity === 'warning' || variable !== undefined)
+      .map(({ message }) => message);
+    const blanks = messages.length === 0 ? {} : { blanks: { source, messages } };
+    return plain && NULL_WORDS.has(text) ? { kind: 'null', at, ...blanks } : { kind: 'scalar', text, expanded: true, dated, at, ...blanks };
   }
 }

@@ -18,6 +18,7 @@ export class Findings {
   readonly #list: Finding[] = [];
   readonly #once = new Set<string>();
   readonly #origins: Record<string, string> = {};
+  readonly #reasons: { readonly key: string; readonly finding: Finding }[] = [];
 
   error(at: Place, message: string): void {
     this.#add('error', at, message);
@@ -30,6 +31,26 @@ export class Findings {
   /** Worth knowing, and nothing is wrong with it: strict mode lets it pass. */
   info(at: Place, message: string): void {
     this.#add('info', at, message);
+  }
+
+  /** A warning because of which the entry or replica at `of` must not be used as it stands. */
+  unusable(of: Place, at: Place, message: string): void {
+    this.warning(at, message);
+    this.#reasons.push({ key: of.key, finding: asFinding('warning', at, message) });
+  }
+
+  /** Why what stands at `key`, or something below it, must not be used: errors, and what was called unusable. */
+  reasonsAt(key: string): { readonly errors: readonly Finding[]; readonly others: readonly Finding[] } {
+    return {
+      errors: inOrder(this.#list.filter((finding) => finding.severity === 'error' && isBelow(finding.key, key))),
+      others: this.#reasons.filter((reason) => isBelow(reason.key, key)).map(({ finding }) => finding),
+    };
+  }
+
+  /** The errors at `key` and below it stand in nobody else's way. */
+  demote(key: string): void {
+    for (const [index, finding] of this.#list.entries())
+      if (finding.severity === 'error' && isBelow(finding.key, key)) this.#list[index] = { ...finding, severity: 'warning' };
   }
 
   /** The value at a canonical key path does not stand in the file: `url`, or the variable it is from. */
@@ -49,7 +70,7 @@ export class Findings {
   }
 
   get list(): readonly Finding[] {
-    return [...this.#list].sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+    return inOrder(this.#list);
   }
 
   /** Throws CONFIG_INVALID naming everything that stands in the way: errors, and in strict mode warnings too. */
@@ -65,12 +86,25 @@ export class Findings {
   }
 
   /** A global value that is wrong for every replica is told once. */
-  #add(severity: Finding['severity'], { key, ...position }: Place, message: string): void {
-    const finding = { severity, message: redact(message), ...position, ...(key === '' ? {} : { key }) };
+  #add(severity: Finding['severity'], at: Place, message: string): void {
+    const finding = asFinding(severity, at, message);
     const line = formatFinding(finding);
     if (this.#list.every((known) => formatFinding(known) !== line)) this.#list.push(finding);
   }
 }
+
+const asFinding = (severity: Finding['severity'], { key, ...position }: Place, message: string): Finding => ({
+  severity,
+  message: redact(message),
+  ...position,
+  ...(key === '' ? {} : { key }),
+});
+
+const inOrder = (findings: readonly Finding[]): readonly Finding[] =>
+  findings.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+
+const isBelow = (key: string | undefined, above: string): boolean =>
+  key?.startsWith(above) === true && /^(?:$|[.[])/.test(key.slice(above.length));
 
 /** Such as `litestream.yml:12:5: dbs[0].replca: unknown key, did you mean "replica"?`. */
 export function formatFinding(finding: Finding): string {

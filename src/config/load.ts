@@ -77,7 +77,7 @@ export function settingsFromText(text: string, path: string, source: ConfigSourc
   const strict = resolveStrict(top, source, env, findings);
   const settings = {
     configPath: path,
-    ...resolveTop(top, strict, env, findings),
+    ...resolveTop(top, node, strict, env, findings),
     origins: { ...collectOrigins(node, source, env), ...findings.origins },
   };
   findings.throwIfAny(path, strict);
@@ -109,22 +109,21 @@ export function settingsForArguments(database: string | undefined, urls: readonl
   const path = database === undefined ? undefined : databasePath(database, env);
   const strict = resolveStrict({}, { expandEnv: false }, env, findings);
   const entry = databaseForArguments(path ?? absolutePath(`.no-database-${process.pid}.db`, env), replicas, bufferSize({ env, findings }));
-  const settings = { ...resolveTop({}, strict, env, findings), databases: [entry] };
+  const settings = { ...resolveTop({}, EMPTY, strict, env, findings), databases: [entry] };
   findings.throwIfAny('the command line', strict);
   return deepFreeze({ ...settings, findings: findings.list });
 }
 
-function resolveTop(top: TopValues, strict: boolean, env: Environment, findings: Findings): Settings {
+const EMPTY: MapNode = { kind: 'map', entries: new Map(), keys: new Map(), at: { key: '' } };
+
+function resolveTop(top: TopValues, root: MapNode, strict: boolean, env: Environment, findings: Findings): Settings {
   const address = resolveAddress(top.addr, findings);
-  const { databases, directories } = resolveDatabases(top.dbs?.value ?? [], top, env, findings);
+  const { databases, directories, disabled } = resolveDatabases(top.dbs?.value ?? [], { top, root, strict }, env, findings);
   const entries = [...databases, ...directories.map(({ template }) => template)];
   const longest = Math.max(0, ...entries.flatMap(({ replicas }) => replicas.map(({ syncIntervalMs }) => syncIntervalMs)));
-  reportTopDefaults(
-    top,
-    TOP_KEYS,
-    entries.flatMap(({ replicas }) => replicas),
-    findings,
-  );
+  // What only a disabled database reads has its effect when it is mended.
+  const replicas = disabled.length > 0 ? [] : entries.flatMap((entry) => entry.replicas);
+  reportTopDefaults(top, TOP_KEYS, replicas, findings);
   const budget = top['lag-budget'];
   if (budget !== undefined && budget.value < longest)
     findings.warning(budget.at, 'shorter than the longest sync-interval: that replica counts as behind most of the time');
@@ -139,6 +138,7 @@ function resolveTop(top: TopValues, strict: boolean, env: Environment, findings:
     lagBudgetMs: budget?.value ?? Math.max(DEFAULT_LAG_BUDGET_MS, 3 * longest),
     databases,
     directories,
+    ...(disabled.length === 0 ? {} : { disabled }),
     findings: [],
   };
 }

@@ -3,7 +3,7 @@
 import { basename, dirname, extname } from 'node:path';
 
 /** Letters that survive in a name; everything else becomes a hyphen. */
-const clean = (text: string): string =>
+export const shortName = (text: string): string =>
   text
     .replace(/[^A-Za-z0-9._-]+/g, '-')
     .replace(/^[-.]+/, '')
@@ -17,13 +17,13 @@ const clean = (text: string): string =>
 export function databaseNames(paths: readonly string[], given: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   const names = new Map(given);
   const taken = new Set(given.values());
-  const short = (path: string) => clean(basename(path, extname(path)));
+  const short = (path: string) => shortName(basename(path, extname(path)));
   const free = paths.filter((path) => !given.has(path));
   const uses = new Map<string, number>();
   for (const path of free) uses.set(short(path), (uses.get(short(path)) ?? 0) + 1);
   for (const path of free) {
     const alone = uses.get(short(path)) === 1 && !taken.has(short(path));
-    const wanted = alone ? short(path) : clean(`${basename(dirname(path)) || 'root'}-${short(path)}`);
+    const wanted = alone ? short(path) : shortName(`${basename(dirname(path)) || 'root'}-${short(path)}`);
     let name = wanted;
     for (let number = 2; taken.has(name); number++) name = `${wanted}-${number}`;
     taken.add(name);

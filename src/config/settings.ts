@@ -4,7 +4,7 @@ import type { LogLevel } from '../base/log.ts';
 import type { ListenAddress } from '../http/options.ts';
 import type { MCPSettings } from '../mcp/options.ts';
 import type { DirectorySettings } from '../service/directories/options.ts';
-import type { DatabaseEntry } from '../service/options.ts';
+import type { DatabaseEntry, DisabledDatabase } from '../service/options.ts';
 
 /** Something wrong or doubtful in the configuration, placed so that a person finds it. */
 export interface Finding {
@@ -33,6 +33,8 @@ export interface Settings {
   /** Those with a path of their own, then the members of directories that were there when the configuration was loaded. */
   readonly databases: readonly DatabaseEntry[];
   readonly directories: readonly DirectorySettings[];
+  /** What is set aside because it cannot be used as it is written; never with `strict`. Absent for none. */
+  readonly disabled?: readonly DisabledDatabase[];
   readonly findings: readonly Finding[];
   /** Where each value that is not a default came from, by key path: `FILE:LINE` or the name of a variable or flag. */
   readonly origins?: Readonly<Record<string, string>>;

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../base/errors.ts';
 import { errorToData, LitestreamError } from '../base/errors.ts';
 import { redact } from '../base/redact.ts';
 import { NO_TXID, type TXID } from '../formats/ltx/txid.ts';
-import type { DatabaseEntry } from '../service/options.ts';
+import type { DatabaseEntry, DisabledDatabase } from '../service/options.ts';
 import type { RequestFacts } from '../service/requests/ledger.ts';
 import type { DatabaseHandle, DatabaseState, ProofFacts, ReplicaStatus } from '../service/service.ts';
 import type { StartCheck } from '../service/start-check/start-checks.ts';
@@ -50,6 +50,8 @@ export interface DatabaseFacts {
   readonly state: DatabaseState;
   readonly code?: ErrorCode;
   readonly message?: string;
+  /** What a person can do. */
+  readonly hint?: string;
   readonly since?: number;
   readonly position?: { readonly txid: TXID; readonly at?: number };
   readonly sizeBytes?: number;
@@ -76,8 +78,16 @@ export async function readFacts(world: World, entries: readonly DatabaseEntry[],
 }
 
 function factsOfOne(world: World, entry: DatabaseEntry, signal: AbortSignal): Promise<DatabaseFacts> {
+  const disabled = world.disabled?.find((one) => one === entry);
+  if (disabled !== undefined) return Promise.resolve(factsOfDisabled(disabled));
   const handle = handleOf(world, entry);
   return handle === undefined ? factsFromFiles(world, entry, signal) : factsFromService(world, entry, handle);
+}
+
+function factsOfDisabled(entry: DisabledDatabase): DatabaseFacts {
+  const { code, message, hint } = entry.reason;
+  const advice = hint === undefined ? {} : { hint: redact(hint) };
+  return { entry, state: 'disabled', code: code as ErrorCode, message: firstLine(message), ...advice, replicas: [] };
 }
 
 async function factsFromService(world: World, entry: DatabaseEntry, handle: DatabaseHandle): Promise<DatabaseFacts> {

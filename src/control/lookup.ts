@@ -5,8 +5,9 @@ import { LitestreamError } from '../base/errors.ts';
 import type { ReplicaSettings } from '../engine/options.ts';
 import { destinationsOf, replicaNameOf } from '../service/destinations.ts';
 import { memberAt } from '../service/directories/members.ts';
-import type { DatabaseEntry } from '../service/options.ts';
+import type { DatabaseEntry, DisabledDatabase } from '../service/options.ts';
 import type { DatabaseHandle } from '../service/service.ts';
+import { disabledError } from '../service/unusable.ts';
 import type { Caller } from './caller.ts';
 import type { World } from './world.ts';
 
@@ -21,12 +22,34 @@ function mayKnow({ databases: globs }: Caller, { settings }: DatabaseEntry): boo
   return globs === undefined || globs.some((glob) => matchesGlob(settings.name, glob) || matchesGlob(settings.path, glob));
 }
 
-/** The database called `path` (its path or its short name); left out, the only one. DB_NOT_FOUND or USAGE, with the choices nearest first. */
+/** What is configured, disabled databases too. */
+export const configuredEntries = ({ entries, disabled = [] }: World): readonly DatabaseEntry[] => [...entries, ...disabled];
+
+/** The same as far as this caller may know of it, for listings. */
+export function shownEntries(world: World, caller: Caller): readonly DatabaseEntry[] {
+  return configuredEntries(world).filter((entry) => mayKnow(caller, entry));
+}
+
+/** The database called `path`, disabled or not. DB_NOT_FOUND as `findDatabase`. */
+export function findShown(world: World, caller: Caller, path: string): DatabaseEntry {
+  return findDisabled(world, caller, path) ?? findDatabase(world, caller, path);
+}
+
+/** By path or name; a member by the pattern of its directory. */
+function findDisabled({ disabled = [] }: World, caller: Caller, path: string): DisabledDatabase | undefined {
+  const known = disabled.filter((entry) => mayKnow(caller, entry));
+  const byPath = known.find(({ settings }) => settings.path === path) ?? known.find(({ settings }) => settings.name === path);
+  return byPath ?? known.find(({ settings }) => matchesGlob(path, settings.path));
+}
+
+/** The database called `path` (its path or its short name); left out, the only one. DB_NOT_FOUND or USAGE, with the choices nearest first; for a disabled one the reason. */
 export function findDatabase(world: World, caller: Caller, path: string | undefined): DatabaseEntry {
   const entries = visibleEntries(world, caller);
-  if (path === undefined) return onlyDatabase(entries);
+  if (path === undefined) return onlyDatabase(world, shownEntries(world, caller));
   const found = entries.find(({ settings }) => settings.path === path) ?? entries.find(({ settings }) => settings.name === path);
   if (found) return found;
+  const disabled = findDisabled(world, caller, path);
+  if (disabled !== undefined) throw disabledError(disabled);
   // A member of a directory that is gone, or not here yet, may have a backup.
   const member = memberAt(world.directories ?? [], path);
   if (member !== undefined && mayKnow(caller, member)) return member;
@@ -36,9 +59,13 @@ export function findDatabase(world: World, caller: Caller, path: string | undefi
   });
 }
 
-function onlyDatabase(entries: readonly DatabaseEntry[]): DatabaseEntry {
+function onlyDatabase(world: World, entries: readonly DatabaseEntry[]): DatabaseEntry {
   const [only, second] = entries;
-  if (only !== undefined && second === undefined) return only;
+  if (only !== undefined && second === undefined) {
+    const disabled = world.disabled?.find((entry) => entry === only);
+    if (disabled !== undefined) throw disabledError(disabled);
+    return only;
+  }
   if (only === undefined) {
     throw new LitestreamError('DB_NOT_FOUND', 'no database is configured', {
       details: { argument: 'path', valid: [] },

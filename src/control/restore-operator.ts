@@ -8,7 +8,7 @@ import { auditedBy } from './audited.ts';
 import type { Warning } from './fields.ts';
 import { factsOf } from './file-identity.ts';
 import type { JobContext } from './job-work.ts';
-import { findDatabase } from './lookup.ts';
+import { configuredEntries, findDatabase } from './lookup.ts';
 import { formatInstant } from './moment.ts';
 import { isProtected, readProtected } from './protected-paths.ts';
 import { askedFor, type Choice, chooseRestore, defaultCheck, isNoBackup } from './restore-choice.ts';
@@ -129,7 +129,7 @@ function requestOf(entry: DatabaseEntry, { format }: Choice, output: string, arg
 /** What this very process replicates is never replaced under its feet. */
 export async function refuseLive(world: World, output: string): Promise<void> {
   if (world.service === undefined || (await factsOf(output)) === undefined) return;
-  if (!(await isProtected(output, await readProtected(world.entries, world.protectedPaths)))) return;
+  if (!(await isProtected(output, await readProtected(configuredEntries(world), world.protectedPaths)))) return;
   throw new LitestreamError('OUTPUT_IN_USE', `restoring to ${output}: it belongs to what is being replicated now`, {
     hint: 'Stop replication first, or restore to another path.',
   });

@@ -2,7 +2,7 @@
 
 import { hasCode, LitestreamError } from '../base/errors.ts';
 import { factsOf } from './file-identity.ts';
-import { findDatabase } from './lookup.ts';
+import { configuredEntries, findDatabase } from './lookup.ts';
 import { formatInstant } from './moment.ts';
 import { notAllowed } from './output-name.ts';
 import { type OutputRules, type OutputTarget, resolveOutput, suggestOutput } from './output-path.ts';
@@ -15,7 +15,7 @@ import type { World } from './world.ts';
 
 export const rulesOf = (world: World): OutputRules => ({
   allowed: world.allowed,
-  entries: world.entries,
+  entries: configuredEntries(world),
   protectedPaths: world.protectedPaths,
 });
 

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { RunJob } from '../engine/jobs.ts';
 import type { DirectorySettings } from '../service/directories/options.ts';
-import type { DatabaseEntry } from '../service/options.ts';
+import type { DatabaseEntry, DisabledDatabase } from '../service/options.ts';
 import { ProofLedgers } from '../service/proof/ledger.ts';
 import type { RequestFacts } from '../service/requests/ledger.ts';
 import type { ReplicationService } from '../service/service.ts';
@@ -23,6 +23,8 @@ export interface WorldParts {
   readonly log: Logger;
   /** Every configured database as of now; the running service holds the same ones. */
   readonly entries: readonly DatabaseEntry[];
+  /** What is configured and cannot be used as it is: shown, and refused by name. Default none. */
+  readonly disabled?: readonly DisabledDatabase[];
   /** Directories whose members come and go; one that is gone may still have a backup. Default none. */
   readonly directories?: readonly DirectorySettings[];
   /** Absent offline. */

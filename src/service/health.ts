@@ -1,6 +1,7 @@
 /** The verdict over all databases: what is alive, ready and protected. */
 
 import { formatTXID } from '../formats/ltx/txid.ts';
+import type { DisabledDatabase } from './options.ts';
 import type { DatabaseHandle, DatabaseState, DirectoryStatus, ProofFacts, ReplicaStatus } from './service.ts';
 
 export interface Health {
@@ -10,7 +11,8 @@ export interface Health {
     readonly name: string;
     readonly state: DatabaseState;
     readonly code?: string;
-    readonly unprotected_seconds: number;
+    /** Absent for a disabled one: nobody looks. */
+    readonly unprotected_seconds?: number;
     readonly replicas: readonly {
       readonly name: string;
       /** Absent for a required one. */
@@ -33,14 +35,18 @@ export interface Health {
   }[];
 }
 
-const UNHEALTHY: ReadonlySet<DatabaseState> = new Set(['degraded', 'failing', 'stopped']);
+const UNHEALTHY: ReadonlySet<DatabaseState> = new Set(['degraded', 'failing', 'stopped', 'disabled']);
 
 /** True for states in which changes are not protected as configured. */
 export const isUnhealthy = (state: DatabaseState): boolean => UNHEALTHY.has(state);
 
-/** Everything, with a verdict that is `failing` as soon as one database, replica or watched directory is. */
-export async function checkHealth(databases: readonly DatabaseHandle[], watched: readonly DirectoryStatus[] = []): Promise<Health> {
-  const checked = await Promise.all(databases.map(checkDatabase));
+/** Everything, with a verdict that is `failing` as soon as one database, replica or watched directory is, or a database is disabled. */
+export async function checkHealth(
+  databases: readonly DatabaseHandle[],
+  watched: readonly DirectoryStatus[] = [],
+  disabled: readonly DisabledDatabase[] = [],
+): Promise<Health> {
+  const checked = [...(await Promise.all(databases.map(checkDatabase))), ...disabled.map(describeDisabled)];
   const directories = watched.map(({ dir, state, members, problems }) => {
     const code = problems[0]?.error.code;
     return { dir, state, members, ...(code === undefined ? {} : { code }) };
@@ -73,6 +79,13 @@ async function checkDatabase(database: DatabaseHandle): Promise<Health['database
     })),
   };
 }
+
+const describeDisabled = ({ settings, reason }: DisabledDatabase): Health['databases'][number] => ({
+  name: settings.name,
+  state: 'disabled',
+  code: reason.code,
+  replicas: [],
+});
 
 /** Seconds with three digits behind the point. */
 const inMilliseconds = (seconds: number): number => Math.round(seconds * 1000) / 1000;

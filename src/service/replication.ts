@@ -14,11 +14,12 @@ import type { OpenEngine } from './engine-keeper.ts';
 import { ManagedDatabase, type Unreplicated } from './managed-database.ts';
 import { ManagedReplica } from './managed-replica.ts';
 import { Observer } from './observer.ts';
-import type { DatabaseEntry } from './options.ts';
+import type { DatabaseEntry, DisabledDatabase } from './options.ts';
 import type { Scheduler } from './schedule/scheduler.ts';
 import type { DatabaseStatus, DirectoryStatus, ReplicationService } from './service.ts';
 import { startRefusal } from './start-refusal.ts';
 import type { StopLimits } from './stop-limits.ts';
+import { makeAll } from './unusable.ts';
 
 export interface ReplicationOptions {
   readonly clock: Clock;
@@ -34,6 +35,10 @@ export interface ReplicationOptions {
   readonly companions: readonly MakeCompanion[];
   readonly cold?: ColdSupport | undefined;
   readonly onCount: (path: string, replica: string, what: CompanionCount, amount: number) => void;
+  /** Configured and not to be used; their files and names stay theirs. Default none. */
+  readonly disabled?: readonly DisabledDatabase[];
+  /** A database whose replicas cannot even be opened stands in the way of the others, too. Default false. */
+  readonly strict?: boolean;
   /** A database has been let go: nothing is said about it any more. */
   readonly onRemoved?: (path: string) => void;
 }
@@ -43,6 +48,7 @@ const ADD_PATIENCE = 5000;
 
 export class Replication implements ReplicationService {
   readonly startedAt: number;
+  readonly disabled: readonly DisabledDatabase[];
   readonly #options: ReplicationOptions;
   readonly #clock: Clock;
   readonly #observer: Observer;
@@ -54,10 +60,12 @@ export class Replication implements ReplicationService {
   watched: (() => readonly DirectoryStatus[]) | undefined;
   #isStopping = false;
 
-  private constructor(managed: readonly Managed[], options: ReplicationOptions) {
+  private constructor(managed: readonly Managed[], disabled: readonly DisabledDatabase[], options: ReplicationOptions) {
     this.#options = options;
     this.#managed = managed;
+    this.disabled = disabled;
     for (const { entry } of managed) this.#claims.claim(entry);
+    for (const entry of disabled) if (!this.#claims.has(entry.settings.path)) this.#claims.claim(entry);
     this.#clock = options.clock;
     this.#observer = new Observer(this, options.clock, options.log);
     this.startedAt = options.clock.now();
@@ -78,8 +86,12 @@ export class Replication implements ReplicationService {
 
   /** Makes everything; nothing is contacted or opened before `start`. */
   static async create(entries: readonly DatabaseEntry[], options: ReplicationOptions): Promise<Replication> {
-    const managed = await Promise.all(entries.map(async (entry) => ({ entry, database: await makeDatabase(entry, options) })));
-    return new Replication(managed, options);
+    const { made, disabled } = await makeAll(entries, (entry) => makeDatabase(entry, options), options);
+    return new Replication(
+      made.map(([entry, database]) => ({ entry, database })),
+      disabled,
+      options,
+    );
   }
 
   start(): void {

@@ -6,9 +6,10 @@ import type { DatabaseSettings, ReplicaSettings } from '../engine/options.ts';
 import type { TXID } from '../formats/ltx/txid.ts';
 import type { FileInfo } from '../replica/file-info.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { DisabledDatabase } from './options.ts';
 
-/** Words shared by CLI, MCP, metrics and health. `degraded`: a replica is behind its budget. */
-export type DatabaseState = 'waiting' | 'starting' | 'replicating' | 'degraded' | 'failing' | 'stopped';
+/** Words shared by CLI, MCP, metrics and health. `degraded`: a replica is behind its budget. `disabled`: see DisabledDatabase. */
+export type DatabaseState = 'waiting' | 'starting' | 'replicating' | 'degraded' | 'failing' | 'stopped' | 'disabled';
 
 /** What companions add to the status of a replica. Times in ms since the epoch. */
 export interface CompanionFacts {
@@ -139,6 +140,8 @@ export interface ReplicationService {
   readonly startedAt: number;
   /** As of now: members of directories come and go. */
   readonly databases: readonly DatabaseHandle[];
+  /** What is configured and cannot be used as it is; absent or empty for none. */
+  readonly disabled?: readonly DisabledDatabase[];
   /** How the watched directories are doing; absent or empty without any. */
   readonly directories?: readonly DirectoryStatus[];
 }

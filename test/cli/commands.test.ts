@@ -210,7 +210,7 @@ describe('status', () => {
 });
 
 describe('info', () => {
-  const zero = { replicating: 1, waiting: 0, starting: 0, degraded: 0, failing: 0, stopped: 0 };
+  const zero = { replicating: 1, waiting: 0, starting: 0, degraded: 0, failing: 0, stopped: 0, disabled: 0 };
   const answers: Answers = {
     info: () => ({
       as_of: AS_OF,
@@ -447,6 +447,33 @@ describe('sync', () => {
   });
 });
 
+describe('with a disabled database', () => {
+  const config = `${CONFIG}  - {path: /srv/audit.db, replica: {path: /b/$NOWHERE}}\n`;
+
+  test.each([['restore'], ['verify'], ['check']])('%s of all databases passes none over: it is refused', async (command) => {
+    const { status, err, door } = await run({ config }, command);
+    expect(status).toBe(3);
+    expect(err).toContain('audit: ');
+    expect(err).toContain('$NOWHERE is not set');
+    expect(door.calls).toEqual([]);
+  });
+
+  test('whoever does the work decides about one that is named: a daemon may have another environment', async () => {
+    const answers: Answers = {
+      status: () => ({ as_of: AS_OF, databases: [{ name: 'audit', path: '/srv/audit.db', state: 'replicating', replicas: [] }] }),
+    };
+    expect((await run({ config, answers }, 'status', 'audit')).out).toContain('replicating');
+    const { door } = await run({ config, answers }, 'status', '/srv/audit.db');
+    expect(door.calls).toEqual([{ name: 'status', input: { path: '/srv/audit.db' }, attached: 'daemon' }]);
+  });
+
+  test('a command that needs one database does not take the only usable one for it', async () => {
+    const two = `${ONE}  - {path: /srv/audit.db, replica: {path: /b/$NOWHERE}}\n`;
+    expect(await run({ config: two }, 'generations')).toMatchObject({ status: 2, err: expect.stringContaining('several databases') });
+    expect(await run({ config: two }, 'restore', '-undo')).toMatchObject({ status: 2 });
+  });
+});
+
 describe('verify', () => {
   const outcomes: Record<string, 'passed' | 'failed' | 'inconclusive'> = { '/srv/app.db': 'passed', '/srv/blog.db': 'inconclusive' };
   const answers: Answers = {
@@ -492,6 +519,21 @@ describe('config check', () => {
     const { status, out } = await run({ config: 'addr: x\nfrob: 1\n' }, 'config', 'check', '-strict');
     expect(status).toBe(3);
     expect(out.split('\n').map((line) => line.split(':')[0])).toEqual(['error', 'warning', '']);
+  });
+
+  test('exits 3 when a database is disabled, and says which and why', async () => {
+    const config = `${CONFIG}  - {path: /srv/audit.db, replica: {path: /b/$NOWHERE}}\n`;
+    const { status, out } = await run({ config }, 'config', 'check', '-config', 'c.yml');
+    expect(status).toBe(3);
+    expect(out.split('\n').slice(1)).toEqual([
+      'disabled: audit (/srv/audit.db): c.yml:4:43: dbs[2].replica.path: $NOWHERE is not set and becomes nothing',
+      'c.yml: 2 databases, 2 replicas, 1 disabled, 1 doubtful',
+      '',
+    ]);
+    expect(JSON.parse((await run({ config }, 'config', 'check', '-json')).out)).toMatchObject({
+      ok: false,
+      disabled: [{ name: 'audit', path: '/srv/audit.db', code: 'CONFIG_INVALID', message: expect.any(String), hint: expect.any(String) }],
+    });
   });
 
   test('-print shows every value with its origin and no secret', async () => {

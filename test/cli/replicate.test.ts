@@ -230,6 +230,17 @@ describe('flags', () => {
     expect(events).toEqual([]);
   });
 
+  test('a configuration all of whose databases are disabled is refused with every reason', async () => {
+    const config =
+      'dbs:\n  - {path: /a.db, replica: {path: /r/$NOWHERE}}\n  - {path: /b.db, replica: {type: s3, bucket: b, access-key-id: i}}\n';
+    const { result, events } = stage({ config });
+    expect(await result).toMatchObject({
+      status: 3,
+      error: { message: expect.stringMatching(/a: .*\$NOWHERE is not set.*\n.*b: .*half of a pair/) },
+    });
+    expect(events).toEqual([]);
+  });
+
   test('a configuration without databases is refused', async () => {
     expect(await stage({ config: '' }).result).toMatchObject({ status: 3 });
   });
@@ -271,6 +282,20 @@ describe('-once', () => {
     expect(scene.door.out).toMatch(new RegExp(`^database +status +txid\\n\\S+/app\\.db +synced +${T1}\\n$`));
     expect(scene.settings()?.address).toBeUndefined();
     expect(scene.settings()?.mcp.address).toBeUndefined();
+  });
+
+  test('a disabled database makes it fail, after the others are uploaded', async () => {
+    const path = join(directory.path, 'app.db');
+    await writeFile(path, '');
+    const config = `dbs:\n  - {path: ${path}, replica: {path: ${directory.path}/r}}\n  - {path: /b.db, replica: {path: /r/$NOWHERE}}\n`;
+    let synced = 0;
+    const counted: Answers['sync'] = () => {
+      synced += 1;
+      return { as_of: AS_OF, mode: 'done', database: path, status: 'synced', txid: T1, replicas: [] };
+    };
+    const { result } = stage({ config, answers: { sync: counted } }, '-once');
+    expect(await result).toMatchObject({ status: 3, error: { message: expect.stringContaining('database b is disabled') } });
+    expect(synced).toBe(1);
   });
 
   test('with -enforce-retention does what is due at the replicas, after everything is uploaded', async () => {

@@ -5,7 +5,7 @@ import type { VerbOutput } from '../../control/control.ts';
 import { defineCommand } from '../command.ts';
 import { withControl } from '../connect.ts';
 import { formatJSON } from '../json.ts';
-import { CONFIG_FLAGS, CONFIG_USAGE, loadConfig, resolveSubject } from '../source.ts';
+import { CONFIG_FLAGS, CONFIG_USAGE, loadConfig, refuseDisabled, resolveSubject } from '../source.ts';
 import { formatTable, printable } from '../table.ts';
 
 type Checked = VerbOutput<'check'>['replicas'][number];
@@ -53,6 +53,7 @@ Examples:
     async function subject() {
       if (positionals.length > 0) return resolveSubject(door, values, positionals, 'check');
       const all = await loadConfig(door, values, values.json === true ? 'none' : 'count');
+      refuseDisabled(all, 'checking');
       if (all.databases.length === 0) throw new LitestreamError('CONFIG_INVALID', 'no databases are configured');
       return { settings: all, path: undefined, url: undefined };
     }

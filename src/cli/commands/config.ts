@@ -9,10 +9,12 @@ import type { Command, Door } from '../door.ts';
 import { formatJSON } from '../json.ts';
 import { CONFIG_FLAGS, CONFIG_USAGE, type ConfigFlagValues, loadConfig } from '../source.ts';
 import { SUMMARIES } from '../summaries.ts';
+import { printable } from '../table.ts';
 
 const USAGE = `Usage: litestream config check [FLAGS]
 
-Reads the configuration, prints every finding with its place, and exits with 3 when it cannot be used.
+Reads the configuration, prints every finding with its place, and exits with 3 when it, or a database in it, cannot be
+used.
 
 Flags:
 ${CONFIG_USAGE}
@@ -46,15 +48,19 @@ const check = defineCommand({
     if (positionals.length > 0)
       throw new LitestreamError('USAGE', `too many arguments: ${positionals.join(' ')}`, { hint: 'litestream config check -config FILE' });
     const { settings, findings, error } = await examine(door, values);
-    const isUsable = error === undefined && findings.every(({ severity }) => severity !== 'error');
+    const disabled = settings?.disabled ?? [];
+    const isUsable = error === undefined && disabled.length === 0 && findings.every(({ severity }) => severity !== 'error');
     if (values.json === true) {
       const resolved = values.print === true && settings !== undefined ? { settings: visible(settings) } : {};
-      door.stdout.write(formatJSON({ ok: isUsable, findings, ...resolved }));
+      const aside = disabled.map(({ settings: { name, path }, reason }) => ({ name, path, ...reason }));
+      door.stdout.write(formatJSON({ ok: isUsable, findings, ...(aside.length === 0 ? {} : { disabled: aside }), ...resolved }));
     } else {
       // Behind a #, what is printed can be read back as it is.
       const mark = values.print === true ? '# ' : '';
       for (const finding of findings) door.stdout.write(`${mark}${finding.severity}: ${formatFinding(finding)}\n`);
       if (settings !== undefined) {
+        for (const one of disabled)
+          door.stdout.write(`${mark}disabled: ${one.settings.name} (${printable(one.settings.path)}): ${one.reason.message}\n`);
         door.stdout.write(`${mark}${settings.configPath ?? 'configuration'}: ${summary(settings)}\n`);
         if (values.print === true) door.stdout.write((await import('../../config/describe.ts')).describeSettings(settings));
       }
@@ -80,11 +86,11 @@ async function examine(door: Door, values: ConfigFlagValues): Promise<Examinatio
   }
 }
 
-function summary({ databases, findings, strict }: Settings): string {
+function summary({ databases, disabled = [], findings, strict }: Settings): string {
   const replicas = databases.reduce((sum, entry) => sum + entry.replicas.length, 0);
   const doubtful = findings.filter(({ severity }) => severity !== 'info').length;
   const warnings = doubtful === 0 ? 'nothing doubtful' : `${doubtful} doubtful`;
-  return `${databases.length} ${databases.length === 1 ? 'database' : 'databases'}, ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}, ${warnings}${strict ? ', strict' : ''}`;
+  return `${databases.length} ${databases.length === 1 ? 'database' : 'databases'}, ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}, ${disabled.length === 0 ? '' : `${disabled.length} disabled, `}${warnings}${strict ? ', strict' : ''}`;
 }
 
 /** Secrets are masked; endless bounds are not JSON and become text. */

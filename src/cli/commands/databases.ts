@@ -36,6 +36,8 @@ Examples:
     } else {
       const lines = rows.map(({ path, replica, name, state }) => [printable(path), replica || '-', name, state]);
       door.stdout.write(formatTable([['path', 'replica', 'name', 'state'], ...lines]));
+      for (const { name, state, code, message } of rows)
+        if (message !== undefined) door.stderr.write(`${name}: ${state}: ${code ?? ''}: ${printable(message)}\n`);
     }
     return 0;
   },

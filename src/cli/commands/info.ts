@@ -6,6 +6,7 @@ import { withControl } from '../connect.ts';
 import { formatJSON } from '../json.ts';
 import { SOCKET_FLAGS, SOCKET_USAGE, socketTimeout } from '../socket-flags.ts';
 import { CONFIG_FLAGS, CONFIG_USAGE, loadConfig } from '../source.ts';
+import { printable } from '../table.ts';
 
 export const info = defineCommand({
   name: 'info',
@@ -39,11 +40,13 @@ Examples:
   PID: ${server.pid ?? '-'}
   Uptime: ${formatDuration(uptime * 1000)}
   Started at: ${server.started_at ?? '-'}
-  Databases: ${databases.total}
+  Databases: ${databases.total}${databases.disabled === 0 ? '' : `, ${databases.disabled} disabled`}
 `,
     );
     for (const row of answer.worst)
-      door.stdout.write(`  Worst: ${row.database} is ${row.state}${row.code === undefined ? '' : ` (${row.code})`}\n`);
+      door.stdout.write(
+        `  Worst: ${row.database} is ${row.state}${row.code === undefined ? '' : ` (${row.code})`}${row.message === undefined ? '' : `: ${printable(row.message)}`}\n`,
+      );
     return 0;
   },
 });

@@ -16,8 +16,8 @@ export const status = defineCommand({
   usage: `Usage: litestream status [FLAGS] [DB_PATH]
 
 Shows where each database stands. "status" speaks of the local state alone, as it always did; "state" says whether
-replication works: waiting, starting, replicating, degraded (a replica is behind), failing or stopped. "proof" is the
-outcome of the newest verification.
+replication works: waiting, starting, replicating, degraded (a replica is behind), failing, stopped or disabled (it
+cannot be used as it is configured). "proof" is the outcome of the newest verification.
 
 Flags:
 ${CONFIG_USAGE}
@@ -79,7 +79,7 @@ function troubles(row: Row): readonly string[] {
   const own =
     row.code === undefined
       ? []
-      : [`${row.name}: ${row.state}: ${row.code}${row.message === undefined ? '' : `: ${printable(row.message)}`}`];
+      : [`${row.name}: ${row.state}: ${row.code}${row.message === undefined ? '' : `: ${printable(row.message)}`}`, ...hintOf(row)];
   const replicas = row.replicas.flatMap(({ name, state, lag_seconds: lag, last_error: error, troubles: others = [] }) => {
     if (state !== 'failing' && state !== 'degraded') return [];
     const behind = lag === undefined ? '' : `, ${lag} s behind`;
@@ -93,6 +93,8 @@ function troubles(row: Row): readonly string[] {
   });
   return [...own, ...replicas];
 }
+
+const hintOf = ({ name, hint }: Row): readonly string[] => (hint === undefined ? [] : [`${name}: hint: ${printable(hint)}`]);
 
 /** Files of watched directories that are not replicated, and why. */
 function directoryTroubles({ problems = [] }: Directory): readonly string[] {

@@ -7,7 +7,7 @@ import { withControl } from '../connect.ts';
 import { formatJSON } from '../json.ts';
 import { createProgressLine } from '../progress.ts';
 import { settleJob } from '../settle-job.ts';
-import { CONFIG_FLAGS, CONFIG_USAGE, loadConfig, resolveSubject } from '../source.ts';
+import { CONFIG_FLAGS, CONFIG_USAGE, loadConfig, refuseDisabled, resolveSubject } from '../source.ts';
 import { formatTable, printable } from '../table.ts';
 
 export const verify = defineCommand({
@@ -68,6 +68,7 @@ Examples:
         return { settings: one.settings, paths: [one.path], url: one.url };
       }
       const all = await loadConfig(door, values, values.json === true ? 'none' : 'count');
+      refuseDisabled(all, 'verifying');
       if (all.databases.length === 0) throw new LitestreamError('CONFIG_INVALID', 'no databases are configured');
       return { settings: all, paths: all.databases.map((entry) => entry.settings.path), url: undefined };
     }

@@ -99,7 +99,7 @@ function credentialsFrom(values: AzureValues, context: StoreContext): Credential
   }
   // The endpoint has the account in it.
   const isNamed = name !== undefined || (values.endpoint?.value ?? '') !== '';
-  if (key !== undefined && !isNamed) findings.warning(key.at, halfOf('account-name'));
+  if (key !== undefined && !isNamed) findings.unusable(context.at, key.at, halfOf('account-name'));
   const secret = key?.value ?? (isNamed ? variable(context, 'account-key', ['LITESTREAM_AZURE_ACCOUNT_KEY']) : undefined);
   if (secret !== undefined && isNamed) return { accountKey: secret };
   const whole = variable(context, 'connection-string', ['LITESTREAM_AZURE_CONNECTION_STRING']);

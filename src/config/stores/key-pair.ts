@@ -39,8 +39,8 @@ export function readKeyPair(
     return { accessKeyID: id.value, secretAccessKey: secret.value, ...(token === undefined ? {} : { sessionToken: token.value }) };
   }
   const half = id ?? secret;
-  if (half !== undefined) findings.warning(half.at, halfOf(id === undefined ? 'access-key-id' : 'secret-access-key'));
-  else if (token !== undefined) findings.warning(token.at, halfOf('access-key-id and secret-access-key'));
+  if (half !== undefined) findings.unusable(context.at, half.at, halfOf(id === undefined ? 'access-key-id' : 'secret-access-key'));
+  else if (token !== undefined) findings.unusable(context.at, token.at, halfOf('access-key-id and secret-access-key'));
   return profile === undefined ? fromVariables(context, variables) : {};
 }
 

@@ -20,14 +20,14 @@ type MethodValues = { readonly [N in MethodKey]?: Placed<string> };
 type Login = NonNullable<NATSStoreSpec['credentials']> & Pick<NATSStoreSpec, 'username' | 'credsFile'>;
 
 /** What logs in; nothing for a server that asks for nothing. Undefined, with a finding that names both, when two methods are given. */
-export function readMethod(values: MethodValues, { env, findings }: StoreContext): Login | undefined {
+export function readMethod(values: MethodValues, { env, findings, at }: StoreContext): Login | undefined {
   const whole: (typeof METHODS)[number][] = [];
   for (const method of METHODS) {
     const [, keys] = method;
     const missing = keys.filter((key: MethodKey) => values[key] === undefined);
     if (missing.length === 0) whole.push(method);
     const half = keys.map((key: MethodKey) => values[key]).find((one) => one !== undefined);
-    if (half !== undefined && missing.length > 0) findings.warning(half.at, halfOf(missing.join(' and ')));
+    if (half !== undefined && missing.length > 0) findings.unusable(at, half.at, halfOf(missing.join(' and ')));
   }
   const [first, second] = whole;
   if (first !== undefined && second !== undefined) {

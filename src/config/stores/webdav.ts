@@ -37,7 +37,7 @@ export const WEBDAV = defineStore<typeof KEYS, WebDAVStoreSpec>({
     if (user !== undefined && user === server.user) context.findings.origin(`${place(context)}.webdav-username`, 'webdav-url');
     if (password !== undefined && password === server.password) context.findings.origin(`${place(context)}.webdav-password`, 'webdav-url');
     if (password !== undefined && user === undefined)
-      context.findings.warning(values['webdav-password']?.at ?? context.at, halfOf('webdav-username'));
+      context.findings.unusable(context.at, values['webdav-password']?.at ?? context.at, halfOf('webdav-username'));
     if (password !== undefined && isOpenToReaders(server.endpoint))
       context.findings.warning(values['webdav-url']?.at ?? context.at, 'the password travels unencrypted: use https, or a webdavs:// URL');
     return {

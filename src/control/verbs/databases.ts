@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { formatTXID } from '../../formats/ltx/txid.ts';
 import { type DatabaseFacts, readFacts } from '../database-facts.ts';
 import { count, databaseState, envelope, pageOut, paging, replicaState, seconds, txidOut } from '../fields.ts';
-import { visibleEntries } from '../lookup.ts';
+import { shownEntries } from '../lookup.ts';
 import { formatInstant, roundSeconds } from '../moment.ts';
 import { numberKey, pageOf } from '../paging.ts';
 import { type CallContext, defineVerb } from '../verb.ts';
@@ -20,6 +20,9 @@ const output = z.strictObject({
       path: z.string(),
       state: databaseState,
       code: z.string().optional(),
+      /** Why it is disabled, and what a person can do. */
+      message: z.string().optional(),
+      hint: z.string().optional(),
       size_bytes: count.optional(),
       txid: txidOut.optional(),
       replicas: z.array(
@@ -41,7 +44,7 @@ export const databases = defineVerb({ name: 'databases', input, output, effect: 
 type Output = z.output<typeof output>;
 
 async function run(world: World, args: z.output<typeof input>, call: CallContext): Promise<Output> {
-  const entries = visibleEntries(world, call.caller);
+  const entries = shownEntries(world, call.caller);
   const position = new Map(entries.map((entry, index) => [entry, index]));
   // Configured order, from the last backwards: pages descend.
   const key = (entry: (typeof entries)[number]) => numberKey(entries.length - (position.get(entry) ?? 0));
@@ -54,12 +57,14 @@ async function run(world: World, args: z.output<typeof input>, call: CallContext
   return { as_of: formatInstant(world.clock.now()), databases: items.map(describe), page };
 }
 
-function describe({ entry, state, code, sizeBytes, position, replicas }: DatabaseFacts): Output['databases'][number] {
+function describe({ entry, state, code, message, hint, sizeBytes, position, replicas }: DatabaseFacts): Output['databases'][number] {
   return {
     name: entry.settings.name,
     path: entry.settings.path,
     state,
     ...(code === undefined ? {} : { code }),
+    ...(state !== 'disabled' || message === undefined ? {} : { message }),
+    ...(state !== 'disabled' || hint === undefined ? {} : { hint }),
     ...(sizeBytes === undefined ? {} : { size_bytes: sizeBytes }),
     ...(position === undefined ? {} : { txid: formatTXID(position.txid) }),
     replicas: replicas.map((replica) => ({

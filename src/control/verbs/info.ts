@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { type DatabaseFacts, readFacts } from '../database-facts.ts';
 import { count, databaseState, envelope, instant, seconds } from '../fields.ts';
-import { visibleEntries } from '../lookup.ts';
+import { shownEntries } from '../lookup.ts';
 import { formatInstant, roundSeconds } from '../moment.ts';
 import { type CallContext, defineVerb } from '../verb.ts';
 import type { World } from '../world.ts';
@@ -37,12 +37,15 @@ const output = z.strictObject({
     degraded: count,
     failing: count,
     stopped: count,
+    disabled: count,
   }),
   worst: z.array(
     z.strictObject({
       database: z.string(),
       state: databaseState,
       code: z.string().optional(),
+      /** Why it is disabled. */
+      message: z.string().optional(),
       since: instant.optional(),
       lag_seconds: seconds.optional(),
       unprotected_seconds: seconds.optional(),
@@ -58,10 +61,10 @@ type Output = z.output<typeof output>;
 
 const MOST_WORST = 5;
 /** The worse the higher; states that are not here are no problem. */
-const SEVERITY: Readonly<Partial<Record<DatabaseFacts['state'], number>>> = { failing: 3, degraded: 2, stopped: 1 };
+const SEVERITY: Readonly<Partial<Record<DatabaseFacts['state'], number>>> = { disabled: 3, failing: 3, degraded: 2, stopped: 1 };
 
 async function run(world: World, _input: z.output<typeof input>, { caller, signal, session }: CallContext): Promise<Output> {
-  const facts = await readFacts(world, visibleEntries(world, caller), signal);
+  const facts = await readFacts(world, shownEntries(world, caller), signal);
   return {
     as_of: formatInstant(world.clock.now()),
     server: serverFacts(world, caller.readOnly, session?.protocol),
@@ -92,7 +95,7 @@ function serverFacts({ version, service, clock }: World, readOnly: boolean, prot
 }
 
 function countStates(facts: readonly DatabaseFacts[]): Output['databases'] {
-  const counts = { total: facts.length, replicating: 0, waiting: 0, starting: 0, degraded: 0, failing: 0, stopped: 0 };
+  const counts = { total: facts.length, replicating: 0, waiting: 0, starting: 0, degraded: 0, failing: 0, stopped: 0, disabled: 0 };
   for (const { state } of facts) counts[state] += 1;
   return counts;
 }
@@ -104,13 +107,14 @@ function worstOf(facts: readonly DatabaseFacts[], offline: boolean): Output['wor
     .filter(({ severity }) => severity > 0)
     .sort((a, b) => b.severity - a.severity || (b.unprotectedSeconds ?? 0) - (a.unprotectedSeconds ?? 0))
     .slice(0, MOST_WORST)
-    .map(({ entry, state, code, since, replicas, unprotectedSeconds }) => {
+    .map(({ entry, state, code, message, since, replicas, unprotectedSeconds }) => {
       const lags = replicas.flatMap(({ lagSeconds }) => (lagSeconds === undefined ? [] : [lagSeconds]));
       const reason = code ?? replicas.find(({ lastError }) => lastError !== undefined)?.lastError?.code;
       return {
         database: entry.settings.name,
         state,
         ...(reason === undefined ? {} : { code: reason }),
+        ...(state !== 'disabled' || message === undefined ? {} : { message }),
         ...(since === undefined ? {} : { since: formatInstant(since) }),
         ...(lags.length === 0 ? {} : { lag_seconds: roundSeconds(Math.max(...lags)) }),
         ...(unprotectedSeconds === undefined ? {} : { unprotected_seconds: roundSeconds(unprotectedSeconds) }),

@@ -8,7 +8,7 @@ import { type DatabaseFacts, type ReplicaFacts, readFacts } from '../database-fa
 import { directoryOut, readDirectories } from '../directory-facts.ts';
 import { count, databaseState, envelope, instant, path, replicaState, seconds, toCount, txidOut } from '../fields.ts';
 import { bestListing, listReplicas } from '../listings.ts';
-import { findDatabase, visibleEntries } from '../lookup.ts';
+import { findShown, shownEntries } from '../lookup.ts';
 import { formatInstant, roundSeconds } from '../moment.ts';
 import { databaseProof, proofOut } from '../proofs.ts';
 import { describeCompanions } from '../replica-facts.ts';
@@ -103,6 +103,8 @@ const output = z.strictObject({
       code: z.string().optional(),
       /** First line of the error behind `code`. */
       message: z.string().optional(),
+      /** What a person can do about a disabled one. */
+      hint: z.string().optional(),
       since: instant.optional(),
       cold: z.literal(true).describe('closed while nobody writes, and watched').optional(),
       position: z.strictObject({ txid: txidOut, at: instant.optional() }).optional(),
@@ -134,7 +136,7 @@ type Output = z.output<typeof output>;
 type DatabaseOut = Output['databases'][number];
 
 async function run(world: World, args: z.output<typeof input>, call: CallContext): Promise<Output> {
-  const entries = args.path === undefined ? visibleEntries(world, call.caller) : [findDatabase(world, call.caller, args.path)];
+  const entries = args.path === undefined ? shownEntries(world, call.caller) : [findShown(world, call.caller, args.path)];
   const facts = await readFacts(world, entries, call.signal);
   const databases = facts.map((one) => describe(world, one));
   if (args.detail) {
@@ -158,6 +160,7 @@ function describe(world: World, facts: DatabaseFacts): DatabaseOut {
     state: facts.state,
     ...(facts.code === undefined ? {} : { code: facts.code }),
     ...(facts.message === undefined ? {} : { message: facts.message }),
+    ...(facts.hint === undefined ? {} : { hint: facts.hint }),
     ...(facts.since === undefined ? {} : { since: formatInstant(facts.since) }),
     ...(facts.isCold === true ? { cold: true as const } : {}),
     ...(position === undefined

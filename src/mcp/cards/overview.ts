@@ -5,7 +5,7 @@ import { defineCard, type NextCall } from '../card.ts';
 import { cleanName } from '../untrusted.ts';
 import { countOf, listInWords, secondsInWords } from './words.ts';
 
-const BAD_STATES: readonly string[] = ['failing', 'degraded', 'stopped'];
+const BAD_STATES: readonly string[] = ['failing', 'degraded', 'stopped', 'disabled'];
 
 const statusOf = (database: string, why: string): NextCall => ({ tool: 'litestream_status', arguments: { path: database }, why });
 
@@ -19,7 +19,7 @@ export const info = defineCard({
   idempotent: true,
   present: ({ server, databases, worst, proof }) => {
     const [first] = worst;
-    const counted = (['replicating', 'waiting', 'starting', 'degraded', 'failing', 'stopped'] as const)
+    const counted = (['replicating', 'waiting', 'starting', 'degraded', 'failing', 'stopped', 'disabled'] as const)
       .filter((state) => databases[state] > 0)
       .map((state) => `${databases[state]} ${state}`);
     const trouble =

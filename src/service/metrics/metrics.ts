@@ -8,6 +8,7 @@ import type { EngineEvent } from '../../engine/events.ts';
 import type { StoreOperation } from '../../storage/wrap/meter.ts';
 import type { ColdCount } from '../cold/support.ts';
 import type { CompanionCount } from '../companions/companion.ts';
+import type { DisabledDatabase } from '../options.ts';
 import type { DatabaseHandle } from '../service.ts';
 import { COMPANION_FAMILIES } from './companion-metrics.ts';
 import { add, DatabaseSeries } from './database-series.ts';
@@ -106,12 +107,14 @@ export class Metrics {
   /**
    * The text exposition, as `exposition` gives it; states, positions and lag are read from `databases` before it resolves, for all who ask at
    * the same time together.
+   * @param disabled what is configured and not replicated: only the state is told.
    */
-  async render(databases: readonly DatabaseHandle[]): Promise<AsyncIterable<Uint8Array>> {
+  async render(databases: readonly DatabaseHandle[], disabled: readonly DisabledDatabase[] = []): Promise<AsyncIterable<Uint8Array>> {
     this.#asking ??= this.#ask(databases).finally(() => {
       this.#asking = undefined;
     });
     await this.#asking;
+    for (const { settings } of disabled) this.#seriesOf(settings.path).state = 'disabled';
     return exposition(await this.#registry.metrics(), FAMILIES, [...this.#databases.values()], this.#turns);
   }
 

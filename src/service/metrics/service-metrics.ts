@@ -7,7 +7,7 @@ import { type Family, forEachReplica, forEachWord, ofDatabases, ofReplicas, word
 import { closing } from './lines.ts';
 
 const REPLICA_STATES: readonly ReplicaStatus['state'][] = ['starting', 'replicating', 'degraded', 'failing', 'stopped'];
-const STATES: readonly DatabaseState[] = ['waiting', 'starting', 'replicating', 'degraded', 'failing', 'stopped'];
+const STATES: readonly DatabaseState[] = ['waiting', 'starting', 'replicating', 'degraded', 'failing', 'stopped', 'disabled'];
 
 const databaseStates = wordsOf('state', STATES);
 const replicaStates = { required: statesOf('required'), 'best-effort': statesOf('best-effort') };
@@ -27,7 +27,7 @@ export const SERVICE_FAMILIES: readonly Family[] = [
     },
   },
   ofDatabases('gauge', 'litestream_db_unprotected_seconds', 'Age of the oldest change confirmed at no replica.', (of) =>
-    of.state === undefined ? undefined : of.unprotectedSeconds,
+    of.state === undefined || of.state === 'disabled' ? undefined : of.unprotectedSeconds,
   ),
   ofDatabases(
     'gauge',

@@ -290,15 +290,16 @@ describe('credentials', () => {
     expect(JSON.stringify(resolved(S3, '', { ...OWN, AWS_SESSION_TOKEN: 'tokenenv' }).store)).not.toContain('tokenenv');
   });
 
-  test('half a pair is a finding, an error in strict mode, and not used', () => {
+  test('half a pair in the file is a finding because of which the replica is not used; of the variables it is not used itself', () => {
     expect(resolved(`${S3}, access-key-id: i`)).toMatchObject({
       findings: ['warning dbs[0].replicas[0].access-key-id: without secret-access-key this is half of a pair and not used'],
     });
-    expect(resolved(`${S3}, access-key-id: i`).store).not.toHaveProperty('credentials');
+    expect(resolved(`${S3}, access-key-id: i`).store).toBeUndefined();
     expect(resolved(`${S3}, access-key-id: i`, '', {}, true).store).toBeUndefined();
     expect(resolved(S3, '', { AWS_ACCESS_KEY_ID: 'x' }).findings).toEqual([
       'warning AWS_ACCESS_KEY_ID: without AWS_SECRET_ACCESS_KEY this is half of a pair and not used',
     ]);
+    expect(resolved(S3, '', { AWS_ACCESS_KEY_ID: 'x' }).store).toEqual({ type: 's3', bucket: 'b', path: '' });
   });
 
   test('a half that is a variable which is not set says which one', () => {

@@ -43,7 +43,7 @@ export const SAMPLES: { readonly [N in VerbName]: VerbOutput<N> } = {
     as_of,
     server: { version: '1.0.0', uptime_seconds: 86_400, read_only: true, attached: 'daemon' },
     caller: { name: 'loopback', scopes: ['read'], confirm: 'auto' },
-    databases: { total: 2, replicating: 1, waiting: 0, starting: 0, degraded: 0, failing: 1, stopped: 0 },
+    databases: { total: 2, replicating: 1, waiting: 0, starting: 0, degraded: 0, failing: 1, stopped: 0, disabled: 0 },
     worst: [{ database: 'audit', state: 'failing', code: 'ACCESS_DENIED', since: time, unprotected_seconds: 838 }],
     proof: { proven: 1, unproven: 1, failed: 0 },
     jobs: { running: 0, queued: 0 },

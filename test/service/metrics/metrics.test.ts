@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { releaseMemory } from '../../../src/base/process-memory.ts';
 import { toTXID } from '../../../src/formats/ltx/txid.ts';
 import { Metrics } from '../../../src/service/metrics/metrics.ts';
+import type { DisabledDatabase } from '../../../src/service/options.ts';
 import type { DatabaseHandle, DatabaseStatus, ReplicaStatus } from '../../../src/service/service.ts';
 import { textOf } from '../../support/exposition.ts';
 
@@ -55,7 +56,7 @@ describe('an exposition', () => {
     const replica = 'db="/a.db",replica="file"';
     expect(linesOf(text, 'db="/a.db"').sort()).toEqual(
       [
-        ...states.map((state) => `litestream_db_state{db="/a.db",state="${state}"} ${state === 'degraded' ? 1 : 0}`),
+        ...[...states, 'disabled'].map((state) => `litestream_db_state{db="/a.db",state="${state}"} ${state === 'degraded' ? 1 : 0}`),
         'litestream_db_unprotected_seconds{db="/a.db"} 0.25',
         'litestream_db_cold{db="/a.db"} 1',
         'litestream_db_cold_wakes_total{db="/a.db"} 1',
@@ -113,6 +114,24 @@ describe('an exposition', () => {
       }
     }
     expect(seen.size).toBeGreaterThan(300 * 20);
+  });
+
+  test('has of a disabled database that it is disabled, and nothing else', async () => {
+    const metrics = new Metrics('1');
+    const disabled = [{ settings: { path: '/off.db' } }] as unknown as readonly DisabledDatabase[];
+    for (let round = 0; round < 2; round++) {
+      const lines = linesOf(await textOf(metrics, [handle('/a.db')], disabled), '/off.db');
+      expect(lines.map((line) => /^litestream_db_state\{.*state="(\w+)"\} (\d)$/.exec(line)?.slice(1).join(' ')).sort()).toEqual([
+        'degraded 0',
+        'disabled 1',
+        'failing 0',
+        'replicating 0',
+        'starting 0',
+        'stopped 0',
+        'waiting 0',
+      ]);
+      metrics.databaseRemoved();
+    }
   });
 
   test('counts write locks into buckets that include those below', async () => {
@@ -217,7 +236,7 @@ describe('a thousand databases', () => {
     const metrics = new Metrics('1');
     const broken = handle('/b.db', () => Promise.reject(new Error('gone')));
     await expect(metrics.render([handle('/a.db'), broken])).rejects.toThrow('gone');
-    expect(linesOf(await textOf(metrics, [handle('/a.db')]), 'litestream_db_state{db="/a.db"')).toHaveLength(6);
+    expect(linesOf(await textOf(metrics, [handle('/a.db')]), 'litestream_db_state{db="/a.db"')).toHaveLength(7);
   });
 
   test('cost less than two kilobytes each while nobody asks', async () => {

@@ -43,7 +43,7 @@ async function writesGoOn(): Promise<void> {
   for (let count = 0; count < 10; count++) {
     const start = performance.now();
     await insert(100);
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(performance.now() - start).toBeLessThan(4500);
   }
 }
 

@@ -52,7 +52,7 @@ test('a best-effort replica that fails changes neither the state nor the health 
   expect(at.uploadFailures).toContain('STORAGE_UNAVAILABLE');
   const begun = performance.now();
   expect(await service.stop({ ...STOP, deadlineMs: 60_000 })).toEqual([]);
-  expect(performance.now() - begun).toBeLessThan(10_000);
+  expect(performance.now() - begun).toBeLessThan(30_000);
   expect(at.messages('error')).toContain('the last changes did not reach the replica');
 });
 

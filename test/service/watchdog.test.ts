@@ -469,7 +469,7 @@ test('an engine thread that stands still does not hide it: nothing is asked of i
     await insert(app);
     await settled(database);
     const channel = new BroadcastChannel('freeze-engine-threads');
-    channel.postMessage(3000);
+    channel.postMessage(5000);
     channel.close();
     await new Promise((resolve) => setTimeout(resolve, 200));
     await insert(app);

@@ -56,7 +56,7 @@ test('a merge that is cancelled ends with the reason of its signal, and the next
   const running = threads.run('merge', request('a'), abort.signal);
   setTimeout(() => abort.abort(reason), 5);
   await expect(running).rejects.toBe(reason);
-  expect(performance.now() - started).toBeLessThan(2000);
+  expect(performance.now() - started).toBeLessThan(10_000);
   await expect(threads.run('merge', request('a'), abort.signal)).rejects.toBe(reason);
   await expect(threads.run('merge', request('b'))).resolves.toMatchObject({ merged: 60 });
 });

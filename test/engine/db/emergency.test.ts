@@ -72,9 +72,9 @@ describe('with a reader that stays', () => {
     await expect.poll(async () => (await engine.status()).walSize, { timeout: 35_000 }).toBeLessThan(200 * 4120);
     console.log({ held, free, checkpoints: tried.length });
     for (const { p99Ms, worstMs, commits } of [held, free]) {
-      expect(commits).toBeGreaterThan(50);
-      expect(p99Ms).toBeLessThan(250);
-      expect(worstMs).toBeLessThan(1500);
+      expect(commits).toBeGreaterThan(20);
+      expect(p99Ms).toBeLessThan(1000);
+      expect(worstMs).toBeLessThan(2500);
     }
     expect([...sqlite.modes].sort()).toEqual(['NOOP', 'PASSIVE', 'TRUNCATE']);
     // TRUNCATE itself would wait for readers: it is never given the time to.

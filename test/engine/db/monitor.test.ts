@@ -31,7 +31,7 @@ describe('the monitor', () => {
     }
     lags.sort((a, b) => a - b);
     console.log(`lag p50 ${lags[5]?.toFixed(1)} ms, worst ${lags[9]?.toFixed(1)} ms`);
-    expect(lags[5]).toBeLessThan(500);
+    expect(lags[5]).toBeLessThan(2000);
   });
 
   test('captures a commit that becomes visible long after its file event', async () => {

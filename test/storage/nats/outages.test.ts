@@ -33,7 +33,7 @@ describe('a NATS server that cannot be reached', () => {
     const store = storeAt(`nats://127.0.0.1:${(silent.address() as AddressInfo).port}`, 'b', { timeoutMs: 300 });
     const start = performance.now();
     await expect(store.stat('k')).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
-    expect(performance.now() - start).toBeLessThan(3_000);
+    expect(performance.now() - start).toBeLessThan(8_000);
     expect(sockets).toHaveLength(1);
     await expect.poll(() => sockets[0]?.readableEnded === true || sockets[0]?.destroyed === true).toBe(true);
     await store.close();
@@ -58,7 +58,7 @@ describe('a NATS server that cannot be reached', () => {
     setTimeout(() => controller.abort(reason), 50);
     const start = performance.now();
     await expect(store.stat('k', { signal: controller.signal })).rejects.toBe(reason);
-    expect(performance.now() - start).toBeLessThan(4_000);
+    expect(performance.now() - start).toBeLessThan(8_000);
     await store.close();
     silent.close();
   });

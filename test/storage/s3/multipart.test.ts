@@ -84,7 +84,7 @@ describe('nothing becomes visible and nothing is left', () => {
     server.script = ({ verb }) => (verb === 'part' ? () => controller.abort(reason) : undefined);
     const began = performance.now();
     await expect(store().put('k', large(), { signal: controller.signal })).rejects.toBe(reason);
-    expect(performance.now() - began).toBeLessThan(3000);
+    expect(performance.now() - began).toBeLessThan(10_000);
     expect(count('abort')).toBe(1);
   });
 

@@ -299,7 +299,7 @@ describe('a server that is none', () => {
       code: 'STORAGE_UNAVAILABLE',
       message: expect.stringContaining('no answer within 0.2 s'),
     });
-    expect(performance.now() - began).toBeLessThan(3_000);
+    expect(performance.now() - began).toBeLessThan(8_000);
     await store.close();
     await new Promise((resolve) => silent.close(resolve));
   });

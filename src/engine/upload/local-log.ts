@@ -9,7 +9,7 @@ import { decodeHeader, LTX_HEADER_SIZE } from '../../formats/ltx/header.ts';
 import { LTX_TRAILER_SIZE } from '../../formats/ltx/trailer.ts';
 import { formatTXID, type TXID } from '../../formats/ltx/txid.ts';
 import { bytesBody } from '../../storage/body.ts';
-import type { PutBody } from '../../storage/object-store.ts';
+import type { BodyUse, PutBody } from '../../storage/object-store.ts';
 import { naming, verifiedChunks, verifyBytes } from './verified.ts';
 
 export interface LocalFile {
@@ -72,7 +72,8 @@ export class LocalLog {
       const header = naming(path, () => decodeHeader(bytes.subarray(0, bytesRead)));
       if (header.minTXID !== txid || header.maxTXID !== txid) throw misnamed(path, header.minTXID, header.maxTXID);
       if (bytesRead === size) verifyBytes(bytes, path);
-      const body = bytesRead === size ? bytesBody(bytes) : { size, open: () => verifiedChunks(fileChunks(path, txid), path) };
+      const body =
+        bytesRead === size ? bytesBody(bytes) : { size, open: (use?: BodyUse) => verifiedChunks(fileChunks(path, txid, use), path) };
       return { body: { ...body, path }, timestamp: header.timestamp, pageSize: header.pageSize };
     } finally {
       await handle.close();
@@ -151,16 +152,19 @@ export async function fingerprintFile(path: string): Promise<{ readonly size: nu
   }
 }
 
-async function* fileChunks(path: string, txid: TXID): AsyncGenerator<Uint8Array> {
+async function* fileChunks(path: string, txid: TXID, { transient = false }: BodyUse = {}): AsyncGenerator<Uint8Array> {
   const handle = await open(path, 'r').catch((error: unknown) => {
     throw localError(error, txid, path);
   });
+  // The check on the way holds one chunk back.
+  const done: Buffer[] = [];
   try {
     for (;;) {
-      const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+      const chunk = (done.length === 2 ? done.shift() : undefined) ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
       const { bytesRead } = await handle.read(chunk, 0, chunk.length, null);
       if (bytesRead === 0) return;
       yield chunk.subarray(0, bytesRead);
+      if (transient) done.push(chunk);
     }
   } finally {
     await handle.close();

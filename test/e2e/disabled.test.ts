@@ -1,8 +1,9 @@
 /** One database of three has half credentials: the others are replicated, and every door says which one is not and why. */
 
+import { readdirSync } from 'node:fs';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { interrupt, Scene, said } from './scene.ts';
+import { interrupt, POLL, Scene, said } from './scene.ts';
 
 const KEY = 'AKIA0HALFOFAPAIR0000';
 const WHY = 'dbs[1].replica.access-key-id: without secret-access-key this is half of a pair';
@@ -28,10 +29,7 @@ test('the others are replicated, it is disabled everywhere, and replicated once 
   configure(HALF);
   const daemon = await scene.daemon();
   await said(daemon, 'next');
-  for (const name of ['app.db', 'shop.db']) {
-    await scene.ok('sync', '-wait', name);
-    await scene.replicates(name);
-  }
+  for (const name of ['app.db', 'shop.db']) await scene.ok('sync', '-wait', name);
   expect(daemon.output()).toMatch(new RegExp(`Warning: .*${WHY.replace(/[[\]]/g, '\\$&')}`));
   expect(daemon.output()).toMatch(/level=ERROR msg="the database is disabled" db=\S+blog\.db code=CONFIG_INVALID/);
   expect(daemon.output()).toMatch(/disabled +blog +\S+blog\.db: /);
@@ -86,12 +84,34 @@ test('the others are replicated, it is disabled everywhere, and replicated once 
 
   configure('{path: replicas/blog, sync-interval: 50ms}');
   const mended = await scene.daemon();
-  await scene.replicates('blog.db');
   await scene.ok('sync', '-wait', 'blog.db');
-  expect((await scene.json('status', 'blog.db')) as object[]).toMatchObject([{ state: 'replicating' }]);
-  expect((await fetch(addressIn(mended.output(), 'metrics').replace('/metrics', '/healthz'))).status).toBe(200);
+  const healthy = addressIn(mended.output(), 'metrics').replace('/metrics', '/healthz');
+  expect(await (await fetch(healthy)).json()).toMatchObject({ status: 'ok', databases: { length: 3 } });
   await scene.ok('restore', '-o', 'copy.db', 'blog.db');
   expect(scene.bodies('copy.db')).toEqual(['one']);
+});
+
+test('its file is no member of a directory around it; a store that refuses its settings disables its database as well', async () => {
+  for (const name of ['special.db', 'other.db', 'third.db']) scene.insert('one', name);
+  const directory = '  - {dir: ., pattern: "*.db", watch: true, replica: {path: members, sync-interval: 50ms}}\n';
+  const named = (name: string, replica: string) => `  - {path: ${name}.db, replica: ${replica}}\n`;
+  const refused = named('third', '{type: oss, bucket: No_Bucket, access-key-id: i, secret-access-key: s}');
+  scene.write('litestream.yml', `dbs:\n${directory}${named('special', '{type: s3}')}${refused}`);
+  const daemon = await scene.daemon();
+  await scene.replicates('other.db');
+  const states = async () => {
+    const rows = (await scene.json('databases')) as { name: string; state: string }[];
+    return rows.map(({ name, state }) => `${name} ${state}`).toSorted();
+  };
+  expect(await states()).toEqual(['other replicating', 'special disabled', 'third disabled']);
+  scene.insert('two', 'special.db');
+  scene.insert('one', 'late.db');
+  await expect.poll(states, POLL).toContain('late replicating');
+  expect(await states()).toHaveLength(4);
+  expect(readdirSync(scene.at('members')).toSorted()).toEqual(['late.db', 'other.db']);
+  expect((await scene.with('sync', 'third.db')).stderr).toContain('"No_Bucket" cannot be the name of an OSS bucket');
+  expect(await interrupt(daemon)).toBe(0);
+  expect((await scene.with('replicate', '-strict')).status).toBe(3);
 });
 
 test('a shell without the variables of the daemon sees what the daemon sees', async () => {

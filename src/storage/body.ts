@@ -26,9 +26,13 @@ export function fileBody(path: string, size: number): PutBody {
   return {
     size,
     path,
-    open: ({ transient = false } = {}) =>
-      transient ? throughOneBuffer(path, highWaterMark) : (createReadStream(path, { highWaterMark }) as AsyncIterable<Uint8Array>),
+    open: ({ transient = false } = {}) => (transient ? throughOneBuffer(path, highWaterMark) : inFreshBuffers(path, highWaterMark)),
   };
+}
+
+/** Opened with the first read: a stream that nobody comes to read would end the process if its file were gone. */
+async function* inFreshBuffers(path: string, highWaterMark: number): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* createReadStream(path, { highWaterMark }) as AsyncIterable<Uint8Array>;
 }
 
 /** A new buffer for each chunk makes more work for the garbage collector than anything else about an upload. */

@@ -1,16 +1,13 @@
 /** A body of unknown size, kept in a local file, because many servers and proxies want the size first. */
 
-import { createReadStream } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
-import { chunksOf } from '../body.ts';
+import { chunksOf, fileBody } from '../body.ts';
 import type { PutBody } from '../object-store.ts';
 import type { SentBody } from './http.ts';
-
-const CHUNK_BYTES = 256 * 1024;
 
 export interface Spooled extends SentBody {
   /** Removes the file. Never fails. */
@@ -24,7 +21,7 @@ export async function spool(body: PutBody, key: string, signal: AbortSignal | un
   try {
     const path = join(directory, 'body');
     const size = await fill(path, body, key, signal);
-    return { size, open: () => createReadStream(path, { highWaterMark: CHUNK_BYTES }) as AsyncIterable<Uint8Array>, remove };
+    return { size, open: () => fileBody(path, size).open(), remove };
   } catch (error) {
     await remove();
     throw error;

@@ -7,8 +7,9 @@ if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
   process.exit(1);
 }
 
-// The launcher's cache of compiled code is for this process, not for the programs it starts.
-if (process.env.NODE_COMPILE_CACHE?.endsWith('/node_modules/.cache/litestream')) delete process.env.NODE_COMPILE_CACHE;
+// What the launcher has set, such as its cache of compiled code, is for this process and not for the programs it starts.
+for (const name of process.env.LITESTREAM_LAUNCHER_VARIABLES?.split(' ') ?? []) delete process.env[name];
+delete process.env.LITESTREAM_LAUNCHER_VARIABLES;
 
 // A reader that goes away (`| head`) ends the printing, never a running replication.
 for (const stream of [process.stdout, process.stderr]) {

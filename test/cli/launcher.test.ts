@@ -60,17 +60,27 @@ describe('the launcher', () => {
     for (const name of Object.keys(SUMMARIES)) expect(stdout).toContain(`\n  ${name} `);
   });
 
-  test('does not hand its cache on to programs it starts', async () => {
-    const script = join(directory.path, 'show.mjs');
-    await writeFile(script, `process.argv = ['', '', 'version']; await import(${JSON.stringify(resolve('src/main.ts'))});`);
-    const { stdout } = await execute(
-      process.execPath,
-      ['-e', `process.on('exit', () => console.log(process.env.NODE_COMPILE_CACHE)); import(${JSON.stringify(script)})`],
-      {
-        env: { ...process.env, NODE_COMPILE_CACHE: join(directory.path, 'node_modules/.cache/litestream') },
-      },
-    );
-    expect(stdout).toBe(`${VERSION}\nundefined\n`);
+  test('hands nothing that it sets for itself on to programs it starts, and leaves what is set already', async () => {
+    const shown = `import { writeSync } from 'node:fs'; process.on('exit', () => writeSync(1, JSON.stringify(process.env)));`;
+    const hook = join(directory.path, 'hook.mjs');
+    await writeFile(hook, shown);
+    const { PATH } = process.env;
+    const own = { PATH, NODE_OPTIONS: `--import=${hook}`, MALLOC_ARENA_MAX: '7' };
+    const { stdout } = await execute(LAUNCHER, ['version'], { env: own });
+    const handedOn = JSON.parse(stdout.slice(stdout.indexOf('{')));
+    expect(handedOn).toMatchObject(own);
+    expect(Object.keys(handedOn).filter((name) => /^(NODE_COMPILE|MALLOC_|LITESTREAM)/.test(name))).toEqual(['MALLOC_ARENA_MAX']);
+  });
+
+  test.each([
+    ['replicate', '32768'],
+    ['restore', '262144'],
+  ])('tells glibc at %s to map blocks from %s bytes on by themselves', async (command, bytes) => {
+    const hook = join(directory.path, 'hook.mjs');
+    await writeFile(hook, `import { writeSync } from 'node:fs'; writeSync(1, process.env.MALLOC_MMAP_THRESHOLD_);`);
+    const env = { PATH: process.env.PATH, NODE_OPTIONS: `--import=${hook}` };
+    const { stdout } = await execute(LAUNCHER, [command, '-h'], { env });
+    expect(stdout.startsWith(bytes)).toBe(true);
   });
 });
 

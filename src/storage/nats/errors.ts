@@ -64,6 +64,9 @@ const CLIENT_CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>(
 const OUR_CERTIFICATE =
   /ALERT_(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_UNKNOWN)|alert (?:certificate required|bad certificate)/i;
 
+/** The alert by which a server refuses our certificate, or the want of one. */
+export const isCertificateRefusal = (error: Error): boolean => OUR_CERTIFICATE.test(`${systemCode(error)} ${error.message}`);
+
 /** What a failure was about. */
 export interface Doing {
   /** As in "read DB.ltx": follows "cannot". */
@@ -102,7 +105,7 @@ function codeOf(error: Error): ErrorCode {
   const known = CLIENT_CODES.get(code);
   if (known !== undefined) return known;
   const causes = chain(error);
-  if (causes.some((cause) => OUR_CERTIFICATE.test(`${systemCode(cause)} ${cause.message}`))) return 'CREDENTIALS_INVALID';
+  if (causes.some(isCertificateRefusal)) return 'CREDENTIALS_INVALID';
   if (causes.some((cause) => networkFailure(systemCode(cause))?.code === 'ENDPOINT_UNTRUSTED')) return 'ENDPOINT_UNTRUSTED';
   return 'STORAGE_UNAVAILABLE';
 }

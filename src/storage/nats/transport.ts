@@ -8,6 +8,7 @@ import { connect as connectTLS, type TLSSocket } from 'node:tls';
 import type { ConnectionOptions, NatsConnection } from 'nats';
 import { NatsConnectionImpl, setTransportFactory } from 'nats/lib/nats-base-client/internal_mod.js';
 import { NodeTransport } from 'nats/lib/src/node_transport.js';
+import { isCertificateRefusal } from './errors.ts';
 
 /** Silence after which the system asks whether the other side is there, ms. */
 const KEEP_ALIVE_MS = 30_000;
@@ -16,8 +17,12 @@ const KEEP_ALIVE_MS = 30_000;
 export async function connectNATS(options: ConnectionOptions, signal: AbortSignal): Promise<NatsConnection> {
   let broken: Error | undefined;
   let current: Transport | undefined;
+  const refusal = Promise.withResolvers<never>();
+  refusal.promise.catch(() => {}); // may come when nobody waits any more
   const onBroken = (error: Error) => {
     broken = error;
+    // A server that refuses our certificate does so after the handshake; the library would wait for its answer until the time is over.
+    if (isCertificateRefusal(error)) refusal.reject(error);
   };
   const factory = () => {
     current = new Transport(onBroken);
@@ -26,10 +31,14 @@ export async function connectNATS(options: ConnectionOptions, signal: AbortSigna
   const onAbort = () => current?.disconnect();
   signal.addEventListener('abort', onAbort, { once: true });
   setTransportFactory({ factory });
+  const connecting = NatsConnectionImpl.connect(options);
   try {
-    return await NatsConnectionImpl.connect(options);
+    return await Promise.race([connecting, refusal.promise]);
   } catch (error) {
-    // A server that refuses our certificate does so after the handshake; the library only waits for its answer then.
+    connecting.then(
+      (late) => late.close(),
+      () => {},
+    );
     throw (error as { code?: unknown }).code === 'TIMEOUT' && broken !== undefined ? broken : error;
   } finally {
     signal.removeEventListener('abort', onAbort);

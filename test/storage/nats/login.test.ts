@@ -83,6 +83,12 @@ describeWith('nats', 'logging in to nats-server', () => {
     expect(Buffer.compare(await getBytes(opened, 'ltx/0/a'), patternBytes(1000))).toBe(0);
   }
 
+  const codeOf = (call: Promise<unknown>): Promise<unknown> =>
+    call.then(
+      () => 'done',
+      (error: unknown) => errorToData(error).code,
+    );
+
   async function isRefused(opened: NATSStore, secret: string): Promise<void> {
     const error: unknown = await opened.stat('k').catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'CREDENTIALS_INVALID', hint: expect.any(String) });
@@ -189,9 +195,10 @@ describeWith('nats', 'logging in to nats-server', () => {
       const bucket = await bucketNamed({ servers: `localhost:${server.port}`, tls });
       const rootCAs = [path('ca.pem')];
       await works(store(bucket, { rootCAs, clientCert: path('client.pem'), clientKey: path('client.key') }));
-      const stranger = { rootCAs, clientCert: path('stranger.pem'), clientKey: path('stranger.key'), timeoutMs: 1_500 };
-      await expect(store(bucket, stranger).stat('k')).rejects.toMatchObject({ code: 'CREDENTIALS_INVALID' });
-      await expect(store(bucket, { rootCAs, timeoutMs: 1_500 }).stat('k')).rejects.toMatchObject({ code: 'CREDENTIALS_INVALID' });
+      const stranger = store(bucket, { rootCAs, clientCert: path('stranger.pem'), clientKey: path('stranger.key') });
+      const nobody = store(bucket, { rootCAs });
+      // The system of a busy machine may drop the server's reason when it resets the connection: then it comes with the next attempt.
+      for (const one of [stranger, nobody]) await expect.poll(() => codeOf(one.stat('k')), { interval: 10 }).toBe('CREDENTIALS_INVALID');
     });
 
     test('never without it when it is demanded', async () => {

@@ -3,7 +3,8 @@
 import type { EngineEvent } from '../../engine/events.ts';
 import type { CheckpointSeries, DatabaseSeries } from './database-series.ts';
 import { type Family, ofDatabases } from './family.ts';
-import { Histogram, histogramOfDatabases } from './histogram.ts';
+import { Histogram } from './histogram.ts';
+import { histogramOfDatabases } from './histogram-family.ts';
 import { closing } from './lines.ts';
 
 /** Upper ends of the buckets for write locks, s. */

@@ -6,21 +6,12 @@ import type { NATSStoreSpec } from '../spec.ts';
 import { API_ERROR, JetStreamError } from './errors.ts';
 import { JetStream, type StreamConfig } from './jetstream.ts';
 import { Link } from './link.ts';
-import { listRecords } from './listing.ts';
-import { chunkSubject, decodeRecord, encodeDeleted, type ObjectRecord, recordSubject } from './object-info.ts';
+import { type FoundRecord, listRecords } from './listing.ts';
+import { chunkSubject, decodeRecord, encodeDeleted, recordSubject } from './object-info.ts';
 import { checkCurrent, type PutCondition } from './publish.ts';
 
 /** Rounds of a deletion whose object is replaced meanwhile. */
 const DELETE_ROUNDS = 5;
-
-export interface FoundRecord {
-  readonly key: string;
-  readonly record: ObjectRecord;
-  /** The version: sequence number of the record. */
-  readonly sequence: number;
-  /** When the server stored it, ms since the epoch. */
-  readonly time: number;
-}
 
 export class Bucket {
   readonly name: string;

@@ -7,9 +7,8 @@
  */
 
 import type { JetStream } from './jetstream.ts';
-import { chunkSubject } from './object-info.ts';
+import { chunkSubject, type ObjectRecord } from './object-info.ts';
 import { Pull } from './pull.ts';
-import type { ChunkSource } from './reading.ts';
 
 /** Chunks before the wanted one that are rather read than avoided by another question. */
 const CLOSE_ENOUGH = 4;
@@ -17,6 +16,15 @@ const CLOSE_ENOUGH = 4;
 const REMEMBERED = 256;
 /** Sizes asked for at once. */
 const SIZES_BATCH = 500;
+
+/** An object whose chunks are looked for. */
+export interface ChunkedObject {
+  readonly jetStream: JetStream;
+  readonly bucket: string;
+  readonly record: ObjectRecord;
+  /** Sequence number of the record, which was stored after all chunks. */
+  readonly sequence: number;
+}
 
 export interface ChunkPlace {
   /** Where in the stream to begin. */
@@ -39,7 +47,7 @@ export class ChunkIndex {
     this.#remember(nuid, 'even');
   }
 
-  async locate(source: ChunkSource, offset: number, signal: AbortSignal | undefined): Promise<ChunkPlace> {
+  async locate(source: ChunkedObject, offset: number, signal: AbortSignal | undefined): Promise<ChunkPlace> {
     const { record } = source;
     let shape = this.#shapes.get(record.nuid);
     if (shape === undefined) {
@@ -64,11 +72,11 @@ export class ChunkIndex {
 }
 
 /** No chunk is larger than the size in the record: if the last one is as large as it has to be then, the others fill it. */
-function isEven({ record: { size, chunks, chunkSize } }: ChunkSource, lastBytes: number | undefined): boolean {
+function isEven({ record: { size, chunks, chunkSize } }: ChunkedObject, lastBytes: number | undefined): boolean {
   return chunkSize !== undefined && lastBytes === size - (chunks - 1) * chunkSize && lastBytes <= chunkSize;
 }
 
-async function locateEven(source: ChunkSource, offset: number, signal: AbortSignal | undefined): Promise<ChunkPlace> {
+async function locateEven(source: ChunkedObject, offset: number, signal: AbortSignal | undefined): Promise<ChunkPlace> {
   const { jetStream, bucket, record, sequence } = source;
   const chunkSize = record.chunkSize ?? record.size;
   const wanted = Math.min(record.chunks - 1, Math.floor(offset / chunkSize));
@@ -100,7 +108,7 @@ async function countFrom(jetStream: JetStream, filter: string, sequence: number,
   }
 }
 
-async function mapOf({ jetStream, bucket, record }: ChunkSource, signal: AbortSignal | undefined): Promise<ChunkMap> {
+async function mapOf({ jetStream, bucket, record }: ChunkedObject, signal: AbortSignal | undefined): Promise<ChunkMap> {
   const settings = { filter: chunkSubject(bucket, record.nuid), deliver: 'all', headersOnly: true, batch: SIZES_BATCH } as const;
   const pull = new Pull(jetStream, settings, signal);
   const map: { sequence: number; offset: number }[] = [];

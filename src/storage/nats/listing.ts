@@ -1,10 +1,9 @@
 /** The records of a bucket, none forgotten while others write: where records are removed meanwhile, servers end a consumer early or have it skip some. */
 
 import { LitestreamError } from '../../base/errors.ts';
-import type { FoundRecord } from './bucket.ts';
 import { LinkError } from './errors.ts';
 import type { JetStream } from './jetstream.ts';
-import { allRecords, decodeRecord, keyOfSubject } from './object-info.ts';
+import { allRecords, decodeRecord, keyOfSubject, type ObjectRecord } from './object-info.ts';
 import { Pull } from './pull.ts';
 
 const RECORDS_BATCH = 500;
@@ -14,6 +13,15 @@ const WAIT_MS = 4000;
 const PARALLEL = 16;
 /** How often what is there may have changed again before a listing is given up. */
 const ROUNDS = 20;
+
+export interface FoundRecord {
+  readonly key: string;
+  readonly record: ObjectRecord;
+  /** The version: sequence number of the record. */
+  readonly sequence: number;
+  /** When the server stored it, ms since the epoch. */
+  readonly time: number;
+}
 
 export interface ListedBucket {
   readonly jetStream: JetStream;

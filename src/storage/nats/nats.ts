@@ -17,9 +17,10 @@ import type {
 } from '../object-store.ts';
 import { rangeOf } from '../range.ts';
 import type { NATSStoreSpec } from '../spec.ts';
-import { Bucket, type FoundRecord } from './bucket.ts';
+import { Bucket } from './bucket.ts';
 import { ChunkIndex } from './chunk-index.ts';
 import { type Doing, natsError } from './errors.ts';
+import type { FoundRecord } from './listing.ts';
 import { encodeRecord } from './object-info.ts';
 import { type PutCondition, publishRecord } from './publish.ts';
 import { readChunks } from './reading.ts';

@@ -2,8 +2,9 @@
 
 import { LitestreamError } from '../../base/errors.ts';
 import { systemCode } from '../../base/system-error.ts';
-import type { Bucket, FoundRecord } from './bucket.ts';
+import type { Bucket } from './bucket.ts';
 import { API_ERROR, JetStreamError } from './errors.ts';
+import type { FoundRecord } from './listing.ts';
 import { chunkSubject, recordSubject } from './object-info.ts';
 
 /** What has to be there for a put: nothing, whatever, or one version. */

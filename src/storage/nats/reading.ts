@@ -3,8 +3,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { LitestreamError } from '../../base/errors.ts';
 import type { ByteRange } from '../range.ts';
-import type { ChunkIndex } from './chunk-index.ts';
-import type { JetStream } from './jetstream.ts';
+import type { ChunkedObject, ChunkIndex } from './chunk-index.ts';
 import { chunkSubject, type ObjectRecord } from './object-info.ts';
 import { Pull } from './pull.ts';
 
@@ -15,13 +14,8 @@ const WINDOW_CHUNKS = 256;
 /** An only chunk up to this size is fetched in one request, bytes. */
 const SINGLE_REQUEST_BYTES = 256 * 1024;
 
-export interface ChunkSource {
-  readonly jetStream: JetStream;
-  readonly bucket: string;
+export interface ChunkSource extends ChunkedObject {
   readonly key: string;
-  readonly record: ObjectRecord;
-  /** Sequence number of the record, which was stored after all chunks. */
-  readonly sequence: number;
   readonly index: ChunkIndex;
 }
 

@@ -38,7 +38,7 @@ export class Troubles {
   }
 
   get isEmpty(): boolean {
-    return this.all.length === 0;
+    return this.#known === undefined || this.all.length === 0;
   }
 
   /** Work that failed may be tried again, before its next tick. */

@@ -4,7 +4,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import { LitestreamError } from '../../base/errors.ts';
 import type { Kernel } from '../../formats/kernel/kernel.ts';
-import { LTXDecoder } from '../../formats/ltx/decoder.ts';
+import { LTXDecoder, type PageBatch } from '../../formats/ltx/decoder.ts';
 import type { LTXHeader } from '../../formats/ltx/header.ts';
 import { describeFile, type FileInfo } from '../../replica/file-info.ts';
 import type { PageSink } from './page-sink.ts';
@@ -71,11 +71,16 @@ async function applyFile(file: FileInfo, prefetch: Prefetch, tools: ApplyTools):
 async function readFile(file: FileInfo, prefetch: Prefetch, tools: ApplyTools): Promise<number> {
   const { writer, kernel } = tools;
   const name = describeFile(file);
+  // Then the file has only to be whole: it may have another page size, from before all pages were written anew.
+  const isOnlyVerified = writer.complete;
   const onHeader = (header: LTXHeader) => {
     checkRange(header, file, name);
-    writer.beginFile(header, name);
+    if (!isOnlyVerified) writer.beginFile(header, name);
   };
-  using decoder = new LTXDecoder((batch) => writer.write(batch), { onHeader, name, kernel });
+  const onBatch = (batch: PageBatch) => {
+    if (!isOnlyVerified) writer.write(batch);
+  };
+  using decoder = new LTXDecoder(onBatch, { onHeader, name, kernel });
   const path = tools.source.localPath?.(file);
   const size = path === undefined ? await streamInto(decoder, prefetch, tools) : await readInto(decoder, path, name, tools);
   tools.stopwatch.measure('decode', () => decoder.end());

@@ -151,6 +151,22 @@ describe('without a live database', () => {
     expect(readdirSync(scratch)).toEqual([]);
   });
 
+  test('files from before a change of page size have only to be whole (H10)', async () => {
+    const { root, scratch } = setting();
+    const page = (fill: number) => new Uint8Array(2 * PAGE_SIZE).fill(fill);
+    const pages = new Map([1, 2, 3].map((pgno) => [pgno, page(pgno)]));
+    store(root, 0, 7, 7, encode(2 * PAGE_SIZE, 7, 7, { commit: 3, pages }, 7), 7);
+    let rebuilt = Buffer.alloc(0);
+    const checkIntegrity = async (database: string) => {
+      rebuilt = readFileSync(database);
+    };
+    const result = await verify(root, { scratch }, { checkIntegrity });
+    expect(result).toMatchObject({ outcome: 'passed', txid: 7n, filesRead: 6, pageSet: { pageSize: 2 * PAGE_SIZE, pages: 3 } });
+    expect(rebuilt.equals(Buffer.concat([page(1), page(2), page(3)]))).toBe(true);
+    flip(ltx(root, 0, 2), 90);
+    expect(await verify(root, { scratch })).toMatchObject({ outcome: 'failed', reason: expect.stringContaining('0000000000000002') });
+  });
+
   test('a TXID that cannot be restored is the caller’s mistake', async () => {
     const { root, scratch } = setting();
     await expect(verify(root, { scratch, target: { type: 'txid', txid: toTXID(5) } })).rejects.toMatchObject({ code: 'TX_NOT_AVAILABLE' });

@@ -151,7 +151,7 @@ describe('without a live database', () => {
     expect(readdirSync(scratch)).toEqual([]);
   });
 
-  test('files from before a change of page size have only to be whole (H10)', async () => {
+  test('H10: files from before a change of page size have only to be whole', async () => {
     const { root, scratch } = setting();
     const page = (fill: number) => new Uint8Array(2 * PAGE_SIZE).fill(fill);
     const pages = new Map([1, 2, 3].map((pgno) => [pgno, page(pgno)]));

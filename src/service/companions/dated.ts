@@ -10,7 +10,7 @@ import { type DatedReplica, destinationAt, listDestinations, removeDestination }
 import type { Replica } from '../../replica/replica.ts';
 import { destinationText } from '../../storage/place.ts';
 import type { StoreSpec } from '../../storage/spec.ts';
-import type { ScheduledWork } from '../schedule/scheduler.ts';
+import type { Budget, ScheduledWork } from '../schedule/scheduler.ts';
 import type { Companion, CompanionContext } from './companion.ts';
 import { ScheduledCompanion } from './scheduled.ts';
 
@@ -26,10 +26,10 @@ export const datedCompanion =
     const { store, dated } = context.replica.settings;
     return dated === undefined
       ? undefined
-      : new ScheduledCompanion(context.scheduler, new DatedDestination(context, { store, dated }, open).work);
+      : new ScheduledCompanion(context.scheduler, new DatedDestination(context, { store, dated }, open));
   };
 
-class DatedDestination {
+class DatedDestination implements ScheduledWork {
   readonly #context: CompanionContext;
   readonly #dated: DatedReplica;
   readonly #open: OpenDestination;
@@ -46,19 +46,24 @@ class DatedDestination {
     });
   }
 
-  get work(): ScheduledWork {
+  get name(): string {
     const { database, replica } = this.#context;
-    const { maintenance } = replica.settings;
-    return {
-      name: `dated destination of ${database.settings.name}/${replica.settings.name}`,
-      intervalMs: maintenance?.snapshotIntervalMs ?? DAY,
-      budget: 'listing',
-      atStart: true,
-      run: (signal) => this.#tick(signal),
-    };
+    return `dated destination of ${database.settings.name}/${replica.settings.name}`;
   }
 
-  async #tick(signal: AbortSignal): Promise<void> {
+  get intervalMs(): number {
+    return this.#context.replica.settings.maintenance?.snapshotIntervalMs ?? DAY;
+  }
+
+  get budget(): Budget {
+    return 'listing';
+  }
+
+  get atStart(): boolean {
+    return true;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
     const { database, replica, clock, log } = this.#context;
     const next = destinationAt(this.#dated, clock.now());
     if (next.path !== this.#dated.store.path) {

@@ -6,7 +6,7 @@ import { nodeDisk } from '../../engine/restore/disk.ts';
 import { restorablePoints } from '../../engine/restore/points.ts';
 import { listReplaced, type ReplacedFile, removeReplaced } from '../../engine/restore/replaced.ts';
 import { limited } from '../limited.ts';
-import type { ScheduledWork } from '../schedule/scheduler.ts';
+import type { Budget, ScheduledWork } from '../schedule/scheduler.ts';
 import type { CompanionContext, MakeCompanion } from './companion.ts';
 import { ScheduledCompanion } from './scheduled.ts';
 
@@ -16,28 +16,34 @@ const INTERVAL_MS = 86_400_000;
 /** How long a listing may take, ms. */
 const LISTING_LIMIT = 60_000;
 
-export const expireReplaced: MakeCompanion = (context) => new ScheduledCompanion(context.scheduler, new ReplacedExpiry(context).work);
+export const expireReplaced: MakeCompanion = (context) => new ScheduledCompanion(context.scheduler, new ReplacedExpiry(context));
 
 /** Each replica may do it: whichever holds a newer state proves that nothing hangs on the old file. Without old files nothing is asked. */
-class ReplacedExpiry {
+class ReplacedExpiry implements ScheduledWork {
   readonly #context: CompanionContext;
 
   constructor(context: CompanionContext) {
     this.#context = context;
   }
 
-  get work(): ScheduledWork {
+  get name(): string {
     const { database, replica } = this.#context;
-    return {
-      name: `expiry of what restores of ${database.settings.name} replaced, by ${replica.settings.name}`,
-      intervalMs: INTERVAL_MS,
-      budget: 'listing',
-      atStart: true,
-      run: (signal) => this.#run(signal),
-    };
+    return `expiry of what restores of ${database.settings.name} replaced, by ${replica.settings.name}`;
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
+  get intervalMs(): number {
+    return INTERVAL_MS;
+  }
+
+  get budget(): Budget {
+    return 'listing';
+  }
+
+  get atStart(): boolean {
+    return true;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#context;
     try {
       const old = this.#expired();

@@ -60,6 +60,11 @@ export class Connection {
     return statement.get(...values);
   }
 
+  /** Rows of a query that is asked once, as they come. */
+  rows(sql: string): IterableIterator<Record<string, Value>> {
+    return this.#db.prepare<Value[], Record<string, Value>>(sql).iterate();
+  }
+
   setBusyTimeout(ms: number): void {
     this.#db.pragma(`busy_timeout = ${Math.max(0, Math.trunc(ms))}`);
   }

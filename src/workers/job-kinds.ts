@@ -17,7 +17,7 @@ import { sealFile } from '../engine/upload/seal-job.ts';
 import { verifyReplica } from '../engine/verify/verify.ts';
 import { openReplica } from '../replica/open.ts';
 import type { Replica } from '../replica/replica.ts';
-import { checkIntegrity } from '../sqlite/integrity.ts';
+import { checkIntegrity, type IntegrityResult } from '../sqlite/integrity.ts';
 import type { StoreSpec } from '../storage/spec.ts';
 import type { JobOptions } from './job-protocol.ts';
 import { JobRequestCounts } from './job-requests.ts';
@@ -76,21 +76,20 @@ export async function runJobHere<K extends JobKind>(
   }
 }
 
-async function requireIntegrity(path: string, level: 'quick' | 'full'): Promise<void> {
-  const problem = findProblem(path, level);
-  if (problem === undefined) return;
+async function requireIntegrity(path: string, level: 'quick' | 'full'): Promise<string | undefined> {
+  const { ok, problem = 'SQLite found it damaged', remark } = examine(path, level);
+  if (ok) return remark;
   throw new LitestreamError('INTEGRITY_FAILED', `checking the restored database: ${problem}`, {
     hint: 'The source was damaged when it was replicated, or the replica is; try an earlier state.',
   });
 }
 
-function findProblem(path: string, level: 'quick' | 'full'): string | undefined {
+function examine(path: string, level: 'quick' | 'full'): IntegrityResult {
   try {
-    const { ok, problem = 'SQLite found it damaged' } = checkIntegrity(path, level);
-    return ok ? undefined : problem;
+    return checkIntegrity(path, level);
   } catch (error) {
     // Damage so great that the file cannot even be opened.
-    if (hasCode(error, 'DB_CORRUPT') || hasCode(error, 'DB_INVALID')) return error.message;
+    if (hasCode(error, 'DB_CORRUPT') || hasCode(error, 'DB_INVALID')) return { ok: false, problem: error.message };
     throw error;
   }
 }

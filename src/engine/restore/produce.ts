@@ -34,8 +34,8 @@ export interface OutputTools {
   readonly disk: RestoreDisk;
   readonly clock: Clock;
   readonly guard: TargetGuard;
-  /** INTEGRITY_FAILED when SQLite finds something wrong. May leave side files. */
-  readonly checkIntegrity: (path: string, level: Exclude<IntegrityLevel, 'none'>) => Promise<void>;
+  /** INTEGRITY_FAILED when SQLite finds something wrong; what it could not look at, as a clause. May leave side files. */
+  readonly checkIntegrity: (path: string, level: Exclude<IntegrityLevel, 'none'>) => Promise<string | undefined>;
   readonly signal: AbortSignal;
   readonly onProgress?: OnRestoreProgress;
 }

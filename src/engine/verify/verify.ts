@@ -224,8 +224,8 @@ class Verification {
   async #integrity(database: string, level: 'quick' | 'full'): Promise<void> {
     this.#tools.signal.throwIfAborted();
     try {
-      await this.#stopwatch.measureAsync('check', () => this.#tools.checkIntegrity(database, level));
-      this.#checks.note('integrity', 'passed', level);
+      const remark = await this.#stopwatch.measureAsync('check', () => this.#tools.checkIntegrity(database, level));
+      this.#checks.note('integrity', 'passed', remark === undefined ? level : `${level}; ${remark}`);
     } catch (error) {
       if (!hasCode(error, 'INTEGRITY_FAILED')) throw error;
       const source = this.#checks.outcomeOf('pages') === 'passed' ? '; the live database has the same pages, so it is damaged itself' : '';

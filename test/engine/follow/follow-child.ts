@@ -31,7 +31,7 @@ const tools = {
   disk,
   clock: systemClock,
   guard: { assertUnused: () => {} },
-  checkIntegrity: async () => {},
+  checkIntegrity: async () => undefined,
   signal: stop.signal,
   onNote: (note: object) => {
     const text = JSON.stringify({ ...note, steps }, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value));

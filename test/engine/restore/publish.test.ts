@@ -35,7 +35,10 @@ describe('a file system without hard links', () => {
 
   test('a name that is taken meanwhile stays what it is', async () => {
     const { replica, output } = await setting();
-    const checkIntegrity = async () => writeFileSync(output, '');
+    const checkIntegrity = async () => {
+      writeFileSync(output, '');
+      return undefined;
+    };
     const disk = withFault('link', 'EPERM');
     const failure = restore(replica, { output, integrity: 'quick' }, { disk, checkIntegrity });
     await expect(failure).rejects.toMatchObject({ code: 'OUTPUT_EXISTS' });

@@ -180,7 +180,10 @@ describe('the output', () => {
 
   test('is not overwritten when it appears while the restore runs', async () => {
     const { root, output } = smallReplica();
-    const checkIntegrity = async () => writeFileSync(output, 'somebody else');
+    const checkIntegrity = async () => {
+      writeFileSync(output, 'somebody else');
+      return undefined;
+    };
     const failure = restore(await openFileReplica(root), { output, integrity: 'quick' }, { checkIntegrity });
     await expect(failure).rejects.toMatchObject({ code: 'OUTPUT_EXISTS' });
     expect(readFileSync(output, 'utf8')).toBe('somebody else');

@@ -1,7 +1,7 @@
 /** Gives verbs the replicas of a database: the running service's own, or ones opened for the occasion. */
 
 import type { ReplicaSettings } from '../engine/options.ts';
-import { listCatalogue } from '../engine/restore/catalogue.ts';
+import { listForPlan } from '../engine/restore/catalogue.ts';
 import type { FileInfo } from '../replica/file-info.ts';
 import { type LegacyListing, listLegacy } from '../replica/legacy/listing.ts';
 import { type OpenReplicaOptions, openReplica } from '../replica/open.ts';
@@ -54,13 +54,13 @@ export class ReplicaAccess {
     opening.then((replica) => replica.close()).catch(() => {}); // nobody uses it any more
   }
 
-  /** Everything the replica holds, all levels. */
+  /** Everything the replica holds, all levels; listed twice where that is needed to be sure of a gap. */
   async list(
     entry: DatabaseEntry,
     settings: ReplicaSettings,
     options: { readonly signal: AbortSignal; readonly exactTimes?: boolean },
   ): Promise<FileInfo[]> {
-    return listCatalogue(await this.get(entry, settings), options);
+    return listForPlan(await this.get(entry, settings), options);
   }
 
   /** What version 0.3 left there. */

@@ -1,6 +1,8 @@
 /** Lists everything a replica holds, for planning. */
 
+import { NO_TXID } from '../../formats/ltx/txid.ts';
 import { type FileInfo, LEVELS } from '../../replica/file-info.ts';
+import { buildChains } from './chains.ts';
 import type { RestoreSource } from './source.ts';
 import type { RestoreTarget } from './target.ts';
 
@@ -27,7 +29,17 @@ export async function listCatalogue(source: RestoreSource, options: CatalogueOpt
   return files;
 }
 
+/**
+ * As `listCatalogue`, for whoever plans by it. A listing is not a picture of one moment: a directory may show a file that was put while it was read
+ * without the one before it. Files that nothing leads to are believed when they are found so twice.
+ */
+export async function listForPlan(source: RestoreSource, options: CatalogueOptions = {}): Promise<FileInfo[]> {
+  const files = await listCatalogue(source, options);
+  const reached = buildChains(files).at(-1)?.txid ?? NO_TXID;
+  return files.every(({ maxTXID }) => maxTXID <= reached) ? files : listCatalogue(source, options);
+}
+
 /** The listing that a target needs. */
 export function listForTarget(source: RestoreSource, target: RestoreTarget, signal?: AbortSignal): Promise<FileInfo[]> {
-  return listCatalogue(source, { exactTimes: target.type === 'timestamp', ...(signal === undefined ? {} : { signal }) });
+  return listForPlan(source, { exactTimes: target.type === 'timestamp', ...(signal === undefined ? {} : { signal }) });
 }

@@ -107,6 +107,21 @@ describe('compared with the live database', () => {
     expect(result).toMatchObject({ outcome: 'inconclusive', reason: expect.stringContaining('merged') });
   });
 
+  test('a file that was missing from one listing, put while the directory was read, fails nothing', async () => {
+    const { root, sums, scratch } = setting();
+    const source = await openFileReplica(root);
+    let listings = 0;
+    const list: typeof source.list = async function* (level, options) {
+      if (level === 0) listings++;
+      for await (const file of source.list(level, options)) if (listings > 1 || file.minTXID !== 3n) yield file;
+    };
+    const open: typeof source.open = (file, options) => source.open(file, options);
+    const contentSize: typeof source.contentSize = (file, options) => source.contentSize(file, options);
+    const result = await verify(root, { sums: sums(6), scratch }, { source: { list, open, contentSize } });
+    expect(result).toMatchObject({ outcome: 'passed', txid: 6n });
+    expect(listings).toBe(2);
+  });
+
   test('damage that SQLite finds in equal pages is the source of the damage itself', async () => {
     const { root, sums, scratch } = setting();
     const checkIntegrity = () => Promise.reject(new LitestreamError('INTEGRITY_FAILED', 'page 3 is never used'));

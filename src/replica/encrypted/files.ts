@@ -85,7 +85,7 @@ export class EncryptedFiles {
 
   /** One request for a file that is read from its beginning. */
   async #openWhole(key: string, signal: AbortSignal | undefined): Promise<OpenedObject> {
-    const opened = await this.#store.open(key, { signal });
+    const opened = await this.#store.open(key, { signal, transient: true });
     try {
       const source = new Pulled(opened.body);
       const header = await takeHeader(source, key);
@@ -113,6 +113,7 @@ export class EncryptedFiles {
       offset: envelope.begin + first * SEALED_CHUNK_BYTES,
       length: Math.min(chunks * SEALED_CHUNK_BYTES, envelope.sealed - first * SEALED_CHUNK_BYTES),
       signal,
+      transient: true,
     });
     const skip = offset - first * CHUNK_BYTES;
     const body = unseal(opened.body, { key: envelope.key, sealed: envelope.sealed, first, skip, length: wanted, name: key });
@@ -227,9 +228,10 @@ const nothing = (key: string, { size, tag }: Envelope): OpenedObject => ({
   close: async () => {},
 });
 
-/** Bytes that arrive in pieces, taken from the front. */
+/** Bytes that arrive in pieces, each good until the next, taken from the front. */
 class Pulled {
   readonly #iterator: AsyncIterator<Uint8Array>;
+  /** Good until more is asked for. */
   held: Uint8Array = new Uint8Array(0);
 
   constructor(bytes: AsyncIterable<Uint8Array>) {
@@ -237,16 +239,16 @@ class Pulled {
   }
 
   async more(): Promise<boolean> {
+    const kept = new Uint8Array(this.held);
     const { done, value } = await this.#iterator.next();
-    if (done === true) return false;
-    this.held = this.held.length === 0 ? value : Buffer.concat([this.held, value]);
-    return true;
+    this.held = done === true ? kept : kept.length === 0 ? value : Buffer.concat([kept, value]);
+    return done !== true;
   }
 
-  /** Fewer bytes when they end first. */
+  /** A copy. Fewer bytes when they end first. */
   async take(length: number): Promise<Uint8Array> {
     while (this.held.length < length && (await this.more()));
-    const taken = this.held.subarray(0, length);
+    const taken = new Uint8Array(this.held.subarray(0, length));
     this.held = this.held.subarray(length);
     return taken;
   }

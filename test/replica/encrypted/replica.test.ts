@@ -20,6 +20,7 @@ import type { StoreCapabilities } from '../../../src/storage/object-store.ts';
 import { FaultStore } from '../../support/fault-store.ts';
 import { constantPage, encode, header } from '../../support/ltx-files.ts';
 import { Random } from '../../support/random.ts';
+import { ScribblingStore } from '../../support/scribbling-store.ts';
 import { type TempDirectory, tempDirectory } from '../../support/temp-directory.ts';
 
 const AT = 1_767_225_600_123;
@@ -134,6 +135,16 @@ describe('an encrypted replica', () => {
     store.calls.length = 0;
     await replica.read(file);
     expect(store.calls.map(({ verb }) => verb)).toEqual(['open']);
+  });
+
+  test('a file that comes in pieces, each in the memory of the one before, is read whole all the same', async () => {
+    const bytes = ltx(1, 1, 400);
+    for (const most of [1, 7, 100, 1000, 65_536, 100_000]) {
+      const { replica } = setup({ store: new FaultStore(new ScribblingStore(new MemoryStore(), most)) });
+      const file = await put(replica, 0, 1, 1, bytes);
+      expect(Buffer.compare(await replica.read(file), bytes), `pieces of ${most}`).toBe(0);
+      expect(Buffer.compare(await replica.read(file, { offset: 66_000 }), bytes.subarray(66_000)), `pieces of ${most}`).toBe(0);
+    }
   });
 
   test('exact times are those of the headers, or what the store tells where only others can read them', async () => {

@@ -1,32 +1,15 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { LitestreamError } from '../../../src/base/errors.ts';
 import { MemoryStore } from '../../../src/storage/memory/memory.ts';
-import type { OpenedObject, OpenOptions } from '../../../src/storage/object-store.ts';
 import { ParallelReadStore } from '../../../src/storage/wrap/parallel-read.ts';
-import { WrappedStore } from '../../../src/storage/wrap/wrapped-store.ts';
 import { settle } from '../../support/fake-clock.ts';
 import { FaultStore } from '../../support/fault-store.ts';
 import { Random } from '../../support/random.ts';
+import { ScribblingStore } from '../../support/scribbling-store.ts';
 import { getBytes, getTransientBytes, patternBytes, putBytes } from '../contract/bodies.ts';
 
 const SIZE = 4_000_000;
 const WINDOW = 1_000_000;
-
-/** Uses the memory of a chunk again as soon as a transient reader asks for the next. */
-class ScribblingStore extends WrappedStore {
-  override async open(key: string, options: OpenOptions = {}): Promise<OpenedObject> {
-    const opened = await this.inner.open(key, options);
-    return options.transient === true ? { ...opened, body: scribbled(opened.body) } : opened;
-  }
-}
-
-async function* scribbled(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of body) {
-    const lent = Uint8Array.from(chunk);
-    yield lent;
-    lent.fill(0xee);
-  }
-}
 
 describe('parallel read', () => {
   const bytes = patternBytes(SIZE);

@@ -80,14 +80,13 @@ async function planLevel(level: Level, destination: FileInfo | undefined, tools:
 async function planWithAll(level: Level, tools: CompactTools): Promise<{ readonly plan: MergePlan; readonly files: readonly FileInfo[] }> {
   const files = await listCatalogue(tools.replica, { signal: tools.signal });
   const usable = sound(files, tools);
-  const plan = planMerges({
-    level,
-    end: endOf(files.filter((file) => file.level === level)),
-    sources: usable.filter((file) => file.level < level),
-    bridge: bridgedTo(level, usable),
-    ...pauseOf(tools),
-  });
-  return { plan, files };
+  const sources = usable.filter((file) => file.level < level);
+  const end = endOf(files.filter((file) => file.level === level));
+  const facts = { level, end, bridge: bridgedTo(level, usable), ...pauseOf(tools) };
+  // What lies behind the end of the level below is for that level to merge: its next file would overlap what was made of it here.
+  const most = endOf(files.filter((file) => file.level === level - 1));
+  const plan = planMerges({ ...facts, sources: sources.filter(({ maxTXID }) => maxTXID <= most) });
+  return { plan: plan.hole === undefined ? plan : planMerges({ ...facts, sources }), files };
 }
 
 const pauseOf = ({ intervalMs }: CompactTools): { readonly pauseMs?: number } =>

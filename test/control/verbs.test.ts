@@ -215,6 +215,7 @@ test('sync that takes longer than the caller waits becomes a job with the same a
     handle: { sync: () => gate.promise.then(() => ({ before: toTXID(5), after: toTXID(6) })) },
   });
   const asked = ask(control, 'sync', { path: 'app', wait_seconds: 5 });
+  while (clock.sleeping === 0) await settle(1);
   await clock.advance(5_000);
   const { mode, job_id: id } = await asked;
   expect(mode).toBe('running');

@@ -6,6 +6,7 @@ import { Secret } from '../../src/base/secret.ts';
 import { startMCPHTTP } from '../../src/mcp/http.ts';
 import { DEFAULT_LIMITS } from '../../src/mcp/limits.ts';
 import type { MCPSettings } from '../../src/mcp/options.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { tempDirectory } from '../support/temp-directory.ts';
 import { fakeControl } from './support/fake-control.ts';
 import { initialize, JSON_HEADERS, modernRequest, type RawRequest, send } from './support/raw-http.ts';
@@ -115,7 +116,7 @@ describe('tokens', () => {
     expect(answer.text).not.toContain(TOKEN);
   });
   test('after ten wrong ones in a minute the address gets 429, the right token still passes', async () => {
-    const { address } = await start(guarded);
+    const { address } = await start(guarded, { clock: new FakeClock() });
     const wrong = () => post(address, { authorization: 'Bearer lsm_guess' });
     for (let attempt = 0; attempt < 10; attempt += 1) expect((await wrong()).status).toBe(401);
     const refused = await wrong();
@@ -302,14 +303,14 @@ describe('the status table', () => {
 describe('limits (T12)', () => {
   const call = modernRequest('tools/call', { name: 'litestream_version' });
   test('requests over the rate are answered 429 with Retry-After', async () => {
-    const { address } = await start({}, { limits: { ...DEFAULT_LIMITS, requests: { perMinute: 60, burst: 3 } } });
+    const { address } = await start({}, { clock: new FakeClock(), limits: { ...DEFAULT_LIMITS, requests: { perMinute: 60, burst: 3 } } });
     const statuses = [];
     for (let n = 0; n < 4; n += 1) statuses.push((await send(address, call)).status);
     expect(statuses).toEqual([200, 200, 200, 429]);
     expect(Number((await send(address, call)).headers['retry-after'])).toBeGreaterThan(0);
   });
   test('calls over the rate get an error that the model can act on', async () => {
-    const { address } = await start({}, { limits: { ...DEFAULT_LIMITS, calls: { perMinute: 1, burst: 1 } } });
+    const { address } = await start({}, { clock: new FakeClock(), limits: { ...DEFAULT_LIMITS, calls: { perMinute: 1, burst: 1 } } });
     await send(address, call);
     const { result } = JSON.parse((await send(address, call)).text);
     expect(result.isError).toBe(true);

@@ -65,13 +65,13 @@ test('the stdio entry starts and lists without a daemon', async () => {
   } finally {
     await client.close();
   }
-}, 60_000);
+}, 150_000);
 
 describe('with a daemon', () => {
   let daemon: RunningDaemon;
   beforeAll(async () => {
     daemon = await startDaemon(configPath, { LITESTREAM_MCP_TOKEN: TOKEN });
-  }, 60_000);
+  }, 150_000);
   afterAll(() => daemon.stop());
 
   test('the stdio entry with a token attaches and has the rights of the token', async () => {
@@ -85,7 +85,7 @@ describe('with a daemon', () => {
     } finally {
       await client.close();
     }
-  }, 60_000);
+  }, 150_000);
 
   test('the HTTP entry connects with its header', async () => {
     const { url = '', headers = {} } = filledIn(entry('litestream-http'), daemon.address);

@@ -257,9 +257,11 @@ describe('long work', () => {
   });
   test('stops when the client cancels, and nothing is left running', async () => {
     let stopped: unknown;
+    const begun = Promise.withResolvers<void>();
     const { client, calls } = await connect({
       verify: (_input, { signal }) =>
         new Promise((_resolve, reject) => {
+          begun.resolve();
           signal.addEventListener('abort', () => {
             stopped = signal.reason;
             reject(signal.reason);
@@ -268,7 +270,7 @@ describe('long work', () => {
     });
     const controller = new AbortController();
     const call = client.callTool({ name: 'litestream_verify' }, { signal: controller.signal });
-    setTimeout(() => controller.abort(), 20);
+    void begun.promise.then(() => controller.abort());
     await expect(call).rejects.toThrow();
     await expect.poll(() => calls.count).toBe(0);
     expect(stopped).toMatchObject({ code: 'CANCELLED' });

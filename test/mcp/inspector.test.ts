@@ -22,7 +22,7 @@ const callOf = (tool: string, args: object) => [
   'json',
 ];
 
-const inspect = (...args: string[]): Promise<Ran> => runScript(script ?? '', ['--cli', ...args], 60_000);
+const inspect = (...args: string[]): Promise<Ran> => runScript(script ?? '', ['--cli', ...args]);
 const namesIn = (ran: Ran) => JSON.parse(ran.stdout).result.tools.map((tool: { name: string }) => tool.name);
 
 describe.skipIf(script === undefined)('the inspector, as a real client,', () => {
@@ -45,7 +45,7 @@ describe.skipIf(script === undefined)('the inspector, as a real client,', () => 
     const called = await inspect(...callOf('litestream_databases', {}), ...target);
     expect(called.code, called.stderr).toBe(0);
     expect(JSON.parse(called.stdout).result.structuredContent.page).toEqual({ returned: 1, total: 1 });
-  }, 60_000);
+  }, 150_000);
 
   for (const era of ['modern', 'legacy', 'auto']) {
     test(`lists and calls over HTTP (${era})`, async () => {
@@ -56,25 +56,25 @@ describe.skipIf(script === undefined)('the inspector, as a real client,', () => 
       const called = await inspect(...target, ...callOf('litestream_points', { path: 'app', around: '-15m' }));
       expect(called.code, called.stderr).toBe(0);
       expect(JSON.parse(called.stdout).result.structuredContent.points).toHaveLength(1);
-    }, 60_000);
+    }, 150_000);
   }
 
   test('lists over SSE', async () => {
     const listed = await inspect(open.address.replace(/mcp$/, 'sse'), '--transport', 'sse', '--method', 'tools/list', '--format', 'json');
     expect(listed.code, listed.stderr).toBe(0);
     expect(namesIn(listed)).toEqual(NAMES);
-  }, 60_000);
+  }, 150_000);
 
   test('needs the token where there is one, and says so by its exit code', async () => {
     const target = [guarded.address, '--transport', 'http'];
     expect((await inspect(...target, ...LIST)).code).toBe(3);
     const listed = await inspect(...target, ...LIST, '--header', `Authorization: Bearer ${TOKEN}`);
     expect(listed.code, listed.stderr).toBe(0);
-  }, 60_000);
+  }, 150_000);
 
   test('sees a tool error as one', async () => {
     const called = await inspect(open.address, '--transport', 'http', ...callOf('litestream_points', { config: '/etc/passwd' }));
     expect(called.code).toBe(5);
     expect(called.stdout).toContain('is not accepted');
-  }, 60_000);
+  }, 150_000);
 });

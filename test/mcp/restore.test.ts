@@ -26,9 +26,9 @@ beforeAll(async () => {
   await writeFile(tokens, `${entries.join('\n')}\n`, { mode: 0o600 });
   daemon = await startDaemon(await prepare(directory.path, ['read-only: false', `token-file: ${tokens}`]));
   for (const name of [...CALLERS, 'eve']) clients.set(name, await connect(name));
-  await until(() => existsSync(join(directory.path, 'backup/ltx/0')), 'the first upload', 20_000);
+  await until(() => existsSync(join(directory.path, 'backup/ltx/0')), 'the first upload', 80_000);
   await expectPoint();
-}, 60_000);
+}, 150_000);
 
 afterAll(async () => {
   for (const client of clients.values()) await client.close();
@@ -47,7 +47,7 @@ async function connect(name: string, person?: () => ElicitResult): Promise<Clien
 
 async function expectPoint(): Promise<void> {
   const points = async () => (await call(as('ann'), 'points', { path: 'app' })).points as unknown[] | undefined;
-  for (let attempt = 0; attempt < 100 && ((await points())?.length ?? 0) === 0; attempt += 1)
+  for (let attempt = 0; attempt < 500 && ((await points())?.length ?? 0) === 0; attempt += 1)
     await new Promise((resolve) => setTimeout(resolve, 100));
 }
 

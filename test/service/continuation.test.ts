@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 afterEach(() => setting.end());
 
-const soon = { timeout: 15_000, interval: 20 };
+const soon = { timeout: 30_000, interval: 20 };
 const insert = (text: string, to = app) => to.exec(`INSERT INTO t (body) VALUES ('${text}')`);
 const warned = (text: string) => setting.messages('warn').filter((message) => message.includes(text)).length;
 

@@ -15,7 +15,7 @@ import { WatchedDirectories } from '../../src/service/directories/watched-direct
 import type { DatabaseEntry } from '../../src/service/options.ts';
 import type { DirectoryStatus } from '../../src/service/service.ts';
 import { FakeClock, until } from '../support/fake-clock.ts';
-import { Setting, STOP, settled } from './setting.ts';
+import { becomes, Setting, STOP, settled } from './setting.ts';
 
 /** Takes databases in and lets them go, and writes down in which order. */
 class Service implements MemberService {
@@ -153,7 +153,7 @@ describe('with file events', () => {
     await become('deep/deeper/x.db', 'empty.db', 'renamed-in.db');
     rmSync(join(root, 'deep'), { recursive: true });
     await become('empty.db', 'renamed-in.db');
-    expect(status()).toEqual({ dir: root, pattern: '*.db', state: 'watching', members: 2, problems: [] });
+    await expect.poll(status, POLL).toEqual({ dir: root, pattern: '*.db', state: 'watching', members: 2, problems: [] });
   });
 
   test('without recursive, directories below are nobody’s business', async () => {
@@ -253,7 +253,7 @@ describe('with file events', () => {
     await become('a.db');
     const told = () => lines.filter((line) => line.includes('copy.db is a copy that follows a replica'));
     await expect.poll(told, POLL).toHaveLength(1);
-    expect(status()).toMatchObject({ state: 'watching', members: 1 });
+    await expect.poll(status, POLL).toMatchObject({ state: 'watching', members: 1 });
     writeFileSync(join(root, 'copy.db'), 'SQLite format 3\0 and an increment');
     await clock.advance(60_000);
     await expect.poll(() => status().state, POLL).toBe('watching');
@@ -304,10 +304,18 @@ describe('when events do not come', () => {
     return { state, watch };
   }
 
-  /** Time passes until something holds; files are real, so each step gives them a moment, and at the end they get what they need. */
+  /** No file is being looked at any more, nor is anything that follows from it under way. */
+  async function quiet(): Promise<void> {
+    for (let turns = 0; turns < 3; turns++) {
+      await systemClock.sleep(1);
+      if (process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq'))) turns = -1;
+    }
+  }
+
+  /** Time passes until something holds; files are real, so each step waits for them. */
   async function passes(clock: FakeClock, ms: number, holds: () => boolean): Promise<number> {
     for (let passed = 0; passed <= ms; passed += 250) {
-      await systemClock.sleep(ms > 20_000 ? 5 : 50);
+      await quiet();
       if (holds()) return passed;
       await clock.advance(250);
     }
@@ -432,6 +440,7 @@ describe('the running set', () => {
     await expect(set.add(setting.entry())).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
     const [database] = set.databases;
     if (database === undefined) throw new Error('it is not there');
+    await becomes(database, 'replicating');
     await settled(database);
     await app.exec("INSERT INTO t (body) VALUES ('in the last moment')");
     const [left, same] = await Promise.all([set.remove(database.settings.path, STOP), set.remove(database.settings.path, STOP)]);
@@ -443,6 +452,7 @@ describe('the running set', () => {
     await app.exec("INSERT INTO t (body) VALUES ('again')");
     const [back] = set.databases;
     if (back === undefined) throw new Error('it is not there');
+    await becomes(back, 'replicating');
     await settled(back);
     expect((await setting.remote('one').txids()).length).toBeGreaterThan(before.length);
     expect(await setting.restoredDigest(app)).toBe(await app.digest());
@@ -456,6 +466,7 @@ describe('the running set', () => {
     await app.exec("INSERT INTO t (body) VALUES ('one')");
     const [database] = set.databases;
     if (database === undefined) throw new Error('it is not there');
+    await becomes(database, 'replicating');
     await settled(database);
     const old = await setting.remote('one').txids();
     await app.stop();
@@ -466,6 +477,7 @@ describe('the running set', () => {
     await set.add(setting.entry());
     const [back] = set.databases;
     if (back === undefined) throw new Error('it is not there');
+    await becomes(back, 'replicating');
     await settled(back);
     const now = await setting.remote('one').txids();
     expect(now.slice(0, old.length)).toEqual(old);

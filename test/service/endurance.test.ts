@@ -23,7 +23,7 @@ const insert = (): Promise<void> => app.exec('INSERT INTO t (body) VALUES (hex(r
 
 async function inTime<T>(what: string, work: Promise<T>): Promise<T> {
   const stop = new AbortController();
-  const late = sleep(20_000, undefined, { signal: stop.signal }).then(() => {
+  const late = sleep(60_000, undefined, { signal: stop.signal }).then(() => {
     throw new Error(`${what} hangs`);
   });
   try {
@@ -37,7 +37,7 @@ async function inTime<T>(what: string, work: Promise<T>): Promise<T> {
 const allInTime = (calls: readonly [string, Promise<unknown>][]) => Promise.all(calls.map(([what, ended]) => inTime(what, ended)));
 
 test('sync, status, snapshot, reset, checks and stop at the same time never wait for each other in a circle (row 46)', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   for (let life = 0; life < 3; life++) {
     const { service, database } = await setting.start(
@@ -78,7 +78,9 @@ test('sync, status, snapshot, reset, checks and stop at the same time never wait
   const { service, database } = await setting.start(setting.entry(['one', 'two']));
   await becomes(database, 'replicating');
   await insert();
-  await expect.poll(() => database.sync({ wait: true, signal: AbortSignal.timeout(3000) }).then(() => 'done', String)).toBe('done');
+  await expect
+    .poll(() => database.sync({ wait: true, signal: AbortSignal.timeout(15_000) }).then(() => 'done', String), { timeout: 60_000 })
+    .toBe('done');
   await service.stop(STOP);
   for (const name of ['one', 'two']) expect(await setting.restoredDigest(app, name)).toBe(await app.digest());
 });
@@ -104,6 +106,8 @@ test('a database that nobody writes to is healthy after a day, as after a minute
     ready: () => isReady(service.databases),
   });
   const files = await setting.remote('one').txids();
+  // A sync captures; that nothing is left unseen is for the next look at the database to say.
+  await expect.poll(async () => (await database.status()).unprotectedSeconds).toBe(0);
   for (hours = 1; hours <= 24; hours++) {
     for (const replica of database.replicas) replica.look?.();
     await sleep(30);

@@ -1,7 +1,8 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { toTXID } from '../../src/formats/ltx/txid.ts';
 import { EnginePool } from '../../src/workers/engine-pool.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { becomes, Setting, STOP, settled } from './setting.ts';
 
 let setting: Setting;
@@ -35,7 +36,15 @@ const crash = (): void => {
 
 const lost = (): number => losses;
 
+/** With it an engine that was lost stays so until it is moved on. */
+function stillClock(): FakeClock {
+  const clock = new FakeClock(Date.now());
+  setting.clock = clock;
+  return clock;
+}
+
 test('a database whose engine thread dies again and again goes on without a gap and without a new full file', async () => {
+  const clock = stillClock();
   const app = await setting.application();
   const { database, service } = await setting.start();
   await becomes(database, 'replicating');
@@ -48,6 +57,7 @@ test('a database whose engine thread dies again and again goes on without a gap 
     expect(status).toMatchObject({ state: 'failing', error: { code: 'ENGINE_STOPPED' } });
     expect(await database.sync({ wait: false }).catch((error: unknown) => error)).toMatchObject({ code: 'DB_NOT_OPEN' });
     await app.exec(`INSERT INTO t (body) VALUES ('while it is gone ${round}')`);
+    await clock.advance(10_000);
     await becomes(database, 'replicating');
   }
   await app.exec("INSERT INTO t (body) VALUES ('after')");
@@ -89,7 +99,7 @@ test('a thread that dies takes none of its databases with it', async () => {
 });
 
 test('an engine that is opened again after its local files were removed does not use a TXID twice', async () => {
-  const { rmSync } = await import('node:fs');
+  const clock = stillClock();
   const app = await setting.application();
   const { database } = await setting.start();
   await becomes(database, 'replicating');
@@ -102,6 +112,7 @@ test('an engine that is opened again after its local files were removed does not
   crash();
   await expect.poll(lost).toBe(1);
   for (const name of readdirSync(directory)) rmSync(`${directory}/${name}`);
+  await clock.advance(10_000);
   await becomes(database, 'replicating');
   await settled(database);
   expect((await database.status()).engine.txid).toBe(toTXID(after + 1n));
@@ -109,6 +120,7 @@ test('an engine that is opened again after its local files were removed does not
 });
 
 test('stopping while an engine is gone says that changes may be left', async () => {
+  stillClock();
   await setting.application();
   const { database, service } = await setting.start();
   await becomes(database, 'replicating');

@@ -178,9 +178,9 @@ test('all replicas fail: failing, and what is unprotected gets older until one i
   await becomes(database, 'failing');
   const { unprotectedSeconds: early, since } = await database.status();
   await pause(250);
-  const later = await database.status();
-  expect(later.unprotectedSeconds - early).toBeGreaterThan(0.2);
-  expect(later.since).toBe(since);
+  // The first value may be an upper bound from before the change was captured.
+  await expect.poll(async () => (await database.status()).unprotectedSeconds - early).toBeGreaterThan(0.2);
+  expect((await database.status()).since).toBe(since);
   setting.remote('one').heal();
   await becomes(database, 'degraded');
   setting.remote('two').heal();
@@ -257,8 +257,8 @@ test('what does not reach the replica before the deadline is reported, and uploa
   setting.remote('one').hang('put');
   await app.exec("INSERT INTO t (body) VALUES ('last')");
   const begun = performance.now();
-  const left = await service.stop({ ...STOP, deadlineMs: 700 });
-  expect(performance.now() - begun).toBeLessThan(20_000);
+  const left = await service.stop({ ...STOP, deadlineMs: 5000 });
+  expect(performance.now() - begun).toBeLessThan(45_000);
   expect(left).toEqual([{ database: 'app', replica: 'one', error: expect.stringMatching(/has not reached replica one/) }]);
   setting.remote('one').heal();
   const again = await setting.start();
@@ -286,11 +286,11 @@ test('a replica that is never heard is named when nothing could be captured beca
   const { service, database } = await setting.start();
   await becomes(database, 'failing');
   const begun = performance.now();
-  expect(await service.stop({ ...STOP, deadlineMs: 1000 })).toEqual([
+  expect(await service.stop({ ...STOP, deadlineMs: 6000 })).toEqual([
     { database: 'app', replica: 'one', error: 'STORAGE_UNAVAILABLE: the test has cut the line' },
     { database: 'app', replica: '-', error: expect.stringMatching(/^DB_NOT_READY: .*what the replicas hold$/) },
   ]);
-  expect(performance.now() - begun).toBeLessThan(20_000);
+  expect(performance.now() - begun).toBeLessThan(45_000);
 });
 
 test('a replica that was never heard and refuses ends a stop at once, and comes first with code and hint', async () => {
@@ -382,7 +382,7 @@ test('a problem at the start is told once, and so is its end', async () => {
   const { service, database } = await setting.start();
   await becomes(database, 'failing');
   await pause(300);
-  const told = () => setting.lines.filter(({ level, fields }) => level !== 'info' && JSON.stringify(fields).includes('ACCESS_DENIED'));
+  const told = () => setting.told('ACCESS_DENIED');
   expect(told()).toMatchObject([{ level: 'error', message: 'upload failed', fields: { failures: 1 } }]);
   setting.remote('one').heal();
   expect(await service.stop(STOP)).toEqual([]);
@@ -394,7 +394,7 @@ test('a database that does not exist leaves nothing behind, whatever its replica
   setting.remote('one').hang();
   const { service, database } = await setting.start();
   await becomes(database, 'waiting');
-  expect(await service.stop({ ...STOP, deadlineMs: 3000 })).toEqual([]);
+  expect(await service.stop({ ...STOP, deadlineMs: 30_000 })).toEqual([]);
 });
 
 test('stopping can be cut short while uploads hang, and says what is left', async () => {
@@ -405,8 +405,9 @@ test('stopping can be cut short while uploads hang, and says what is left', asyn
   setting.remote('one').hang();
   await app.exec("INSERT INTO t (body) VALUES ('last')");
   const skip = new AbortController();
-  const stopping = service.stop({ deadlineMs: 60_000, retryMs: 20, signal: skip.signal });
-  await pause(300);
+  const stopping = service.stop({ ...STOP, signal: skip.signal });
+  // Only the upload is left.
+  await expect.poll(() => setting.events.at(-1)?.event).toMatchObject({ type: 'state', state: 'stopped' });
   skip.abort(new LitestreamError('CANCELLED', 'the last upload was skipped'));
   expect(await stopping).toEqual([{ database: 'app', replica: 'one', error: expect.stringMatching(/\w/) }]);
 });
@@ -434,7 +435,7 @@ test('a database that is refused is refused at the start, also when its replica 
   };
   const bad = setting.settings('app', { path: setting.at('notes', 'app.db'), metaPath: setting.at('.app') });
   const { service } = await setting.start(setting.entry(['one'], { settings: bad }));
-  await expect(service.settle(10_000, new AbortController().signal)).rejects.toMatchObject({ code: 'DB_INVALID' });
+  await expect(service.settle(60_000, new AbortController().signal)).rejects.toMatchObject({ code: 'DB_INVALID' });
 });
 
 test('thirty databases start, replicate and stop together (row 85)', async () => {
@@ -450,8 +451,8 @@ test('thirty databases start, replicate and stop together (row 85)', async () =>
   );
   const service = await setting.create(...names.map((name) => setting.entry([`replica-${name}`], { settings: setting.settings(name) })));
   service.start();
-  await service.settle(30_000, new AbortController().signal);
+  await service.settle(60_000, new AbortController().signal);
   await Promise.all(service.databases.map((database) => becomes(database, 'replicating')));
   expect(await service.stop(STOP)).toEqual([]);
   for (const name of names) expect((await setting.remote(`replica-${name}`).txids())[0]).toBe(1);
-}, 60_000);
+}, 150_000);

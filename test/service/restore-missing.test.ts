@@ -112,7 +112,7 @@ test('what was captured and not uploaded before the file was lost is part of wha
   setting.remote('one').cut('put');
   await app.exec("INSERT INTO t (body) VALUES ('only in the local log')");
   await database.sync({ wait: false });
-  await service.stop({ ...STOP, deadlineMs: 100 });
+  await service.stop({ ...STOP, signal: AbortSignal.abort() });
   const before = await app.digest();
   await app.stop();
   removeDatabase();

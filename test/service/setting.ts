@@ -36,6 +36,8 @@ export interface Line {
 const unavailable = (): LitestreamError => new LitestreamError('STORAGE_UNAVAILABLE', 'the test has cut the line');
 const VERBS: readonly StoreVerb[] = ['list', 'open', 'put', 'stat', 'delete'];
 
+const OBSERVED = 'the database is not protected as it should be';
+
 /** Replicas by name, as if they were on other machines. */
 export class Remote {
   readonly path: string;
@@ -107,6 +109,13 @@ export class Setting {
       log: (level, message, fields = {}) => void this.lines.push({ level, message, fields: { ...given, ...fields } }),
       with: (fields) => this.#logger({ ...given, ...fields }),
     };
+  }
+
+  /** Lines of this code, without those of the observer, which looks every few seconds and speaks for itself. */
+  told(code: string): Line[] {
+    return this.lines.filter(
+      ({ level, message, fields }) => level !== 'info' && message !== OBSERVED && JSON.stringify(fields).includes(code),
+    );
   }
 
   messages(level?: LogLevel): string[] {
@@ -218,4 +227,5 @@ export const becomes = (database: ManagedDatabase, state: DatabaseState) =>
 /** Everything is captured and at every replica. */
 export const settled = (database: ManagedDatabase) => database.sync({ wait: true, signal: AbortSignal.timeout(60_000) });
 
-export const STOP = { deadlineMs: 10_000, retryMs: 20, signal: new AbortController().signal };
+/** Far more than it takes. */
+export const STOP = { deadlineMs: 60_000, retryMs: 20, signal: new AbortController().signal };

@@ -51,7 +51,7 @@ test('a commit that nobody captures is found in the WAL itself, and its age does
   const watch = walWatch(clock);
   expect(await watch.waitingMs()).toBe(0);
   // The engine is gone, as one that hangs for ever; the file's times say that nothing happened.
-  await service.stop({ deadlineMs: 1000, retryMs: 10, signal: new AbortController().signal });
+  await service.stop(STOP);
   await clock.advance(60_000);
   expect(await watch.waitingMs()).toBe(0);
   await insert(app);
@@ -73,7 +73,7 @@ test('a frame that was never committed, or not written to its end, is no commit'
   await becomes(database, 'replicating');
   await insert(app);
   await settled(database);
-  await service.stop({ deadlineMs: 1000, retryMs: 10, signal: new AbortController().signal });
+  await service.stop(STOP);
   const clock = new FakeClock();
   const watch = walWatch(clock);
   expect(await watch.waitingMs()).toBe(0);
@@ -458,6 +458,21 @@ test('level directories of a file replica that are deleted at runtime make the u
   expect(await setting.remote('one').txids()).toEqual([]);
 });
 
+/** Freezes the engine thread until it is told to go on. */
+function freeze(): { isThere(): boolean; melt(): void } {
+  const state = new Int32Array(new SharedArrayBuffer(8));
+  const channel = new BroadcastChannel('freeze-engine-threads');
+  channel.postMessage(state);
+  channel.close();
+  return {
+    isThere: () => Atomics.load(state, 0) === 1,
+    melt: () => {
+      Atomics.store(state, 1, 1);
+      Atomics.notify(state, 1);
+    },
+  };
+}
+
 test('an engine thread that stands still does not hide it: nothing is asked of it, and all is well when it goes on', async () => {
   const pool = new EnginePool(setting.log, 1, new URL('../workers/freezing-engine-entry.ts', import.meta.url));
   try {
@@ -468,15 +483,14 @@ test('an engine thread that stands still does not hide it: nothing is asked of i
     await becomes(database, 'replicating');
     await insert(app);
     await settled(database);
-    const channel = new BroadcastChannel('freeze-engine-threads');
-    channel.postMessage(5000);
-    channel.close();
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    const ice = freeze();
+    await expect.poll(ice.isThere).toBe(true);
     await insert(app);
     await becomes(database, 'degraded');
     const { error, unprotectedSeconds } = await database.status();
     expect(error?.code).toBe('NOT_REPLICATED');
     expect(unprotectedSeconds).toBeGreaterThan(0.5);
+    ice.melt();
     await becomes(database, 'replicating');
     await settled(database);
     expect(await setting.restoredDigest(app)).toBe(await app.digest());

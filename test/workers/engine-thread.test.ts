@@ -101,8 +101,7 @@ test('every verb works over the thread, and events come back in order', async ()
   const sums = await engine.pageSums(directory);
   expect(statSync(sums.path).size).toBe(sums.commit * 8);
   expect((await engine.checkpoint('PASSIVE')).writeLockMs).toBeGreaterThanOrEqual(0);
-  const status = await engine.status();
-  expect(status).toMatchObject({ state: 'replicating', pageSize: 4096, pendingWALBytes: 0 });
+  await expect.poll(() => engine.status()).toMatchObject({ state: 'replicating', pageSize: 4096, pendingWALBytes: 0 });
 
   await engine.close();
   const txids = events.flatMap((event) => (event.type === 'synced' ? [event.txid] : []));
@@ -184,7 +183,8 @@ test('a thread that dies rejects what is under way, says so once, and lets the d
   const again = open(thread());
   await replicating(again.engine);
   expect((await again.engine.sync()).after).toBeGreaterThan(txid);
-  expect(again.events.flatMap((event) => (event.type === 'synced' ? [event.fullReason] : []))).toEqual([undefined]);
+  // Whichever of the two has captured what was committed last.
+  expect(again.events.filter((event) => event.type === 'synced' && event.fullReason !== undefined)).toEqual([]);
   await app.exec("INSERT INTO t (body) VALUES ('after')");
   await again.engine.close();
 });

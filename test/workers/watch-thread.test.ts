@@ -48,7 +48,7 @@ test('a database that was armed anew is not woken by what was told of before', a
   expect(noticed).toEqual(['second']);
 });
 
-test('whoever waits for the answer is let go when the database is woken, armed anew, or everything ends', { timeout: 20_000 }, async () => {
+test('whoever waits for the answer is let go when the database is woken, armed anew, or everything ends', async () => {
   thread = new WatchThread(silentLogger);
   const woken = thread.arm('one', place('one'), () => void noticed.push('one'));
   thread.disarm('one');

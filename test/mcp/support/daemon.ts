@@ -53,7 +53,7 @@ export async function startDaemon(configPath: string, env: Readonly<Record<strin
     child.once('close', () => reject(new Error(`the daemon ended: ${text}`)));
   });
   // A daemon is found through the databases it owns, and it owns none until it has opened one.
-  await until(() => existsSync(join(configPath, '../.app.db-litestream/owner.json')), 'the daemon owns the database', 20_000);
+  await until(() => existsSync(join(configPath, '../.app.db-litestream/owner.json')), 'the daemon owns the database', 80_000);
   return {
     address,
     stop: async () => {

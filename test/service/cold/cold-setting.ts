@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { expect } from 'vitest';
-import { systemClock } from '../../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../../src/base/clock.ts';
 import type { ArmResult, ColdWatch, NoticedBy } from '../../../src/engine/cold/cold-watch.ts';
 import { ColdWatcher } from '../../../src/engine/cold/cold-watcher.ts';
 import type { ColdPlace } from '../../../src/engine/cold/fingerprint.ts';
@@ -35,12 +35,13 @@ export class ColdSetting extends Setting {
   readonly watch = new ScriptedWatch();
   readonly coldCounts = new Map<ColdCount, number>();
 
-  constructor(limit?: number) {
+  /** @param clock of who waits for a place among the open ones. */
+  constructor(limit?: number, clock: Clock = systemClock) {
     super();
     const sharedId = randomBytes(8).toString('hex');
     this.cold = coldSupport({
       sharedId,
-      clock: systemClock,
+      clock,
       log: this.log,
       watch: this.watch,
       ...(limit === undefined ? {} : { limit }),

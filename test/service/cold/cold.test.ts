@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../../src/base/clock.ts';
 import type { DatabaseEntry } from '../../../src/service/options.ts';
 import { readOwner } from '../../../src/sqlite/owner-lock.ts';
 import { targetGuard } from '../../../src/workers/job-target-guard.ts';
@@ -37,7 +38,7 @@ describe('an idle database', () => {
     await insert(app);
     const { database } = await setting.start(coldEntry());
     await engineBecomes(database, 'cold');
-    expect(setting.descriptors()).toEqual([]);
+    await expect.poll(() => setting.descriptors()).toEqual([]);
     const { state, engine, replicas, cold } = await database.status();
     expect({ state, txid: engine.txid, replica: replicas[0]?.txid }).toEqual({ state: 'replicating', txid: 1n, replica: 1n });
     expect(engine.dbSize).toBeGreaterThan(0);
@@ -77,7 +78,7 @@ describe('an idle database', () => {
     const app = await setting.application();
     await insert(app);
     await arrives(app);
-    expect((await database.status()).state).toBe('replicating');
+    await becomes(database, 'replicating');
   });
 });
 
@@ -228,7 +229,8 @@ test('a database that is woken again and again, or at the cost of full files, st
 
 test('more databases than may be open at once are all captured, and never too many are open', async () => {
   await setting.end();
-  setting = new ColdSetting(3);
+  // Nobody waits so long that it is let in above the limit, however busy the machine.
+  setting = new ColdSetting(3, { ...systemClock, monotonic: () => systemClock.monotonic() / 100 });
   const names = Array.from({ length: 10 }, (_, index) => `app${index}`);
   const app = await setting.application(names[0]);
   for (const name of names) {
@@ -250,14 +252,15 @@ test('more databases than may be open at once are all captured, and never too ma
   const service = await setting.create(...entries);
   service.start();
   let most = 0;
-  const deadline = performance.now() + 25_000;
+  const deadline = performance.now() + 75_000;
+  const isOpen = (name: string): boolean => setting.descriptors(name).includes(setting.at(`${name}.db`));
   const missing = new Set(names);
   while (missing.size > 0 && performance.now() < deadline) {
-    most = Math.max(most, names.filter((name) => setting.descriptors(name).length > 0).length);
+    most = Math.max(most, names.filter(isOpen).length);
     for (const name of missing) if ((await setting.remote(`to-${name}`).txids()).length > 0) missing.delete(name);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   expect([...missing]).toEqual([]);
-  // A machine that is busy with other things may make one wait until it is let in all the same.
-  expect(most).toBeLessThanOrEqual(5);
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThanOrEqual(3);
 });

@@ -68,6 +68,8 @@ class Check {
   readonly #createdAt: number;
   readonly #steps: CheckStep[] = [];
   readonly #written = new Set<string>();
+  /** When the object was written, by our clock, ms since the epoch. */
+  #writing: { readonly begin: number; readonly end: number } | undefined;
   #listed: ObjectInfo | undefined;
   #stat: ObjectInfo | undefined;
   #tag: string | undefined;
@@ -132,7 +134,9 @@ class Check {
   }
 
   async #write(): Promise<undefined> {
+    const begin = this.#clock.now();
     await this.#store.put(this.#key, bytesBody(CONTENT), { ...this.#call(), createdAt: this.#createdAt });
+    this.#writing = { begin, end: this.#clock.now() };
     this.#written.add(this.#key);
   }
 
@@ -160,10 +164,13 @@ class Check {
 
   /** Where the time we gave does not come back with the listing, the listing has the service's own. */
   #measureClock(): void {
-    if (this.#listed === undefined || this.#store.capabilities.timestamps === 'listing') return;
+    if (this.#listed === undefined || this.#writing === undefined || this.#store.capabilities.timestamps === 'listing') return;
+    const { createdAt } = this.#listed;
     // A listing may have our time, only less exactly.
-    if (Math.abs(this.#listed.createdAt - this.#createdAt) < NOTABLE_SKEW_MS) return;
-    const skew = this.#listed.createdAt - this.#clock.now();
+    if (Math.abs(createdAt - this.#createdAt) < NOTABLE_SKEW_MS) return;
+    const { begin, end } = this.#writing;
+    // The service may have dated it at any moment of the write: a slow one is no wrong clock.
+    const skew = createdAt - Math.min(Math.max(createdAt, begin), end);
     if (Math.abs(skew) >= NOTABLE_SKEW_MS) this.#skewMs = Math.round(skew);
   }
 

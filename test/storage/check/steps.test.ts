@@ -109,5 +109,20 @@ describe('check of a destination', () => {
     const stat = new MemoryStore({ clock, capabilities: { timestamps: 'stat' } });
     expect((await checkStore(new Ahead(stat), 'c', { clock })).clockSkewMs).toBe(90_000);
     expect((await checkStore(stat, 'c', { clock })).clockSkewMs).toBeUndefined();
+    class Slow extends WrappedStore {
+      override async put(key: string, body: PutBody, options?: PutOptions): Promise<ObjectInfo> {
+        const stored = await this.inner.put(key, body, options);
+        await clock.advance(40_000);
+        return stored;
+      }
+
+      override async *list(prefix: string): AsyncGenerator<ObjectInfo> {
+        await clock.advance(40_000);
+        for await (const object of this.inner.list(prefix)) yield { ...object, createdAt: dated };
+      }
+    }
+    const dated = clock.now() + 10_000;
+    // A line that is slow is no clock that is wrong.
+    expect((await checkStore(new Slow(stat), 'c', { clock })).clockSkewMs).toBeUndefined();
   });
 });

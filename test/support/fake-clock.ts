@@ -9,13 +9,18 @@ interface Sleeper {
 
 export class FakeClock implements Clock {
   readonly #sleepers = new Set<Sleeper>();
+  readonly #settle: () => Promise<void>;
   #now: number;
   #started: number;
 
-  /** @param start ms since the epoch */
-  constructor(start = Date.UTC(2026, 0, 1)) {
+  /**
+   * @param start ms since the epoch
+   * @param settled what time waits for before it moves on: `settle`, or `settleFiles` where files are read and written meanwhile
+   */
+  constructor(start = Date.UTC(2026, 0, 1), settled: () => Promise<void> = settle) {
     this.#now = start;
     this.#started = start;
+    this.#settle = settled;
   }
 
   now(): number {
@@ -59,16 +64,16 @@ export class FakeClock implements Clock {
   /** Moves time on by `ms`, waking each sleeper at its moment and letting what follows run before the next. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
-    await settle();
+    await this.#settle();
     for (;;) {
       const next = [...this.#sleepers].sort((a, b) => a.due - b.due)[0];
       if (next === undefined || next.due > end) break;
       this.#now = Math.max(this.#now, next.due);
       next.wake();
-      await settle();
+      await this.#settle();
     }
     this.#now = end;
-    await settle();
+    await this.#settle();
   }
 }
 
@@ -77,8 +82,21 @@ export async function settle(turns = 20): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** How often files are found at rest before nothing follows any more. */
+const RESTS = 3;
+
+/** As settle, and waits for all that was asked of the file system, however slow that is. */
+export async function settleFiles(): Promise<void> {
+  for (let rests = 0; rests < RESTS; ) {
+    await settle();
+    const isBusy = process.getActiveResourcesInfo().some((name) => /^FSReq|^FileHandleCloseReq/.test(name));
+    rests = isBusy ? 0 : rests + 1;
+    if (isBusy) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
 /** Waits for real input and output to bring about `condition`; fails after `limitMs` of real time. */
-export async function until(condition: () => boolean, what: string, limitMs = 20_000): Promise<void> {
+export async function until(condition: () => boolean, what: string, limitMs = 60_000): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`);

@@ -2,6 +2,9 @@
 
 import type { Server, Socket } from 'node:net';
 
+/** Below those that Linux gives away by itself. */
+const OWN_PORTS = { first: 11_000, count: 20_000 };
+
 export class LoopbackDoor {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -26,10 +29,32 @@ export class LoopbackDoor {
   }
 
   async open(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject).listen(this.#port, '127.0.0.1', resolve);
+    if (this.#port === 0) this.#port = await this.#openSomewhere();
+    else await this.#listen(this.#port);
+  }
+
+  /** The port is none that the system gives to who asks for any: it is still free when the door is opened again. */
+  async #openSomewhere(): Promise<number> {
+    for (;;) {
+      const port = OWN_PORTS.first + Math.floor(Math.random() * OWN_PORTS.count);
+      const isTaken = await this.#listen(port).then(
+        () => false,
+        (error: NodeJS.ErrnoException) => {
+          if (error.code !== 'EADDRINUSE') throw error;
+          return true;
+        },
+      );
+      if (!isTaken) return port;
+    }
+  }
+
+  #listen(port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject).listen(port, '127.0.0.1', () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
     });
-    this.#port = (this.#server.address() as { port: number }).port;
   }
 
   /** Nobody listens any more: connecting is refused. */

@@ -20,6 +20,8 @@ export class ScriptedHTTP {
 
   private constructor(server: Server) {
     this.#server = server;
+    // Idle connections stay, however long a test takes between two requests.
+    Object.assign(server, { keepAliveTimeout: 600_000, requestTimeout: 0, headersTimeout: 0 });
     server.on('connection', (socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
@@ -64,9 +66,9 @@ export class ScriptedHTTP {
   }
 }
 
-/** Waits until `condition` holds; fails after twenty seconds. */
+/** Waits until `condition` holds; fails after a minute. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + 20_000;
+  const end = Date.now() + 60_000;
   while (!condition()) {
     if (Date.now() > end) throw new Error(`never: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -35,9 +35,10 @@ test.each(['[', '[a', '[!', 'a\\', '[b-a]', '[]'])('%s is no pattern', (pattern)
 });
 
 test('a pattern made to be slow is not', () => {
-  const begun = performance.now();
+  const begun = process.cpuUsage();
   expect(fits(`${'*a'.repeat(40)}b`, 'a'.repeat(255))).toBe(false);
-  expect(performance.now() - begun).toBeLessThan(5000);
+  // Processor time: the machine may be busy with something else.
+  expect(process.cpuUsage(begun).user / 1000).toBeLessThan(5000);
 });
 
 test('agrees with the matcher of the platform on names and patterns of its kind', () => {

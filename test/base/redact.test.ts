@@ -70,7 +70,7 @@ test('an error loses secrets and all but the first line of its cause', () => {
 });
 
 test('a long hostile text takes no longer than a moment', () => {
-  const start = performance.now();
+  const start = process.cpuUsage();
   for (const text of [
     '-----BEGIN A'.repeat(20_000),
     'a://'.repeat(50_000),
@@ -80,5 +80,6 @@ test('a long hostile text takes no longer than a moment', () => {
     'password:"'.repeat(20_000),
   ])
     redact(text);
-  expect(performance.now() - start).toBeLessThan(3_000);
+  // Processor time: the machine may be busy with something else.
+  expect(process.cpuUsage(start).user / 1000).toBeLessThan(3_000);
 });

@@ -177,7 +177,7 @@ describe('WriteBarrier', () => {
     await app.exec('BEGIN IMMEDIATE');
     const barrier = new WriteBarrier(connect(), systemClock);
     expect(await barrier.raise(30)).toBe(false);
-    const raising = barrier.raise(5000);
+    const raising = barrier.raise(60_000);
     await app.exec('COMMIT');
     expect(await raising).toBe(true);
     barrier.lower();

@@ -196,6 +196,30 @@ test('a database at rest is proven against what was compared before, without its
   expect(asked).toBe(1);
 });
 
+test('a history that was begun anew and has come to the number that was proven is compared with the live pages', async () => {
+  const first = await started();
+  for (let n = 0; n < 3; n++) await insert();
+  await settled(first);
+  await prove();
+  const proven = (await replicaOf(first)).proof?.txid;
+  await first.stop(STOP);
+  // As a person does who wants to begin anew: the record is no LTX file, and stays.
+  rmSync(join(setting.remote('one').path, 'ltx'), { recursive: true });
+  rmSync(setting.settings().metaPath, { recursive: true });
+  const { database } = await setting.start(entry());
+  await becomes(database, 'replicating');
+  await settled(database);
+  while (((await replicaOf(database)).txid ?? 0n) < (proven ?? 0n)) {
+    await insert();
+    await settled(database);
+  }
+  expect((await replicaOf(database)).txid).toBe(proven);
+  await expect.poll(async () => (await replicaOf(database)).proof?.txid).toBe(proven);
+  await prove();
+  expect((await replicaOf(database)).proof).toMatchObject({ outcome: 'passed', txid: proven, reasons: [] });
+  expect(record().latest).toMatchObject({ outcome: 'passed', compared: true });
+});
+
 test('a proven state that is still the newest one is verified every seventh interval only', async () => {
   const database = await started(60_000);
   await insert();

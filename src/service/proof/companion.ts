@@ -9,7 +9,7 @@ import type { Companion, CompanionContext, MakeCompanion } from '../companions/c
 import type { ScheduledTask } from '../schedule/scheduler.ts';
 import type { CompanionFacts } from '../service.ts';
 import type { ProofLedger, ProofLedgers } from './ledger.ts';
-import { prove } from './prove.ts';
+import { type Proven, prove } from './prove.ts';
 import { reasonOfError } from './reasons.ts';
 
 const LOAD_RETRY = { initialMs: 5000, capMs: 300_000, jitter: 0.1 };
@@ -129,25 +129,16 @@ class ProofCompanion implements Companion {
   }
 
   async #prove(known: Proof | undefined, signal: AbortSignal): Promise<Proof> {
-    const { staging, database, replica, clock, log, runJob } = this.#with;
+    const { staging, clock } = this.#with;
     const start = clock.monotonic();
     try {
-      const { proof } = await staging.with((scratch) =>
-        prove(
-          {
-            database: database.settings,
-            replica: replica.settings,
-            live: { database, replica },
-            target: LATEST,
-            integrity: 'quick',
-            compare: known === undefined ? 'auto' : 'none',
-            ...(known === undefined ? {} : { known }),
-            scratch,
-          },
-          { clock, log, runJob, signal, tool: this.#tool },
-        ),
-      );
-      return proof;
+      return await staging.with(async (scratch) => {
+        const first = await this.#proveAgainst(known, scratch, signal);
+        if (known === undefined || !hasOtherPages(first)) return first.proof;
+        // Where the files were removed and the history was begun anew, it has come to the same number with other pages.
+        const { proof } = await this.#proveAgainst(undefined, scratch, signal);
+        return proof.compared || proof.outcome === 'failed' ? proof : first.proof;
+      });
     } catch (error) {
       signal.throwIfAborted();
       const reasons = [reasonOfError(errorToData(error))];
@@ -160,6 +151,24 @@ class ProofCompanion implements Companion {
         tool: this.#tool,
       };
     }
+  }
+
+  /** With what was proven before in the place of the live pages, or with these. */
+  #proveAgainst(known: Proof | undefined, scratch: string, signal: AbortSignal): Promise<Proven> {
+    const { database, replica, clock, log, runJob } = this.#with;
+    const comparison = known === undefined ? ({ compare: 'auto' } as const) : ({ compare: 'none', known } as const);
+    return prove(
+      {
+        database: database.settings,
+        replica: replica.settings,
+        live: { database, replica },
+        target: LATEST,
+        integrity: 'quick',
+        ...comparison,
+        scratch,
+      },
+      { clock, log, runJob, signal, tool: this.#tool },
+    );
   }
 
   /** The last proof, when nothing has been written since: its pages are the live ones, and a database that rests is not woken. */
@@ -184,3 +193,5 @@ class ProofCompanion implements Companion {
     else log.log(before === 'passed' ? 'debug' : 'info', 'the replica is verified', fields);
   }
 }
+
+const hasOtherPages = ({ result }: Proven): boolean => result.checks.some(({ name, outcome }) => name === 'pages' && outcome === 'failed');

@@ -11,6 +11,9 @@ export interface Finished {
   readonly stderr: string;
 }
 
+/** When a process has ended and everything it said has been read, which may be a little later. */
+const closings = new WeakMap<ChildProcess, Promise<void>>();
+
 /** A `litestream` process that goes on in the background; its output is kept for when something goes wrong. */
 export function startLitestream(cwd: string, ...args: string[]): { child: ChildProcess; output: () => string } {
   const child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -20,6 +23,7 @@ export function startLitestream(cwd: string, ...args: string[]): { child: ChildP
       output += chunk.toString();
     });
   }
+  closings.set(child, new Promise((resolve) => child.once('close', () => resolve())));
   return { child, output: () => output };
 }
 
@@ -37,7 +41,10 @@ export async function litestream(cwd: string, ...args: string[]): Promise<Finish
   return { status, stdout, stderr };
 }
 
+/** Of one from `startLitestream` all output is there then. */
 export function ended(child: ChildProcess): Promise<void> {
+  const closed = closings.get(child);
+  if (closed !== undefined) return closed;
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => child.once('exit', () => resolve()));
 }

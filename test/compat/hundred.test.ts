@@ -93,4 +93,4 @@ test('after 100 more transactions every old and new moment restores, by TXID and
     if (last !== undefined) await check({ type: 'timestamp', timestamp: time + 1 }, last.txid);
   }
   await replica.close();
-}, 120_000);
+}, 400_000);

@@ -27,7 +27,7 @@ const recorded: Recorded[] = [];
 
 beforeAll(async () => {
   if (extension !== undefined) await replicateSomeStates();
-}, 120_000);
+}, 400_000);
 
 afterAll(async () => {
   await directory?.remove();
@@ -134,19 +134,19 @@ function listed(replica: string): { readonly level: number; readonly max: string
 
 test.runIf(extension !== undefined).each(['block', 'frame'])(
   'the original reads the newest and earlier states of a replica of ours that was merged, snapshotted and expired (%s form)',
-  { timeout: 240_000 },
+  { timeout: 600_000 },
   async (form) => {
     const at = await tempDirectory();
     const replica = join(at.path, 'replica');
     await writeFile(
       join(at.path, 'litestream.yml'),
-      `${LIFE}\ndbs:\n  - path: app.db\n    page-form: ${form}\n    replica: {path: replica, sync-interval: 50ms}\n`,
+      `${LIFE}\ndbs:\n  - path: app.db\n    checkpoint-interval: 0\n    page-form: ${form}\n    replica: {path: replica, sync-interval: 50ms}\n`,
     );
     const app = await App.start(join(at.path, 'app.db'));
     const daemon = startLitestream(at.path, 'replicate', '-config', 'litestream.yml');
     try {
       await app.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB)');
-      await expect.poll(daemon.output).toContain('is running');
+      await expect.poll(daemon.output, { timeout: 90_000 }).toContain('is running');
       const states = new Map<string, unknown>();
       for (let round = 0; round < 10; round++) {
         await app.exec(
@@ -160,7 +160,8 @@ test.runIf(extension !== undefined).each(['block', 'frame'])(
         await new Promise((resolve) => setTimeout(resolve, 700));
       }
       const reached = (level: number) => listed(replica).some((file) => file.level === level && file.max === [...states.keys()].at(-1));
-      await expect.poll(() => [1, 2, 3, 9].every(reached) && listed(replica).filter(({ level }) => level === 0).length === 1).toBe(true);
+      const isAtRest = () => [1, 2, 3, 9].every(reached) && listed(replica).filter(({ level }) => level === 0).length === 1;
+      await expect.poll(isAtRest, { timeout: 90_000 }).toBe(true);
       daemon.child.kill('SIGTERM');
       await ended(daemon.child);
 

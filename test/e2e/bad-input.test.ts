@@ -10,7 +10,7 @@ import { type Finished, kill, litestream, startLitestream } from '../../tools/pr
 import { type TempDirectory, tempDirectory } from '../support/temp-directory.ts';
 
 // Each command is a process of its own, as in scene.ts.
-vi.setConfig({ testTimeout: 240_000, expect: { poll: { timeout: 60_000 } } });
+vi.setConfig({ testTimeout: 400_000, expect: { poll: { timeout: 90_000 } } });
 
 let directory: TempDirectory;
 let server: Server | undefined;

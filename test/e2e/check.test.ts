@@ -57,7 +57,7 @@ describe.skipIf(available('s3') !== undefined)('at an S3 server', () => {
       expect(checked).toMatchObject({ status: 0, stdout: expect.stringContaining('create only what is not there  passed') });
       expect(await interrupt(daemon)).toBe(0);
     },
-    SERVICE_START_MS + 120_000,
+    SERVICE_START_MS + 400_000,
   );
 
   test(
@@ -71,6 +71,6 @@ describe.skipIf(available('s3') !== undefined)('at an S3 server', () => {
       expect(daemon.child.exitCode).toBe(1);
       expect(daemon.output()).toMatch(/1 of 1 destinations cannot be used/);
     },
-    SERVICE_START_MS + 120_000,
+    SERVICE_START_MS + 400_000,
   );
 });

@@ -54,7 +54,7 @@ describeWith('s3', 'an encrypted replica in a bucket', () => {
     return found;
   }
 
-  test('after merges, snapshots and a proof, and after a rotation with a rekey', { timeout: 240_000 }, async () => {
+  test('after merges, snapshots and a proof, and after a rotation with a rekey', { timeout: 400_000 }, async () => {
     const [identity, later] = [await generateX25519Identity(), await generateX25519Identity()];
     const [recipient, laterRecipient] = [await identityToRecipient(identity), await identityToRecipient(later)];
     config({ recipients: [recipient], identities: [identity] });

@@ -7,7 +7,7 @@ import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { absence, peerDirectory } from '../../tools/peers.ts';
 import { ended, kill } from '../../tools/processes.ts';
-import { POLL, Scene } from './scene.ts';
+import { POLL, Scene, said } from './scene.ts';
 
 const CANARY = 'CANARY-of-the-database';
 const hasAge = spawnSync('age', ['--version']).status === 0;
@@ -158,6 +158,7 @@ test('a host without an identity goes on writing, merges what it has, and says w
   }
   const levels = () => readdirSync(scene.at('replica', 'ltx')).sort();
   await expect.poll(levels, POLL).toEqual(['0', '1', '9']);
+  await said(daemon, 'this host cannot read it');
   expect(daemon.output().match(/this host cannot read it/g)).toHaveLength(1);
   const status = (await scene.json('status', 'app.db')) as {
     databases?: { replicas: { state: string; write_only?: string; troubles?: unknown }[] }[];
@@ -215,7 +216,7 @@ test('two replicas of one database, one plain and one encrypted, help each other
   scene.write(
     'litestream.yml',
     // A merge or a snapshot would hold once more what is taken away below.
-    `levels: []\nsnapshot: {interval: 24h}\ndbs:\n  - path: app.db\n    replicas:\n      - {name: plain, path: plain}\n      - {name: secret, path: replica, age: ${age}}\n`,
+    `levels: []\nsnapshot: {interval: 24h}\ndbs:\n  - path: app.db\n    checkpoint-interval: 0\n    replicas:\n      - {name: plain, path: plain}\n      - {name: secret, path: replica, age: ${age}}\n`,
   );
   // Large enough that one row is a part of it: only increments prove a history.
   scene.insert('x'.repeat(100_000));
@@ -224,7 +225,7 @@ test('two replicas of one database, one plain and one encrypted, help each other
   // The next one is due in a day.
   const first = '0000000000000001-0000000000000001.ltx';
   const snapshots = [scene.at('plain', 'ltx', '9', first), scene.at('replica', 'ltx', '9', `${first}.age`)];
-  await expect.poll(() => snapshots.filter((path) => !existsSync(path)), { timeout: 60_000 }).toEqual([]);
+  await expect.poll(() => snapshots.filter((path) => !existsSync(path)), POLL).toEqual([]);
   for (let i = 1; i < 5; i++) {
     scene.insert(`row ${i}`);
     await scene.ok('sync', '-wait', 'app.db');

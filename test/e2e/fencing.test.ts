@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { kill } from '../../tools/processes.ts';
+import { ended, kill } from '../../tools/processes.ts';
 import { type Daemon, interrupt, POLL, Scene, said } from './scene.ts';
 
 let scene: Scene;
@@ -17,7 +17,7 @@ afterEach(() => scene.end());
 function twoOnOneReplica(more = ''): void {
   for (const name of ['a', 'b']) {
     const replica = `    replica:\n      type: file\n      path: replica\n      sync-interval: 50ms\n${more.replaceAll('OWNER', `machine-${name}`)}`;
-    scene.write(`${name}.yml`, `dbs:\n  - path: ${name}.db\n${replica}`);
+    scene.write(`${name}.yml`, `dbs:\n  - path: ${name}.db\n    checkpoint-interval: 0\n${replica}`);
   }
 }
 
@@ -72,7 +72,7 @@ describe('a daemon that slept while another one took the replica over', () => {
       expect(level0(now)).toEqual(level0(winners));
 
       const url = a.output().match(/file:\/\/[^\s"']+/)?.[0] ?? '';
-      expect(await restoredFrom(url)).toEqual(['of a', 'while a slept', 'after a woke']);
+      await expect.poll(() => restoredFrom(url), POLL).toEqual(['of a', 'while a slept', 'after a woke']);
       expect(await restoredFrom('-config', 'b.yml', 'b.db')).toEqual(['of b', 'more of b']);
       const { stderr: told } = await scene.run('restore', '-config', 'a.yml', '-o', 'not-of-a.db', 'a.db');
       expect(told).toMatch(/^Warning: replica \S+ was continued by another writer at /m);
@@ -91,8 +91,8 @@ describe('a second daemon on the same database', () => {
     const first = await scene.daemon();
     await scene.replicates();
     const second = scene.start('-config', 'litestream.yml');
-    await said(second, 'DB_OWNED').catch(() => {});
-    await expect.poll(() => second.child.exitCode, POLL).toBe(1);
+    await ended(second.child);
+    expect(second.child.exitCode).toBe(1);
     expect(second.output()).toMatch(/replicates this database already/);
 
     await rm(scene.at('.app.db-litestream'), { recursive: true, maxRetries: 20 });
@@ -146,7 +146,7 @@ describe('reset', () => {
     scene.config();
     scene.insert('one');
     const daemon = await scene.daemon();
-    await scene.replicates();
+    await scene.ok('sync', '-wait', 'app.db');
     daemon.child.kill('SIGSTOP');
     const before = readdirSync(scene.at('.app.db-litestream', 'ltx', '0'));
     const { status, stderr } = await scene.with('reset', 'app.db');

@@ -32,7 +32,7 @@ test('restore -f keeps a copy up to date for a program that has it open, and goe
   scene.config();
   for (let i = 0; i < 3; i++) scene.insert(`before ${i}`);
   await scene.daemon();
-  await scene.replicates();
+  await scene.ok('sync', '-wait', 'app.db');
 
   const args = ['restore', '-f', '-follow-interval', '100ms', '-json', '-config', 'litestream.yml', '-o', 'copy.db', 'app.db'];
   let follower = startLitestream(scene.directory, ...args);

@@ -13,4 +13,4 @@ afterEach(() => directory.remove());
 test('a database with 64 KiB pages that reaches beyond the lock page comes back byte by byte', async () => {
   await roundTrip(directory.path, 65536, 1040);
   expect.hasAssertions();
-}, 180_000);
+}, 600_000);

@@ -72,8 +72,13 @@ async function call(client: Client, name: string, args: Record<string, unknown> 
 /** A restore goes on as a job when it takes long. */
 async function execute(client: Client, planId: string): Promise<Result> {
   const first = await call(client, 'restore', { plan_id: planId, wait_seconds: 20 });
-  const { job_id: job } = (first.structuredContent ?? {}) as { job_id?: string };
-  return job === undefined ? first : call(client, 'job', { job_id: job, wait_seconds: 25 });
+  const { job_id: id } = (first.structuredContent ?? {}) as { job_id?: string };
+  if (id === undefined) return first;
+  for (;;) {
+    const answer = await call(client, 'job', { job_id: id, wait_seconds: 20 });
+    const { job } = (answer.structuredContent ?? {}) as { job?: { state: string } };
+    if (job?.state !== 'queued' && job?.state !== 'running') return answer;
+  }
 }
 
 async function planned(client: Client, output: string): Promise<string> {

@@ -1,10 +1,10 @@
 /** The daemon as a process: what it says, how it ends, and what is in the replica then. */
 
-import { rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ended, kill } from '../../tools/processes.ts';
-import { interrupt, POLL, Scene, said } from './scene.ts';
+import { type Daemon, interrupt, POLL, Scene, said } from './scene.ts';
 
 let scene: Scene;
 
@@ -13,6 +13,16 @@ beforeEach(() => {
 });
 
 afterEach(() => scene.end());
+
+/** One database whose replica has all there will be: no merges, and after the first snapshot none for a day. */
+async function quiet(text: string): Promise<Daemon> {
+  scene.config(`${text}\nlevels: []\nsnapshot: {interval: 24h}`);
+  scene.insert('first');
+  const daemon = await scene.daemon();
+  await scene.ok('sync', '-wait', 'app.db');
+  await expect.poll(() => scene.ltxFiles('replica', '9').length, POLL).toBe(1);
+  return daemon;
+}
 
 test('it says what it replicates, where it listens, what may be done there, and what to type next', async () => {
   scene.config('addr: 127.0.0.1:0\nmcp-addr: 127.0.0.1:0');
@@ -43,11 +53,7 @@ test('Ctrl-C uploads the last commit and ends with 0', async () => {
 });
 
 test('a replica that has become a file: exit status 5, what is missing is named, and the next start uploads it', async () => {
-  scene.config('shutdown-sync-timeout: 500ms');
-  scene.insert('first');
-  const daemon = await scene.daemon();
-  await scene.ok('sync', '-wait', 'app.db');
-  const { renameSync } = await import('node:fs');
+  const daemon = await quiet('shutdown-sync-timeout: 500ms');
   renameSync(scene.at('replica'), scene.at('kept'));
   writeFileSync(scene.at('replica'), 'in the way');
   scene.insert('second');
@@ -63,11 +69,14 @@ test('a replica that has become a file: exit status 5, what is missing is named,
 test('a replica that refuses ends -once within seconds with status 5, named once in the log and first in the error', async () => {
   scene.insert('first');
   writeFileSync(scene.at('in-the-way'), 'a file');
-  writeFileSync(scene.at('litestream.yml'), 'dbs:\n  - path: app.db\n    replica:\n      type: file\n      path: in-the-way/replica\n');
+  scene.write(
+    'litestream.yml',
+    'shutdown-sync-timeout: 10m\ndbs:\n  - path: app.db\n    replica:\n      type: file\n      path: in-the-way/replica\n',
+  );
   for (const content of ['nothing was captured before', 'local files are there']) {
     const begun = performance.now();
     const { status, stdout, stderr } = await scene.with('replicate', '-once');
-    expect(performance.now() - begun, content).toBeLessThan(25_000);
+    expect(performance.now() - begun, content).toBeLessThan(150_000);
     const output = `${stdout}${stderr}`;
     expect(status, output).toBe(5);
     expect(output).toMatch(/^Error: .*\n {2}app: file: CONTAINER_NOT_FOUND: .*in-the-way\/replica.*is the destination path right/m);
@@ -86,11 +95,14 @@ test('a replica that refuses ends -once within seconds with status 5, named once
 test('Ctrl-C does not wait for a replica that refuses', async () => {
   scene.insert('first');
   writeFileSync(scene.at('replica'), 'in the way');
-  writeFileSync(scene.at('litestream.yml'), 'dbs:\n  - path: app.db\n    replica:\n      type: file\n      path: replica/below\n');
+  scene.write(
+    'litestream.yml',
+    'shutdown-sync-timeout: 10m\ndbs:\n  - path: app.db\n    replica:\n      type: file\n      path: replica/below\n',
+  );
   const daemon = await scene.daemon();
   const begun = performance.now();
   expect(await interrupt(daemon)).toBe(5);
-  expect(performance.now() - begun).toBeLessThan(25_000);
+  expect(performance.now() - begun).toBeLessThan(150_000);
   expect(daemon.output()).toMatch(/app: file: CONTAINER_NOT_FOUND: /);
 });
 
@@ -174,20 +186,18 @@ test('killed with SIGKILL and started again it goes on with increments', async (
 });
 
 test('a second Ctrl-C skips what is tried again and again at the end (row 51)', async () => {
-  scene.config('shutdown-sync-timeout: 10m');
-  scene.insert('x');
-  const daemon = await scene.daemon();
-  await scene.ok('sync', '-wait', 'app.db');
+  const daemon = await quiet('shutdown-sync-timeout: 10m');
   rmSync(scene.at('replica'), { recursive: true });
   // Following it fails with ELOOP, which is not known to be a refusal.
   symlinkSync('replica', scene.at('replica'));
   scene.insert('y');
   daemon.child.kill('SIGINT');
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  // It says so a while after the first one: a second one that came at once would count as its echo.
+  await said(daemon, 'press Ctrl-C again to skip it');
   expect(daemon.child.exitCode).toBe(null);
   const begun = performance.now();
   expect(await interrupt(daemon)).toBe(5);
-  expect(performance.now() - begun).toBeLessThan(60_000);
+  expect(performance.now() - begun).toBeLessThan(150_000);
   expect(daemon.output()).toContain('Skipping');
 });
 

@@ -1,6 +1,7 @@
 /** Restoring, from the command line and over real files. */
 
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { POLL, Scene } from './scene.ts';
 
@@ -20,9 +21,9 @@ async function threeMoments(): Promise<string[]> {
   for (const body of ['one', 'two', 'three']) {
     scene.insert(body);
     await scene.ok('sync', '-wait', 'app.db');
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await sleep(100);
     moments.push(new Date().toISOString());
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await sleep(100);
   }
   return moments;
 }

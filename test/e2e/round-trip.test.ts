@@ -25,7 +25,7 @@ describe.each(DESTINATIONS)('$name', (destination) => {
         await scene.end();
       }
     },
-    SERVICE_START_MS + 120_000,
+    SERVICE_START_MS + 400_000,
   );
 });
 

@@ -14,10 +14,13 @@ export interface Daemon {
 }
 
 // Each command is a process of its own; together they take seconds on a quiet machine, and much longer on a busy one.
-vi.setConfig({ testTimeout: 240_000 });
+vi.setConfig({ testTimeout: 400_000 });
 
 /** Generous: the machine may be busy. */
-export const POLL = { timeout: 60_000, interval: 50 };
+export const POLL = { timeout: 90_000, interval: 50 };
+
+/** A daemon that was up sooner than this, ms, has waited until every database had said whether it can be replicated; else it need not have. */
+const SETTLED = 5000;
 
 export class Scene {
   readonly directory = mkdtempSync(join(tmpdir(), 'litestream-e2e-'));
@@ -28,11 +31,11 @@ export class Scene {
     return join(this.directory, ...names);
   }
 
-  /** One database with one replica, `text` in front of it. */
+  /** One database with one replica, `text` in front of it. No checkpoint comes by time: it would be a transaction that no test has made. */
   config(text = '', more = ''): void {
     writeFileSync(
       this.at('litestream.yml'),
-      `${text}\ndbs:\n  - path: app.db\n${more}    replica:\n      type: file\n      path: replica\n      sync-interval: 50ms\n`,
+      `${text}\ndbs:\n  - path: app.db\n    checkpoint-interval: 0\n${more}    replica:\n      type: file\n      path: replica\n      sync-interval: 50ms\n`,
     );
   }
 
@@ -103,11 +106,22 @@ export class Scene {
     return this.bodies(name);
   }
 
-  /** A daemon in the background, once it is running. */
+  /** A daemon in the background, once it is running and every database is open or will not be for a reason. */
   async daemon(...args: string[]): Promise<Daemon> {
+    const begun = performance.now();
     const daemon = this.start(...(args.length === 0 ? ['-config', 'litestream.yml'] : args));
     await said(daemon, 'is running');
+    const config = args.length === 0 ? 'litestream.yml' : args[args.indexOf('-config') + 1];
+    if (performance.now() - begun >= SETTLED && (args.length === 0 || args.includes('-config'))) {
+      const states = async () => (await this.states('-config', config ?? '')).map(({ state }) => state);
+      await expect.poll(states, POLL).not.toContain('starting');
+    }
     return daemon;
+  }
+
+  /** The rows of `litestream status`. */
+  async states(...args: string[]): Promise<readonly { readonly state: string }[]> {
+    return JSON.parse((await this.run('status', '-json', ...args)).stdout) as { state: string }[];
   }
 
   start(...args: string[]): Daemon {
@@ -116,8 +130,9 @@ export class Scene {
     return daemon;
   }
 
+  /** It is captured; whether it is at the replica already is another matter (`sync -wait`). */
   async replicates(database = 'app.db'): Promise<void> {
-    await expect.poll(async () => (await this.with('status', '-json', database)).stdout, POLL).toContain('"state": "replicating"');
+    await expect.poll(() => this.states('-config', 'litestream.yml', database), POLL).toMatchObject([{ state: 'replicating' }]);
   }
 
   ltxFiles(replica = 'replica', level = '0'): string[] {

@@ -89,6 +89,7 @@ test('an undo is refused while the database is replicated or open, and without a
   expect(open).toMatchObject({ status: 1, stderr: expect.stringContaining('has it open') });
   scene.closeDatabase();
   await scene.daemon();
+  await scene.replicates();
   const owned = await scene.with('restore', '-undo', '-json', 'app.db');
   expect(JSON.parse(owned.stderr)).toMatchObject({ error: { code: 'OUTPUT_IN_USE' } });
   expect((await scene.with('restore', '-undo', '-txid', '1', 'app.db')).status).toBe(2);

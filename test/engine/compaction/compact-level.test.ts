@@ -14,6 +14,7 @@ import { bytesBody } from '../../../src/storage/body.ts';
 import type { ObjectInfo, PutBody, PutOptions } from '../../../src/storage/object-store.ts';
 import { WrappedStore } from '../../../src/storage/wrap/wrapped-store.ts';
 import { runJob } from '../../../src/workers/job-host.ts';
+import { until } from '../../support/fake-clock.ts';
 import { Random, randomFrom } from '../../support/random.ts';
 import { info } from '../restore/listing.ts';
 import { encode, NaiveDatabase } from '../restore/ltx-files.ts';
@@ -288,11 +289,16 @@ describe('the upload of a merged file', () => {
 
   test('is not begun when the merge is cancelled, and ends when it is cancelled during it', async () => {
     const { scene: at } = await scene(5);
+    const enough = new Error('enough');
+    await expect(compactLevel(1, undefined, at.tools(AbortSignal.abort(enough)))).rejects.toBe(enough);
+    const puts = at.store.count('put');
     const abort = new AbortController();
     at.store.script({ on: 'put', fault: { type: 'hang' } });
     const compacting = compactLevel(1, undefined, at.tools(abort.signal));
     const reason = new Error('stopped by the test');
-    setTimeout(() => abort.abort(reason), 50);
+    compacting.catch(() => {});
+    await until(() => at.store.count('put') > puts, 'the upload has begun');
+    abort.abort(reason);
     await expect(compacting).rejects.toBe(reason);
     expect(await at.ranges(1)).toBe('');
     at.expectClean();

@@ -34,7 +34,7 @@ export class Scene {
   runJob: RunJob = (kind, args, options) => runJobHere(kind, args, options);
 
   constructor({ resumable = false } = {}) {
-    const settings = { attempts: 3, initialMs: 1, capMs: 1, stallMs: 1000 };
+    const settings = { attempts: 3, initialMs: 1, capMs: 1, stallMs: 60_000 };
     this.replica = new Replica(resumable ? new ResumableReadStore(this.store, { settings }) : this.store, pathLayout);
     this.local = new LocalLog(join(this.directory, 'ltx', '0'));
     mkdirSync(this.local.directory, { recursive: true });

@@ -28,8 +28,11 @@ for (const { pageSize, autocheckpoint } of CASES) {
     const made = await Bench.make({ pageSize });
     bench = made.bench;
     await new Interplay(made.bench, made.app, new Random(seed), autocheckpoint).run(Number(process.env.STEPS ?? 120));
-  }, 120_000);
+  }, 240_000);
 }
+
+/** How long an application waits for the write lock: an engine that opens or captures on a busy machine is no reason to fail. */
+const PATIENCE = 'PRAGMA busy_timeout = 30000';
 
 /** A busy lock is an ordinary answer while the engine or a reader holds the WAL. */
 async function unlessBusy(work: Promise<unknown>): Promise<void> {
@@ -55,7 +58,7 @@ class Interplay {
   }
 
   async run(steps: number): Promise<void> {
-    await this.#app.exec(`PRAGMA wal_autocheckpoint = ${this.#autocheckpoint}; PRAGMA busy_timeout = 20`);
+    await this.#app.exec(`PRAGMA wal_autocheckpoint = ${this.#autocheckpoint}; ${PATIENCE}`);
     await this.#note();
     for (let step = 0; step < steps; step++) await this.#step();
     this.#engine ??= this.#open();
@@ -109,7 +112,9 @@ class Interplay {
   }
 
   async #foreignCheckpoint(): Promise<void> {
+    await this.#app.exec('PRAGMA busy_timeout = 20');
     await unlessBusy(this.#app.checkpoint(this.#random.pick(['PASSIVE', 'FULL', 'RESTART', 'TRUNCATE'])));
+    await this.#app.exec(PATIENCE);
   }
 
   async #toggleReader(): Promise<void> {
@@ -126,7 +131,7 @@ class Interplay {
   async #reopenApp(): Promise<void> {
     await this.#app.run((app) => app.closeAll());
     this.#readers = 0;
-    await this.#app.exec(`PRAGMA wal_autocheckpoint = ${this.#autocheckpoint}; PRAGMA busy_timeout = 20`);
+    await this.#app.exec(`PRAGMA wal_autocheckpoint = ${this.#autocheckpoint}; ${PATIENCE}`);
   }
 
   async #toggleEngine(): Promise<void> {

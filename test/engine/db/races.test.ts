@@ -79,7 +79,7 @@ describe('a commit right before', () => {
     ['our own small commit', /INTO _litestream_seq/],
     ['each transaction of ours', /^BEGIN/],
   ] as const) {
-    test(`${what} is not lost and costs no full file (row 26)`, { timeout: 60_000 }, async () => {
+    test(`${what} is not lost and costs no full file (row 26)`, { timeout: 240_000 }, async () => {
       await app.exec('PRAGMA wal_autocheckpoint = 0');
       const engine = bench.engine();
       await engine.sync();
@@ -241,7 +241,7 @@ function openBelow(directory: string): string[] {
 }
 
 describe('the end', () => {
-  test('may meet a checkpoint at any moment: neither hangs, everything is released once (row 7)', { timeout: 60_000 }, async () => {
+  test('may meet a checkpoint at any moment: neither hangs, everything is released once (row 7)', { timeout: 240_000 }, async () => {
     await app.exec('PRAGMA wal_autocheckpoint = 0');
     await app.exec('PRAGMA busy_timeout = 0', 'meddler');
     for (let round = 0; round < 24; round++) {
@@ -254,7 +254,10 @@ describe('the end', () => {
       const closing = [engine.close(), engine.close()];
       const late = engine.checkpoint('PASSIVE');
       const ended = Promise.allSettled([...answers, late]);
-      await Promise.race([Promise.all(closing), sleep(10_000).then(() => Promise.reject(new Error('close hangs')))]);
+      await Promise.race([
+        Promise.all(closing),
+        sleep(60_000, undefined, { ref: false }).then(() => Promise.reject(new Error('close hangs'))),
+      ]);
       for (const answer of await ended) {
         if (answer.status === 'rejected') expect(answer.reason).toMatchObject({ code: 'ENGINE_STOPPED' });
       }

@@ -54,7 +54,7 @@ describe('a damaged file of a replica', () => {
     }
     // The checksum is over the uncompressed pages: a byte that makes another LZ4 encoding of the same page is irrelevant, and rare.
     expect(harmless).toBeLessThan(total / 50);
-  }, 120_000);
+  }, 240_000);
 
   test('every truncation is refused', async () => {
     const { root, paths, output, expected } = setting();
@@ -66,7 +66,7 @@ describe('a damaged file of a replica', () => {
       }
       writeFileSync(path, bytes);
     }
-  }, 120_000);
+  }, 240_000);
 
   test('bytes behind the end are refused', async () => {
     const { root, paths, output, expected } = setting();

@@ -9,7 +9,7 @@ import { pathLayout } from '../../../src/replica/layout.ts';
 import { Replica } from '../../../src/replica/replica.ts';
 import { bytesBody } from '../../../src/storage/body.ts';
 import { MemoryStore } from '../../../src/storage/memory/memory.ts';
-import { FakeClock, settle, until } from '../../support/fake-clock.ts';
+import { FakeClock, settleFiles, until } from '../../support/fake-clock.ts';
 import { FaultStore } from '../../support/fault-store.ts';
 import { type MadeFile, makeFile, publishFile } from '../../support/local-files.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
@@ -25,7 +25,7 @@ export interface Line {
 export async function uploadSetup(options: { readonly maxSyncFiles?: number; readonly conditionalPut?: boolean } = {}) {
   const temp = await tempDirectory();
   const directory = join(temp.path, 'ltx', '0');
-  const clock = new FakeClock();
+  const clock = new FakeClock(undefined, settleFiles);
   const store = new FaultStore(new MemoryStore({ clock, capabilities: { conditionalPut: options.conditionalPut ?? true } }));
   const replica = new Replica(store, pathLayout);
   const events: UploadEvent[] = [];
@@ -92,12 +92,7 @@ export async function uploadSetup(options: { readonly maxSyncFiles?: number; rea
     happens: (type: UploadEvent['type'], count = 1) =>
       until(() => events.filter((event) => event.type === type).length >= count, `${count} times "${type}"`),
     /** Lets real input and output of a round end. */
-    quiet: async () => {
-      for (let i = 0; i < 5; i++) {
-        await settle();
-        await new Promise((resolve) => setTimeout(resolve, 2));
-      }
-    },
+    quiet: settleFiles,
     dispose: async () => {
       await Promise.all(uploaders.map((one) => one.close()));
       await temp.remove();

@@ -73,7 +73,7 @@ describe('uploader', () => {
     await at.reaches(3);
   });
 
-  test('drains a backlog of 10,000 files without waiting for a tick (row 48)', { timeout: 120_000 }, async () => {
+  test('drains a backlog of 10,000 files without waiting for a tick (row 48)', { timeout: 240_000 }, async () => {
     await at.publish(...Array.from({ length: 10_000 }, (_, i) => i + 1));
     at.uploader.start();
     const before = at.clock.now();

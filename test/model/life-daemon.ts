@@ -53,7 +53,7 @@ export type LifeRequest = 'stop' | 'reset';
 
 /** What it says: how it stands, how a reset went, and its end. */
 export type LifeMessage =
-  | { readonly type: 'status'; readonly text: string; readonly inSync: boolean }
+  | { readonly type: 'status'; readonly text: string; readonly inSync: boolean; readonly isCold: boolean; readonly txid: string }
   | { readonly type: 'reset'; readonly error?: string }
   | { readonly type: 'ended' };
 
@@ -139,12 +139,13 @@ const timer = setInterval(async () => {
   const [database] = replication.databases;
   const status = await database?.status();
   if (status === undefined) return;
+  const isCold = status.engine.state === 'cold';
   const inSync =
     status.state === 'replicating' &&
     status.engine.pendingWALBytes === 0 &&
     status.replicas.every(({ txid, troubles }) => txid === status.engine.txid && troubles === undefined);
   const text = JSON.stringify(status, (_, value) => (typeof value === 'bigint' ? String(value) : value));
-  process.send?.({ type: 'status', text, inSync } satisfies LifeMessage);
+  process.send?.({ type: 'status', text, inSync, isCold, txid: String(status.engine.txid) } satisfies LifeMessage);
 }, 50);
 
 async function reset(): Promise<void> {

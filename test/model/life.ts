@@ -59,7 +59,7 @@ export type LifeFeature =
   | 'resets'
   /** The daemon's clock is set by minutes, back and forth. */
   | 'clock'
-  /** Between rounds the database gets another page size. */
+  /** Between rounds, and while the daemon has closed it, the database gets another page size. */
   | 'page-sizes'
   /** Between rounds the flaky replica loses files, or one of them changes. */
   | 'damage'
@@ -249,11 +249,15 @@ export class Life {
       this.#damaged.add('flaky');
     }
     if (this.#features.has('page-sizes') && this.#random.chance(0.7)) {
-      this.#pageSize = this.#random.pick([512, 1024, 2048, 4096, 8192, 16384, 65536]);
-      changePageSize(this.#source, this.#pageSize);
+      this.#changePageSize();
       this.#count('page size');
     }
     if (this.#features.has('returns')) await this.#return();
+  }
+
+  #changePageSize(): void {
+    this.#pageSize = this.#random.pick([512, 1024, 2048, 4096, 8192, 16384, 65536]);
+    changePageSize(this.#source, this.#pageSize);
   }
 
   async #return(): Promise<void> {
@@ -343,12 +347,34 @@ export class Life {
       }
       await sleep(50);
     }
+    if (this.#features.has('cold') && this.#features.has('page-sizes')) await this.#changePageSizeOfIdle();
     await sleep(this.#random.between(300, 2500));
     this.#examine();
     const child = this.#take();
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.send('stop');
     await gone;
+  }
+
+  /** Once the daemon has closed the database, if it does soon; the replicas have every page soon afterwards. */
+  async #changePageSizeOfIdle(): Promise<void> {
+    for (let tries = 0; tries < 500 && this.#last?.isCold !== true; tries++) await sleep(20);
+    const before = BigInt(this.#last?.txid ?? 0);
+    if (this.#last?.isCold !== true) return;
+    try {
+      this.#changePageSize();
+    } catch (error) {
+      // The daemon has opened it in the middle of it.
+      if (error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY')) return;
+      throw error;
+    }
+    const deadline = performance.now() + 60_000;
+    while (this.#last?.inSync !== true || BigInt(this.#last.txid) <= before) {
+      if (performance.now() > deadline)
+        throw new Error(`the change of page size does not reach the replicas:\n${this.#last?.text}\n${this.#output}`);
+      await sleep(20);
+    }
+    this.#count('page size of idle');
   }
 
   /** The replicas whose newest state is not the source's, and why. */

@@ -230,7 +230,8 @@ describe('default credentials', () => {
       else if (url.includes('universe')) response.writeHead(200, flavour).end('googleapis.com');
       else response.writeHead(200, flavour).end('ok');
     });
-    const { answer, stderr } = await headersWith({ GCE_METADATA_HOST: `127.0.0.1:${metadata.port}` });
+    // Where a service runs for sure, the library waits for its metadata for more than three seconds.
+    const { answer, stderr } = await headersWith({ GCE_METADATA_HOST: `127.0.0.1:${metadata.port}`, K_SERVICE: 'a service' });
     expect(answer).toMatchObject({ endpoint: 'https://storage.googleapis.com', headers: { authorization: 'Bearer token-of-the-machine' } });
     expect(stderr).toBe('');
   });

@@ -25,7 +25,7 @@ test(
     expect(repeated).toBeGreaterThan(0);
     expect(expired).toBeGreaterThan(0);
   },
-  6 * 60_000,
+  20 * 60_000,
 );
 
 test(
@@ -34,5 +34,5 @@ test(
     const { repeated } = await live(1024, 2, ['cold', 'proofs', 'resets', 'page-sizes']);
     expect(repeated).toBeGreaterThan(0);
   },
-  6 * 60_000,
+  20 * 60_000,
 );

@@ -10,6 +10,6 @@ test('the tail of a database that another process replicates is refused at once,
   onTestFinished(() => lock.release());
   const lines: string[] = [];
   const log: Logger = { log: (level, message) => void lines.push(`${level} ${message}`), with: () => log };
-  expect(await codeOf(sendTail(entry, log, AbortSignal.timeout(20_000)))).toBe('DB_OWNED');
+  expect(await codeOf(sendTail(entry, log, AbortSignal.timeout(60_000)))).toBe('DB_OWNED');
   expect(lines).toEqual([]);
 });

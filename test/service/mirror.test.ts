@@ -5,7 +5,7 @@ import type { DatabaseEntry } from '../../src/service/options.ts';
 import { App } from '../support/app-process.ts';
 import { becomes, Setting, STOP, settled } from './setting.ts';
 
-const POLL = { timeout: 25_000, interval: 50 };
+const POLL = { timeout: 60_000, interval: 50 };
 
 let setting: Setting;
 const readers: App[] = [];

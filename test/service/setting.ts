@@ -222,7 +222,7 @@ export class Setting {
 }
 
 export const becomes = (database: ManagedDatabase, state: DatabaseState) =>
-  expect.poll(async () => (await database.status()).state, { interval: 10 }).toBe(state);
+  expect.poll(async () => (await database.status()).state, { interval: 10, timeout: 60_000 }).toBe(state);
 
 /** Everything is captured and at every replica. */
 export const settled = (database: ManagedDatabase) => database.sync({ wait: true, signal: AbortSignal.timeout(60_000) });

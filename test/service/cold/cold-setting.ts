@@ -12,9 +12,18 @@ import { type ColdCount, coldSupport } from '../../../src/service/cold/support.t
 import type { ManagedDatabase } from '../../../src/service/managed-database.ts';
 import { Setting } from '../setting.ts';
 
+/** Ends with its signal only. */
+const sleepForEver: Clock['sleep'] = (_ms, { signal } = {}) =>
+  new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+
 /** A watch that can be made deaf, and delayed. */
 export class ScriptedWatch implements ColdWatch {
-  readonly #inner = new ColdWatcher(systemClock);
+  readonly #inner = new ColdWatcher({
+    ...systemClock,
+    sleep: (ms, options) => (this.isSwept ? systemClock.sleep(ms, options) : sleepForEver(ms, options)),
+  });
+  /** False: events alone tell of changes. A look now and then may come before the event of the same change. */
+  isSwept = true;
   isDeaf = false;
   isUnable = false;
   /** Runs after the engine was closed and before the watch is armed. */
@@ -76,4 +85,4 @@ export class ColdSetting extends Setting {
 }
 
 export const engineBecomes = (database: ManagedDatabase, state: string) =>
-  expect.poll(async () => (await database.status()).engine.state, { interval: 10 }).toBe(state);
+  expect.poll(async () => (await database.status()).engine.state, { interval: 10, timeout: 60_000 }).toBe(state);

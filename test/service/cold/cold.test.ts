@@ -12,6 +12,7 @@ let setting: ColdSetting;
 
 beforeEach(() => {
   setting = new ColdSetting();
+  setting.watch.isSwept = false;
 });
 
 afterEach(() => setting.end());

@@ -65,7 +65,7 @@ function promises(make: () => Promise<{ readonly base: StoreSpec; readonly root:
     expect(await listDestinations(dated)).toEqual(DAYS.toReversed().map((day) => at(`dated/${day}/app`)));
 
     const middle = await openReplica(at('dated/2026-11-10/app'));
-    await removeDestination(middle, { ...dated, store: at('dated/2026-11-10/app') }, AbortSignal.timeout(20_000));
+    await removeDestination(middle, { ...dated, store: at('dated/2026-11-10/app') }, AbortSignal.timeout(80_000));
     await middle.close();
     expect((await listDestinations(dated)).map(({ path }) => path)).toEqual(
       [at('dated/2026-11-11/app'), at('dated/2026-11-09/app')].map(({ path }) => path),

@@ -206,7 +206,7 @@ describe('file store', () => {
       await store.put('fd2', failingBody(patternBytes(5), new Error('x'))).catch(() => {});
       await store.open('missing').catch(() => {});
     }
-    expect(await descriptors()).toBeLessThanOrEqual(before);
+    await expect.poll(descriptors).toBeLessThanOrEqual(before);
   });
 
   test('a full destination is DISK_FULL and leaves nothing behind', async () => {

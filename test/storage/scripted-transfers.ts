@@ -34,7 +34,7 @@ export function streamedDownloads({ answering }: ScriptedService, head: Head, ra
           code: 'READ_TRUNCATED',
         });
       if (at === 0) continue;
-      const resuming = new ResumableReadStore(store, { settings: { attempts: 4, initialMs: 1, capMs: 1, stallMs: 5000 } });
+      const resuming = new ResumableReadStore(store, { settings: { attempts: 4, initialMs: 1, capMs: 1, stallMs: 60_000 } });
       expect(Buffer.compare(await getBytes(resuming, 'k'), BYTES), `cut at ${at}`).toBe(0);
     }
   });
@@ -92,12 +92,14 @@ export function streamedDownloads({ answering }: ScriptedService, head: Head, ra
   });
 
   test('whose server dies before anybody reads fails when it is read, and nothing before', async () => {
+    let die = () => {};
     const { store, server } = await answering((_, response) => {
       head(response, BYTES.length);
       response.write(BYTES.subarray(0, 1000));
-      setTimeout(() => response.destroy(), 10);
+      die = () => response.destroy();
     });
     const opened = await store.open('k');
+    die();
     await until(() => server.connections === 0, 'the server has gone');
     await new Promise((resolve) => setTimeout(resolve, 20));
     await expect(collect(opened.body)).rejects.toMatchObject({ code: 'READ_TRUNCATED' });

@@ -22,7 +22,7 @@ describeWith('azure', 'in a container', () => {
     expect(keys).toContain('a/ltx/0/0000000000000001-0000000000000001.ltx');
   });
 
-  test('64 MiB pass with a few blocks in memory', { timeout: 60_000 }, async () => {
+  test('64 MiB pass with a few blocks in memory', { timeout: 240_000 }, async () => {
     const store = new AzureStore(container.spec);
     await largeObjectPasses(store, 40 * 1024 * 1024);
     await store.close();

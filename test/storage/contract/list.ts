@@ -44,7 +44,7 @@ export function listContract({ store, capabilities, oddKeys, rootedKeys }: Contr
       expect(await listKeys(store(), 'x/', 'x/2')).toEqual(['x/3/4', 'x/5']);
     });
 
-    test('crosses page boundaries of any service: 1,050 objects', { timeout: 60_000 }, async () => {
+    test('crosses page boundaries of any service: 1,050 objects', { timeout: 240_000 }, async () => {
       const keys = Array.from({ length: 1050 }, (_, i) => `many/${String(i).padStart(16, '0')}`);
       for (let at = 0; at < keys.length; at += 50) {
         await Promise.all(keys.slice(at, at + 50).map((key) => putBytes(store(), key, patternBytes(3))));

@@ -9,13 +9,13 @@ const named = <B extends { readonly name: string }>(backends: readonly B[], ...n
   backends.filter(({ name }) => names.includes(name));
 
 fault('Sustained outage', named(BACKENDS, 's3', 'sftp', 'nats'), (rig) => {
-  it('of ten minutes, nobody listens: is caught up, nothing is lost', { timeout: 120_000 }, () =>
+  it('of ten minutes, nobody listens: is caught up, nothing is lost', { timeout: 300_000 }, () =>
     tenMinutes(rig(), DOWN, (commits) => [...commits.slice(1, 2), ...commits.slice(-1)]),
   );
 });
 
 fault('Sustained outage', named(HTTP_BACKENDS, 's3'), (rig) => {
-  it('of ten minutes, a proxy answers with errors: is caught up, nothing is lost', { timeout: 120_000 }, () =>
+  it('of ten minutes, a proxy answers with errors: is caught up, nothing is lost', { timeout: 300_000 }, () =>
     tenMinutes(rig(), UNWELL, (commits) => [...commits.slice(1, 2), ...commits.slice(-1)]),
   );
 });

@@ -45,7 +45,7 @@ describe('the HTTP proxy', () => {
     await door.shut();
   });
 
-  const ask = ({ path = '/x', method = 'PUT', body = BODY }: { path?: string; method?: string; body?: Buffer } = {}, limitMs = 20_000) =>
+  const ask = ({ path = '/x', method = 'PUT', body = BODY }: { path?: string; method?: string; body?: Buffer } = {}, limitMs = 60_000) =>
     new Promise<Heard>((resolve) => {
       const chunks: Buffer[] = [];
       let seen: Omit<Heard, 'body'> = { headers: {} };
@@ -142,9 +142,9 @@ describe('the HTTP proxy', () => {
   });
 
   it('holds an answer back', async () => {
-    proxy.script({ fault: { type: 'late answer', ms: 200 } });
-    expect(await ask({}, 100)).toMatchObject({ error: 'silence' });
-    expect(received).toHaveLength(1);
+    proxy.script({ fault: { type: 'late answer', ms: 20_000 } });
+    expect(await ask({}, 200)).toMatchObject({ error: 'silence' });
+    await expect.poll(() => received).toHaveLength(1);
   });
 
   it('edits answers', async () => {
@@ -185,8 +185,8 @@ describe('the TCP proxy', () => {
     await door.shut();
   });
 
-  /** Sends BODY and returns how much of its echo came until the end, or until `limitMs` have passed. */
-  const echo = (limitMs = 20_000) =>
+  /** Sends BODY and returns how much of its echo came until the end, or until nothing came for `quietMs` after the first bytes. */
+  const echo = (quietMs = 60_000) =>
     new Promise<{ bytes: number; ended: string }>((resolve) => {
       let bytes = 0;
       const socket = connect({ host: '127.0.0.1', port: proxy.port });
@@ -194,8 +194,10 @@ describe('the TCP proxy', () => {
         socket.destroy();
         resolve({ bytes, ended });
       };
-      const timer = setTimeout(() => end('silence'), limitMs);
+      let timer = setTimeout(() => end('silence'), 60_000);
       socket.on('data', (chunk) => {
+        clearTimeout(timer);
+        timer = setTimeout(() => end('silence'), quietMs);
         bytes += chunk.length;
         if (bytes === BODY.length) end('all');
       });

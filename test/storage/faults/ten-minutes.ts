@@ -5,7 +5,7 @@ import { openReplica } from '../../../src/replica/open.ts';
 import type { ManagedDatabase } from '../../../src/service/managed-database.ts';
 import { runJob } from '../../../src/workers/job-host.ts';
 import { Setting } from '../../service/setting.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeClock, settleFiles } from '../../support/fake-clock.ts';
 import { FaultProxy } from '../../support/fault-proxy.ts';
 import type { Backend } from './backend.ts';
 import type { Rig } from './rig.ts';
@@ -51,7 +51,7 @@ export async function tenMinutes(
 ): Promise<void> {
   const setting = new Setting();
   // Files carry real dates.
-  const clock = new FakeClock(Date.now());
+  const clock = new FakeClock(Date.now(), settleFiles);
   const time = new PassingTime(clock);
   try {
     setting.clock = clock;
@@ -85,7 +85,7 @@ export async function tenMinutes(
     await end(rig);
     const healed = clock.now();
     const asked = rig.asked;
-    time.step = 3_000;
+    time.step = 1_000;
     await comes(() => rig.asked > asked, 'the destination is tried again');
     expect(clock.now() - healed).toBeLessThan(7 * MINUTE);
     time.step = 50;
@@ -108,5 +108,5 @@ export async function tenMinutes(
 }
 
 async function comes(condition: () => Promise<boolean> | boolean, what: string): Promise<void> {
-  await expect.poll(async () => condition(), { timeout: 60_000, interval: 20, message: what }).toBe(true);
+  await expect.poll(async () => condition(), { timeout: 120_000, interval: 20, message: what }).toBe(true);
 }

@@ -154,7 +154,7 @@ fault('Shutdown during upload', BACKENDS, (rig) => {
     const begin = performance.now();
     stop.abort(new Error('the test has had enough'));
     await expect(upload).rejects.toThrow('the test has had enough');
-    expect(performance.now() - begin).toBeLessThan(5_000);
+    expect(performance.now() - begin).toBeLessThan(20_000);
     expect(await keys(await rig().direct(), rig().prefix)).toEqual([rig().key('before')]);
     await put(store, key, BYTES);
     expectSame(await get(await rig().direct(), key), BYTES);

@@ -18,7 +18,7 @@ describeWith('gcs', 'in a bucket', () => {
     expect(keys).toContain('a/ltx/0/0000000000000001-0000000000000001.ltx');
   });
 
-  test('64 MiB pass with two chunks in memory', { timeout: 60_000 }, async () => {
+  test('64 MiB pass with two chunks in memory', { timeout: 240_000 }, async () => {
     const store = new GCSStore(await makeBucket());
     await largeObjectPasses(store, 40 * 1024 * 1024);
     await store.close();

@@ -19,13 +19,13 @@ describeWith('nats', 'an object of 64 MiB in NATS', () => {
     await bucket.remove();
   });
 
-  test('passes both ways in a few MiB of memory', { timeout: 120_000 }, async () => {
+  test('passes both ways in a few MiB of memory', { timeout: 240_000 }, async () => {
     await largeObjectPasses(store, 24 * 1024 * 1024);
     await store.close();
     expect(await bucket.subjects()).toEqual({});
   });
 
-  test('waits on the server for a reader who takes his time', { timeout: 60_000 }, async () => {
+  test('waits on the server for a reader who takes his time', { timeout: 240_000 }, async () => {
     await store.put('large', {
       open: async function* () {
         for (let i = 0; i < 64; i++) yield Buffer.alloc(1024 * 1024, i);

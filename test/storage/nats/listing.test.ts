@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { bytesBody } from '../../../src/storage/body.ts';
 import { NATSStore } from '../../../src/storage/nats/nats.ts';
+import { until } from '../../support/fake-clock.ts';
 import { describeWith, SERVICE_START_MS, service } from '../../support/services.ts';
 import { testBucket } from './buckets.ts';
 
@@ -21,14 +22,16 @@ describeWith('nats', 'a listing while others write', () => {
       try {
         await Promise.all(Array.from({ length: COUNT }, (_, n) => store.put(lower(n), bytesBody(Buffer.alloc(10)))));
         let isOver = false;
+        let listings = 0;
         const moving = (async () => {
           for (let group = 0; group < COUNT / GROUP; group++) {
+            // One listing has ended by then, and another one goes on.
+            if (group === COUNT / GROUP / 2) await until(() => listings > 0, 'there is a listing');
             await other.put(upper(group), bytesBody(Buffer.alloc(10)));
             await other.delete(Array.from({ length: GROUP }, (_, n) => lower(group * GROUP + n)));
           }
           isOver = true;
         })();
-        let listings = 0;
         while (!isOver) {
           const keys = new Set<string>();
           for await (const { key } of store.list('ltx/')) keys.add(key);
@@ -45,6 +48,6 @@ describeWith('nats', 'a listing while others write', () => {
         await bucket.remove();
       }
     },
-    SERVICE_START_MS + 30_000,
+    SERVICE_START_MS + 120_000,
   );
 });

@@ -67,7 +67,7 @@ describeWith('nats', 'logging in to nats-server', () => {
   });
 
   function store(bucket: string, spec: Partial<NATSStoreSpec>): NATSStore {
-    const made = new NATSStore({ type: 'nats', servers: [server.url], bucket, path: '', timeoutMs: 3_000, ...spec });
+    const made = new NATSStore({ type: 'nats', servers: [server.url], bucket, path: '', timeoutMs: 20_000, ...spec });
     stores.push(made);
     return made;
   }

@@ -21,7 +21,7 @@ describeWith('nats', 'what a NATS server refuses', () => {
   });
 
   function storeOf(bucket: string, spec: Partial<NATSStoreSpec> = {}): NATSStore {
-    const store = new NATSStore({ type: 'nats', servers: [server.url], bucket, path: '', timeoutMs: 3_000, ...spec });
+    const store = new NATSStore({ type: 'nats', servers: [server.url], bucket, path: '', timeoutMs: 20_000, ...spec });
     stores.push(store);
     return store;
   }

@@ -114,11 +114,11 @@ describeWith('oss', 'a bucket of OSS', () => {
       if (key !== 'a/0000/x') expect(Buffer.compare(await getBytes(store, key), patternBytes(100, i + 1)), key).toBe(0);
   });
 
-  test('takes 64 MiB both ways within bounded memory', { timeout: 120_000 }, async () => {
+  test('takes 64 MiB both ways within bounded memory', { timeout: 240_000 }, async () => {
     await largeObjectPasses(store, 56 * MIB);
   });
 
-  test('with a clock of its own and for sessions with a token', { timeout: 30_000 }, async () => {
+  test('with a clock of its own and for sessions with a token', { timeout: 240_000 }, async () => {
     const program = fileURLToPath(new URL('../../../tools/services/oss/server.ts', import.meta.url));
     const child = spawn(process.execPath, [program, '--port', '0', '--security-token', 'token-of-session', '--ahead', '7200000'], {
       stdio: ['ignore', 'pipe', 'inherit'],

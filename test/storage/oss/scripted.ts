@@ -31,6 +31,8 @@ export class ScriptedServer {
 
   static async start(): Promise<ScriptedServer> {
     const scripted = new ScriptedServer();
+    // Idle connections stay, however long a test takes between two requests.
+    scripted.#server.keepAliveTimeout = 600_000;
     await once(scripted.#server.listen(0, '127.0.0.1'), 'listening');
     return scripted;
   }

@@ -6,6 +6,7 @@ import { ByteBudget } from '../../../src/storage/s3/part-buffers.ts';
 import { PartPool } from '../../../src/storage/s3/part-pool.ts';
 import { partSizeFor } from '../../../src/storage/s3/part-size.ts';
 import { providerOf } from '../../../src/storage/s3/providers.ts';
+import { until } from '../../support/fake-clock.ts';
 import { chunkedBody, failingBody, hangingBody, patternBytes } from '../contract/bodies.ts';
 import { errorAnswer, ScriptedS3, type Verb } from './scripted-s3.ts';
 
@@ -73,7 +74,9 @@ describe('nothing becomes visible and nothing is left', () => {
   test('when the caller gives up while the source hangs', async () => {
     const controller = new AbortController();
     const reason = new Error('shutdown');
-    const body = hangingBody(patternBytes(SIZE), () => setTimeout(() => controller.abort(reason), 50));
+    const body = hangingBody(patternBytes(SIZE), () => {
+      void until(() => count('part') > 0, 'a part has come').then(() => controller.abort(reason));
+    });
     await expect(store().put('k', body, { signal: controller.signal })).rejects.toBe(reason);
     expect([count('complete'), count('abort')]).toEqual([0, 1]);
   });
@@ -84,7 +87,7 @@ describe('nothing becomes visible and nothing is left', () => {
     server.script = ({ verb }) => (verb === 'part' ? () => controller.abort(reason) : undefined);
     const began = performance.now();
     await expect(store().put('k', large(), { signal: controller.signal })).rejects.toBe(reason);
-    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(performance.now() - began).toBeLessThan(30_000);
     expect(count('abort')).toBe(1);
   });
 

@@ -92,7 +92,7 @@ describeWith('s3', 'the original at a RADOS Gateway', () => {
   });
 
   test('two databases whose paths begin alike are written beside each other and restored each for itself', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     for (let round = 1; round <= 2; round++) {
       change(join(directory.path, 'a.db'), round * 20);
@@ -108,7 +108,7 @@ describeWith('s3', 'the original at a RADOS Gateway', () => {
     expect(keys.filter((key) => !/^team\/(?:a|ab)\/000[0-9]\/[0-9a-f]{16}-[0-9a-f]{16}\.ltx$/.test(key))).toEqual([]);
   });
 
-  test.runIf(extension !== undefined)('the original reads what we wrote', { timeout: 60_000 }, () => {
+  test.runIf(extension !== undefined)('the original reads what we wrote', { timeout: 240_000 }, () => {
     for (const name of ['a', 'ab']) {
       const [facts, check] = ask(`team/${name}`, [FACTS, 'PRAGMA integrity_check']);
       expect(facts).toEqual([factsOf(join(directory.path, `${name}.db`))]);
@@ -118,7 +118,7 @@ describeWith('s3', 'the original at a RADOS Gateway', () => {
 
   test.runIf(extension !== undefined)(
     'we restore and continue what the original wrote, which reads it again',
-    { timeout: 120_000 },
+    { timeout: 240_000 },
     async () => {
       const create = [
         'CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB)',

@@ -92,9 +92,9 @@ describe('bodies that break', () => {
 
   test('a consumer may pause for longer than the limit of silence', async () => {
     serveRanges();
-    const paused = server.store({ endpoint: server.endpoint }, { handler: server.handler({ idleMs: 500 }) });
+    const paused = server.store({ endpoint: server.endpoint }, { handler: server.handler({ idleMs: 1500 }) });
     const opened = await paused.open('k');
-    await new Promise((resolve) => setTimeout(resolve, 1200));
+    await new Promise((resolve) => setTimeout(resolve, 3000));
     expect(Buffer.concat(await collect(opened.body)).byteLength).toBe(BYTES.byteLength);
   });
 });

@@ -76,6 +76,8 @@ export class ScriptedS3 {
 
   private constructor() {
     this.#server = createServer((request, response) => void this.#serve(request, response));
+    // Idle connections stay, however long a test takes between two requests.
+    this.#server.keepAliveTimeout = 600_000;
     this.#server.on('connection', (socket) => {
       this.connectionsEver += 1;
       this.#sockets.add(socket);

@@ -102,7 +102,7 @@ describe('waiting is bounded', () => {
       code: 'STORAGE_UNAVAILABLE',
       message: expect.stringMatching(/no connection within/),
     });
-    expect(performance.now() - began).toBeLessThan(8000);
+    expect(performance.now() - began).toBeLessThan(30_000);
     await expect.poll(() => open).toBe(0);
   });
 });

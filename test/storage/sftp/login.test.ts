@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -81,6 +81,8 @@ describeWith('sftp', 'logging in to sshd', () => {
     } finally {
       process.kill(pid);
     }
+    // The agent removes it when it ends.
+    await expect.poll(() => existsSync(socket)).toBe(false);
     expect(await failure({ ...base, agent: socket })).toMatchObject({
       code: 'CREDENTIALS_INVALID',
       hint: expect.stringContaining('The agent gave no keys'),
@@ -299,7 +301,7 @@ describe('a server that is none', () => {
       code: 'STORAGE_UNAVAILABLE',
       message: expect.stringContaining('no answer within 0.2 s'),
     });
-    expect(performance.now() - began).toBeLessThan(8_000);
+    expect(performance.now() - began).toBeLessThan(30_000);
     await store.close();
     await new Promise((resolve) => silent.close(resolve));
   });

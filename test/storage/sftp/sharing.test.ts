@@ -94,7 +94,7 @@ describeWith('sftp', 'one connection for all calls of an SFTP store', () => {
   });
 
   test('that went silent is noticed, and made again', async () => {
-    const quick = open({ limits: { keepaliveMs: 300 } });
+    const quick = open({ limits: { keepaliveMs: 10000 } });
     try {
       await putBytes(quick, 'k', BYTES);
       proxy.script({ type: 'silence', direction: 'to client', after: 1000 });
@@ -105,12 +105,12 @@ describeWith('sftp', 'one connection for all calls of an SFTP store', () => {
     }
   });
 
-  test('that is slow is not taken for a silent one, though questions wait behind the data', { timeout: 60_000 }, async () => {
+  test('that is slow is not taken for a silent one, though questions wait behind the data', { timeout: 240_000 }, async () => {
     const quick = open({ limits: { keepaliveMs: 100 } });
     try {
       await putBytes(quick, 'before', patternBytes(10));
-      // 2 MiB at this speed take far longer than three questions.
-      proxy.script({ type: 'slow', direction: 'to server', bytesPerSecond: 500_000 });
+      // At this speed it takes far longer than three questions.
+      proxy.script({ type: 'slow', direction: 'to server', bytesPerSecond: 250_000 });
       const accepted = proxy.accepted;
       await putBytes(quick, 'k', BYTES.subarray(0, 1_500_000));
       expect(proxy.accepted).toBe(accepted);
@@ -194,14 +194,14 @@ describe('an SFTP server that answers the connection but not the requests', () =
         hostKeys: [server.hostKey],
         credentials: { password: 'p' },
       },
-      { limits: { answerMs: 700 } },
+      { limits: { answerMs: 2000 } },
     );
     try {
       await putBytes(store, 'before', patternBytes(10));
       silent = name;
       await expect(putBytes(store, 'k', patternBytes(10))).rejects.toMatchObject({
         ...lost,
-        message: expect.stringContaining('not answered for 0.7 s'),
+        message: expect.stringContaining('not answered for 2 s'),
       });
       silent = undefined;
       await putBytes(store, 'k', patternBytes(10));

@@ -86,9 +86,10 @@ test('with nothing to restore it waits for the database and begins at TXID 1', a
 test('a replica that cannot be asked is asked again, and nothing begins meanwhile', async () => {
   const before = await lostDatabase('one');
   let asked = 0;
+  const seen = Promise.withResolvers<void>();
   setting.restoreMissing = async (entry, signal) => {
     asked += 1;
-    if (asked > 1) return restoreMissing(entry, { log: setting.log, requests, signal });
+    if (asked > 1) return seen.promise.then(() => restoreMissing(entry, { log: setting.log, requests, signal }));
     // A file where the replica's directory was: it cannot be listed.
     const broken = setting.at('in-the-way');
     writeFileSync(broken, '');
@@ -99,6 +100,7 @@ test('a replica that cannot be asked is asked again, and nothing begins meanwhil
   await becomes(database, 'failing');
   expect((await database.status()).error?.code).toBeDefined();
   expect(existsSync(setting.at('app.db'))).toBe(false);
+  seen.resolve();
   await becomes(database, 'replicating');
   expect(asked).toBe(2);
   expect(await digest()).toBe(before);

@@ -83,7 +83,13 @@ export async function readAll(opened: OpenedObject): Promise<Uint8Array> {
   }
 }
 
-/** Frees the memory of bytes that nobody will look at any more; the collector would take its time. For whoever owns it alone: a part of a larger buffer stays. */
+/**
+ * Frees the memory of bytes that nobody will look at any more; the collector would take its time. For whoever owns it alone: a part of a larger
+ * buffer stays.
+ *
+ * Node does not hold on to the memory of a read, a write, or a compression that is under way: letting go of it then would have the system read
+ * or write what is something else by now. What was handed to others is let go of only after they have asked for more, never when they stopped.
+ */
 export function letGo({ buffer, byteLength }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { chunksOf, fileBody } from '../../src/storage/body.ts';
+import { chunksOf, fileBody, letGo } from '../../src/storage/body.ts';
 import { collect, patternBytes } from './contract/bodies.ts';
 
 let directory: string;
@@ -45,3 +45,15 @@ for (const transient of [false, true])
       await sleep(50);
     });
   });
+
+test('only memory that belongs to the bytes alone is let go of', () => {
+  const pooled = Buffer.from('a few bytes of a pool that others have theirs in');
+  const neighbour = Buffer.from('others');
+  expect(pooled.buffer).toBe(neighbour.buffer);
+  letGo(pooled);
+  letGo(new Uint8Array(pooled.buffer, 1));
+  expect([pooled.toString(), neighbour.toString()]).toEqual(['a few bytes of a pool that others have theirs in', 'others']);
+  const owned = Buffer.allocUnsafeSlow(10);
+  letGo(owned);
+  expect(owned.buffer.byteLength).toBe(0);
+});

@@ -18,15 +18,19 @@ let uncollected = 0;
  */
 export async function* gathered(stream: Readable, blockBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
   const gathering = new Gathering(stream, blockBytes);
+  let isLookedAt = false;
   try {
     for (;;) {
       const piece = gathering.take();
-      if (piece !== undefined) yield piece;
-      else if (gathering.isAtEnd()) return;
+      if (piece !== undefined) {
+        isLookedAt = true;
+        yield piece;
+        isLookedAt = false;
+      } else if (gathering.isAtEnd()) return;
       else await gathering.more();
     }
   } finally {
-    gathering.end();
+    gathering.end(isLookedAt);
   }
 }
 
@@ -82,12 +86,13 @@ class Gathering {
     });
   }
 
-  end(): void {
+  /** @param isLookedAt whoever stops without asking for more may have a write under way that reads the last piece: that block is the collector's */
+  end(isLookedAt: boolean): void {
     this.#unlisten();
     this.#stream.off('data', this.#onData);
     this.#stream.destroy();
     letGo(this.#filling);
-    if (this.#handedOut !== undefined) letGo(this.#handedOut);
+    if (this.#handedOut !== undefined && !isLookedAt) letGo(this.#handedOut);
   }
 
   #gather(chunk: Uint8Array, from: number): void {

@@ -68,7 +68,7 @@ class Places {
     return this.#buffers.pop() ?? Buffer.allocUnsafeSlow(this.#windowBytes);
   }
 
-  /** With the memory, where nobody looks at it any more. */
+  /** With the memory, where certainly nobody looks at it any more; otherwise it is the collector's. */
   giveBack(buffer: Buffer | undefined): void {
     this.#taken -= 1;
     if (buffer !== undefined) this.#buffers.push(buffer);
@@ -145,10 +145,13 @@ class WindowedReading {
       this.#fetchAhead();
       const ahead = this.#ahead.shift();
       if (ahead !== undefined) {
+        let isLookedAt = true;
         try {
           yield* this.#refilling(await ahead.fetching);
+          isLookedAt = false;
         } finally {
-          this.#places.giveBack(ahead.buffer);
+          // Whoever stops in between may have a write under way that reads the last piece.
+          this.#places.giveBack(isLookedAt ? undefined : ahead.buffer);
         }
       } else if (this.#next < this.#extent.end) yield* this.#direct(await this.#openWindow(this.#options()));
       else return;

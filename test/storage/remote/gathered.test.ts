@@ -69,6 +69,23 @@ describe('gathered answers', () => {
     expect(stream.destroyed).toBe(true);
   });
 
+  test('leave the last piece as it is to whoever stops while a write of it may be under way', async () => {
+    const stream = new Answer(pieces(bytes, () => 1_000));
+    const reading = gathered(stream, 10_000);
+    await reading.next();
+    const { value: last } = await reading.next();
+    const copy = Buffer.from(last ?? []);
+    expect(copy.byteLength).toBeGreaterThan(0);
+    await reading.return();
+    expect(Buffer.compare(Buffer.from(last ?? []), copy)).toBe(0);
+  });
+
+  test('take the memory of what whoever read them to the end has done with', async () => {
+    const held: Uint8Array[] = [];
+    for await (const piece of gathered(new Answer(pieces(bytes, () => 1_000)), 10_000)) held.push(piece);
+    expect(held.filter(({ byteLength }) => byteLength > 0)).toEqual([]);
+  });
+
   test('bring what came before a failure, then the failure', async () => {
     const failure = new Error('broken off');
     const stream = new Answer(

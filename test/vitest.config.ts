@@ -9,6 +9,8 @@ export default defineConfig({
     globalSetup: ['./test/support/services-setup.ts'],
     reporters: ['default', './test/support/closing-line.ts'],
     pool: 'forks',
+    // As the launcher does.
+    execArgv: ['--expose-gc', '--no-sparkplug'],
     maxWorkers: 3,
     // Generous: the machine may be busy.
     testTimeout: 90_000,

@@ -3,7 +3,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+/** As the launcher starts what moves data. */
+const PROGRAM = ['--expose-gc', '--no-sparkplug', fileURLToPath(new URL('../src/main.ts', import.meta.url))];
 
 export interface Finished {
   readonly status: number | null;
@@ -16,7 +17,7 @@ const closings = new WeakMap<ChildProcess, Promise<void>>();
 
 /** A `litestream` process that goes on in the background; its output is kept for when something goes wrong. */
 export function startLitestream(cwd: string, ...args: string[]): { child: ChildProcess; output: () => string } {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...PROGRAM, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('data', (chunk: Buffer) => {
@@ -29,7 +30,7 @@ export function startLitestream(cwd: string, ...args: string[]): { child: ChildP
 
 /** Runs `litestream` to its end. */
 export async function litestream(cwd: string, ...args: string[]): Promise<Finished> {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...PROGRAM, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => {
     stdout += chunk.toString();

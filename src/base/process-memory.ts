@@ -1,27 +1,15 @@
 /** What this process takes of memory and processor, and how to free what the collector leaves lying. */
 
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { BroadcastChannel } from 'node:worker_threads';
 
-interface Collection {
-  readonly type: 'minor' | 'major';
-  readonly execution: 'sync';
-  readonly flavor?: 'last-resort';
-}
-
-let gc: ((options: Collection) => void) | undefined;
-
-function collect(options: Collection): void {
-  if (gc === undefined) {
-    setFlagsFromString('--expose-gc');
-    gc = runInNewContext('gc') as (options: Collection) => void;
-  }
-  gc(options);
-}
+/**
+ * Does nothing, and V8 collects when it thinks fit, unless the process was started with `--expose-gc`, as the launcher does: every thread has `gc`
+ * then. The flags of a running V8 must not be changed, because other threads are reading them.
+ */
+const collect = (options: NodeJS.GCOptions): void => globalThis.gc?.({ ...options, execution: 'sync' });
 
 /** Gives back to the system what this thread does not need. Stops it for some 100 ms for every 100 MB in use: not for every day. */
-export const releaseMemory = (): void => collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+export const releaseMemory = (): void => collect({ type: 'major', flavor: 'last-resort' });
 
 /** What tells the threads of a process to give memory back. */
 const CHANNEL = 'litestream: release memory';
@@ -42,7 +30,7 @@ export function releaseWithOthers(): void {
 }
 
 /** Frees the buffers that this thread has let go of lately, in a millisecond or two. V8 by itself waits for 32 MiB of them in every thread. */
-export const collectYoung = (): void => collect({ type: 'minor', execution: 'sync' });
+export const collectYoung = (): void => collect({ type: 'minor' });
 
 /** Bytes of the process that are resident. */
 export const residentBytes = (): number => process.memoryUsage.rss();

@@ -82,6 +82,26 @@ describe('the launcher', () => {
     const { stdout } = await execute(LAUNCHER, [command, '-h'], { env });
     expect(stdout.startsWith(bytes)).toBe(true);
   });
+
+  test.each([
+    ['replicate', 'function'],
+    ['restore', 'function'],
+    ['version', 'undefined'],
+  ])('lets every thread of %s collect garbage by itself: %s', async (command, type) => {
+    const hook = join(directory.path, 'hook.mjs');
+    const thread = `require('node:fs').writeSync(1, typeof gc + String.fromCharCode(10))`;
+    await writeFile(
+      hook,
+      `import { isMainThread, Worker } from 'node:worker_threads';
+       import { once } from 'node:events';
+       if (isMainThread) await once(new Worker("${thread}", { eval: true, execArgv: [] }), 'exit');
+       process.on('exit', () => console.log(typeof gc));`,
+    );
+    const env = { PATH: process.env.PATH, NODE_OPTIONS: `--import=${hook}` };
+    const { stdout } = await execute(LAUNCHER, [command, ...(command === 'version' ? [] : ['-h'])], { env });
+    const lines = stdout.trim().split('\n');
+    expect([lines[0], lines.at(-1)]).toEqual([type, type]);
+  });
 });
 
 describe('quick answers', () => {

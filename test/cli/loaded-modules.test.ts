@@ -32,17 +32,21 @@ beforeEach(async () => {
 });
 afterEach(() => temp.remove());
 
-/** The clients of clouds that a command line loads, and all packages. `whileRunning` decides when a daemon has run long enough. */
-async function loadedBy(args: readonly string[], whileRunning?: () => Promise<void>) {
+/** The clients of clouds that a command line loads, and all packages. `hasRunEnough` decides by its output when a daemon is to end. */
+async function loadedBy(args: readonly string[], hasRunEnough?: (output: string) => boolean) {
   const loads = join(temp.path, 'loads');
   rmSync(loads, { force: true });
   const child = spawn(process.execPath, ['--no-warnings', '--import', RECORDER, MAIN, ...args], {
     env: { PATH: process.env.PATH, HOME: temp.path, LOADS: loads },
-    stdio: 'ignore',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
   });
   const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  if (whileRunning !== undefined) {
-    await whileRunning().finally(() => child.kill('SIGTERM'));
+  if (hasRunEnough !== undefined) {
+    await until(() => hasRunEnough(output), 'it had run long enough', 60_000).finally(() => child.kill('SIGTERM'));
   }
   const status = await exit;
   const urls = readFileSync(loads, 'utf8').split('\n');
@@ -62,8 +66,11 @@ test('`version` and `help` load no package at all', async () => {
 
 test('replicating to a directory loads the client of no cloud, in any thread', async () => {
   const replica = join(temp.path, 'replica');
-  const { status, clouds, packages } = await loadedBy(['replicate', join(temp.path, 'app.db'), `file://${replica}`], () =>
-    until(() => existsSync(join(replica, 'ltx/0/0000000000000001-0000000000000001.ltx')), 'a file was uploaded', 20_000),
+  const file = join(replica, 'ltx/0/0000000000000001-0000000000000001.ltx');
+  const { status, clouds, packages } = await loadedBy(
+    ['replicate', join(temp.path, 'app.db'), `file://${replica}`],
+    // A daemon that is told to end while it starts has not done its work, and says so by its status.
+    (output) => output.includes('is running') && existsSync(file),
   );
   expect({ status, clouds }).toEqual({ status: 0, clouds: [] });
   expect(packages.length).toBeGreaterThan(0);

@@ -1,20 +1,26 @@
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { App } from '../support/app-process.ts';
 import { type TempDirectory, tempDirectory } from '../support/temp-directory.ts';
 import { fences, headings, ROOT, readPage } from './document.ts';
+
+// Each line is a process of its own, as in test/e2e.
+vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
 
 const PAGES = readdirSync(`${ROOT}docs`).filter((name) => name.endsWith('.md'));
 
 /** An empty directory as the pages assume it: the shipped configuration and a database, and `litestream` on PATH. */
 let temp: TempDirectory;
 
-function shell(script: string) {
+function shell(script: string): Promise<{ readonly status: number | null; readonly stdout: string; readonly stderr: string }> {
   const env = { ...process.env, PATH: `${join(temp.path, 'bin')}${delimiter}${process.env.PATH ?? ''}` };
-  const { status, stdout, stderr } = spawnSync('sh', ['-eu', '-c', script], { cwd: temp.path, env, encoding: 'utf8' });
-  return { status, stdout, stderr };
+  return new Promise((resolve) => {
+    const child = execFile('sh', ['-eu', '-c', script], { cwd: temp.path, env }, (_, stdout, stderr) =>
+      resolve({ status: child.exitCode, stdout, stderr }),
+    );
+  });
 }
 
 beforeAll(async () => {
@@ -40,8 +46,8 @@ describe('shell examples', () => {
     expect(examples.length).toBeGreaterThan(0);
   });
 
-  test.each(examples)('docs/$name, block $number: every line succeeds', ({ text }) => {
-    expect(shell(text)).toMatchObject({ status: 0 });
+  test.each(examples)('docs/$name, block $number: every line succeeds', async ({ text }) => {
+    expect(await shell(text)).toMatchObject({ status: 0 });
   });
 });
 
@@ -63,8 +69,8 @@ describe('JSON examples of docs/cli.md', () => {
     return name === undefined ? [] : [{ name, text }];
   });
 
-  beforeAll(() => {
-    expect(shell('litestream replicate -once -config litestream.yml').status).toBe(0);
+  beforeAll(async () => {
+    expect(await shell('litestream replicate -once -config litestream.yml')).toMatchObject({ status: 0 });
   });
 
   test('each one belongs to a command line', () => {
@@ -72,8 +78,8 @@ describe('JSON examples of docs/cli.md', () => {
     expect(headings(readPage('cli.md'), 2)).toEqual(expect.arrayContaining(examples.map(({ name }) => name.replace(/-dry-run$/, ''))));
   });
 
-  test.each(examples)('$name: every member that the command prints is shown, with a value of its kind', ({ name, text }) => {
-    const { status, stdout, stderr } = shell(`litestream ${CALLS[name]}`);
+  test.each(examples)('$name: every member that the command prints is shown, with a value of its kind', async ({ name, text }) => {
+    const { status, stdout, stderr } = await shell(`litestream ${CALLS[name]}`);
     expect({ status, stderr }).toMatchObject({ status: 0 });
     expect(undocumented(JSON.parse(stdout), JSON.parse(text))).toEqual([]);
   });

@@ -130,7 +130,8 @@ test('ten restores in a row while everything they plan with is being deleted: ea
     await application.stop();
   }
   console.log(`${states.size} states restored, ${gone} gone`);
-  expect(states.size).toBeGreaterThan(3);
+  expect(RESTORES - gone).toBeGreaterThan(3);
+  expect(states.size).toBeGreaterThan(1);
   const inOrder = [...states].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, state]) => state);
   expect(inOrder).toEqual(inOrder.toSorted((a, b) => a - b));
 });

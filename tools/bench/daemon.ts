@@ -2,8 +2,6 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +10,7 @@ import { schedule } from './proc.ts';
 import type { Scene } from './scene.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../src/launcher/litestream', import.meta.url));
-const START_PATIENCE_MS = 20_000;
+const START_PATIENCE_MS = 60_000;
 /** No new files for so long: the daemon has nothing left to do. Longer than any interval in a bench. */
 const QUIET_MS = 1500;
 
@@ -25,7 +23,7 @@ export interface DaemonOptions {
   readonly databaseSettings?: readonly string[];
   /** The databases are those of this directory, which `databaseSettings` are then for. */
   readonly directory?: string;
-  /** How long they may take until each has its first file at its replica, ms; default 20 s. */
+  /** How long they may take until each has its first file at its replica, ms; default a minute. */
   readonly patienceMs?: number;
   readonly nodeFlags?: readonly string[];
 }
@@ -33,24 +31,22 @@ export interface DaemonOptions {
 export class Daemon {
   readonly #scene: Scene;
   readonly #process: ChildProcess;
-  readonly #address: string;
   readonly #options: DaemonOptions;
   /** performance.now() at the start of the process. */
   readonly spawnedAt = performance.now();
   #startedIn = 0;
+  #metricsURL: string | undefined;
 
-  private constructor(scene: Scene, child: ChildProcess, address: string, options: DaemonOptions) {
+  private constructor(scene: Scene, child: ChildProcess, options: DaemonOptions) {
     this.#scene = scene;
     this.#process = child;
-    this.#address = address;
     this.#options = options;
   }
 
   /** Resolves when every database has its first file at its replica and nothing more is coming. */
   static async start(scene: Scene, options: DaemonOptions): Promise<Daemon> {
-    const address = `127.0.0.1:${await freePort()}`;
     const config = scene.path('litestream.yml');
-    writeFileSync(config, configuration(scene, address, options));
+    writeFileSync(config, configuration(scene, options));
     const log = openSync(scene.path('daemon.log'), 'w');
     const flags = [...profileFlags(), ...(options.nodeFlags ?? [])];
     const child = scene.spawn(LAUNCHER, ['replicate', '-config', config], {
@@ -58,7 +54,7 @@ export class Daemon {
       ...(flags.length === 0 ? {} : { env: { ...process.env, NODE_OPTIONS: flags.join(' ') } }),
     });
     closeSync(log);
-    const daemon = new Daemon(scene, child, address, options);
+    const daemon = new Daemon(scene, child, options);
     await daemon.#untilReady();
     return daemon;
   }
@@ -73,7 +69,8 @@ export class Daemon {
   }
 
   async metrics(): Promise<Exposition> {
-    const response = await fetch(`http://${this.#address}/metrics`);
+    this.#metricsURL ??= await this.#findMetrics();
+    const response = await fetch(this.#metricsURL);
     return new Exposition(await response.text());
   }
 
@@ -106,6 +103,18 @@ export class Daemon {
     await this.#scene.stop(this.#process);
   }
 
+  /** The system has chosen the port; the daemon tells it once it runs. */
+  async #findMetrics(): Promise<string> {
+    const deadline = performance.now() + (this.#options.patienceMs ?? START_PATIENCE_MS);
+    for (;;) {
+      const log = readFileSync(this.#scene.path('daemon.log'), 'utf8');
+      const [, url] = /^ {2}metrics +(http:\S+)$/m.exec(log) ?? [];
+      if (url !== undefined) return url;
+      if (performance.now() > deadline) throw new Error(`the daemon does not say where its metrics are:\n${log}`);
+      await sleep(50);
+    }
+  }
+
   async #untilReady(): Promise<void> {
     const begun = performance.now();
     const deadline = begun + (this.#options.patienceMs ?? START_PATIENCE_MS);
@@ -130,9 +139,9 @@ export const replicaLevel0 = (scene: Scene, database: string): string => join(re
 
 const replicaOf = (scene: Scene, database: string): string => scene.path('replicas', basename(database));
 
-function configuration(scene: Scene, address: string, options: DaemonOptions): string {
+function configuration(scene: Scene, options: DaemonOptions): string {
   const { databases, directory, settings = [], databaseSettings = [] } = options;
-  const lines = [`addr: ${address}`, ...settings, 'dbs:'];
+  const lines = ['addr: 127.0.0.1:0', ...settings, 'dbs:'];
   if (directory !== undefined) {
     lines.push(`  - dir: ${directory}`, ...databaseSettings.map((line) => `    ${line}`));
     lines.push('    replica:', '      type: file', `      path: ${scene.path('replicas')}`);
@@ -149,12 +158,4 @@ function configuration(scene: Scene, address: string, options: DaemonOptions): s
 function profileFlags(): string[] {
   const directory = process.env.BENCH_PROFILE;
   return directory === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', directory];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -82,7 +82,7 @@ export interface SettingOptions {
 
 export function temporaryDirectory(): string {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'control-')));
-  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+  onTestFinished(() => rmSync(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
   return root;
 }
 

@@ -217,7 +217,8 @@ export class Setting {
     for (const remote of this.#remotes.values()) remote.heal();
     for (const service of this.#services) await service.stop({ deadlineMs: 0, retryMs: 0, signal: AbortSignal.abort() });
     await Promise.all(this.#apps.map((app) => app.stop()));
-    rmSync(this.directory, { recursive: true, force: true });
+    // An upload that was given up may still be making its file.
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }
 

@@ -94,7 +94,7 @@ describeWith('sftp', 'one connection for all calls of an SFTP store', () => {
   });
 
   test('that went silent is noticed, and made again', async () => {
-    const quick = open({ limits: { keepaliveMs: 10000 } });
+    const quick = open({ limits: { keepaliveMs: 1000 } });
     try {
       await putBytes(quick, 'k', BYTES);
       proxy.script({ type: 'silence', direction: 'to client', after: 1000 });
@@ -106,7 +106,7 @@ describeWith('sftp', 'one connection for all calls of an SFTP store', () => {
   });
 
   test('that is slow is not taken for a silent one, though questions wait behind the data', { timeout: 240_000 }, async () => {
-    const quick = open({ limits: { keepaliveMs: 100 } });
+    const quick = open({ limits: { keepaliveMs: 1000 } });
     try {
       await putBytes(quick, 'before', patternBytes(10));
       // At this speed it takes far longer than three questions.

@@ -6,7 +6,7 @@ import { ByteBudget } from '../../../src/storage/s3/part-buffers.ts';
 import { PartPool } from '../../../src/storage/s3/part-pool.ts';
 import { partSizeFor } from '../../../src/storage/s3/part-size.ts';
 import { providerOf } from '../../../src/storage/s3/providers.ts';
-import { until } from '../../support/fake-clock.ts';
+import { settle, until } from '../../support/fake-clock.ts';
 import { chunkedBody, failingBody, hangingBody, patternBytes } from '../contract/bodies.ts';
 import { errorAnswer, ScriptedS3, type Verb } from './scripted-s3.ts';
 
@@ -75,7 +75,9 @@ describe('nothing becomes visible and nothing is left', () => {
     const controller = new AbortController();
     const reason = new Error('shutdown');
     const body = hangingBody(patternBytes(SIZE), () => {
-      void until(() => count('part') > 0, 'a part has come').then(() => controller.abort(reason));
+      void until(() => count('create') > 0, 'the upload has begun')
+        .then(() => settle())
+        .then(() => controller.abort(reason));
     });
     await expect(store().put('k', body, { signal: controller.signal })).rejects.toBe(reason);
     expect([count('complete'), count('abort')]).toEqual([0, 1]);

@@ -57,6 +57,9 @@ export interface ReplicaNeeds {
 /** What letting go of a store may take before it is left to the end of the process, ms. */
 const RELEASE_LIMIT = 2000;
 
+/** How long a snapshot waits for the level-0 files that it holds, ms. */
+const UPLOADS_FIRST = 30_000;
+
 /** How long uploads that fail may hold the closing of the engine up, ms. */
 const MEND_LIMIT = 5000;
 
@@ -171,6 +174,7 @@ export class ManagedReplica implements ReplicaHandle {
 
   /** Puts a staged level-9 file; the caller removes it locally. SECOND_WRITER when files of somebody else would continue it. */
   async putSnapshot(staged: StagedFile, signal?: AbortSignal): Promise<FileInfo> {
+    await this.#uploader.goAhead(staged.maxTXID, UPLOADS_FIRST, signal);
     const options = { replica: this.replica, uploader: this.#uploader, upTo: staged.maxTXID, signal };
     await this.#uploader.expects({ txid: staged.maxTXID, ...(await fingerprintFile(staged.path)) });
     const { written, isOurs } = await guarded(options, () => this.#putStaged(staged, signal));

@@ -117,6 +117,29 @@ describe('maintenance of a running database', () => {
     expect(ranges(await listing(), 9).length).toBeLessThanOrEqual(2);
   }, 150_000);
 
+  test('a snapshot comes after the level-0 files that it holds: a kill between them leaves none of these out', async () => {
+    const app = await setting.application();
+    const { database } = await setting.start(entry());
+    await becomes(database, 'replicating');
+    await settled(database);
+    const { store } = setting.remote('one');
+    const gate = Promise.withResolvers<void>();
+    store.script({ on: 'put', key: 'ltx/0/', fault: { type: 'wait', gate: gate.promise }, times: Number.POSITIVE_INFINITY });
+    store.calls.length = 0;
+    const puts = () => store.calls.filter(({ verb }) => verb === 'put').map(({ key }) => key.slice(0, 'ltx/0'.length));
+    await app.exec("INSERT INTO t (body) VALUES ('something')");
+    const [replica] = database.replicas;
+    const snapshot = replica && database.snapshot(replica);
+    await expect.poll(() => readdirSync(setting.settings().metaPath).some((name) => name.startsWith('snapshot-'))).toBe(true);
+    await expect.poll(puts).toContain('ltx/0');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(puts()).not.toContain('ltx/9');
+    gate.resolve();
+    const { maxTXID } = (await snapshot) ?? { maxTXID: NO_TXID };
+    expect(puts().at(-1)).toBe('ltx/9');
+    expect(await setting.remote('one').txids(0)).toContain(Number(maxTXID));
+  });
+
   test('an idle replica gets no request (row 21)', async () => {
     const app = await setting.application();
     const { database } = await setting.start(entry({ snapshotIntervalMs: 60_000 }));

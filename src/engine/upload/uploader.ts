@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { ERROR_CODES, LitestreamError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import type { TXID } from '../../formats/ltx/txid.ts';
+import { NO_TXID, type TXID } from '../../formats/ltx/txid.ts';
 import type { Replica } from '../../replica/replica.ts';
 import type { ReplicaSettings } from '../options.ts';
 import type { Waiting } from './backlog.ts';
@@ -182,6 +182,19 @@ export class Uploader {
       this.#expedite(failed ? retryIntervalMs : 0);
       const limit = deadlineMs === 0 ? Number.POSITIVE_INFINITY : deadline - this.#clock.monotonic();
       if (!(await this.#rounds.next(limit, signal))) throw this.#notReplicated(target);
+    }
+  }
+
+  /**
+   * Waits until the replica is at `txid`, for as long as uploads work and at most `limitMs`; rejects with `signal.reason` only. A snapshot of `txid` that
+   * came first would be the position of the next process, which would leave out the files before it.
+   */
+  async goAhead(txid: TXID, limitMs: number, signal?: AbortSignal): Promise<void> {
+    const deadline = this.#clock.monotonic() + limitMs;
+    const isUnderWay = (): boolean => this.#running !== undefined && this.#failures.last === undefined && !this.#isHalted();
+    while ((this.position ?? NO_TXID) < txid && isUnderWay()) {
+      this.#expedite(0);
+      if (!(await this.#rounds.next(deadline - this.#clock.monotonic(), signal))) return;
     }
   }
 

@@ -105,8 +105,10 @@ export class Replication implements ReplicationService {
    * middle of a long first copy is on its way.
    */
   async settle(patienceMs: number, signal: AbortSignal): Promise<void> {
-    const deadline = this.#clock.monotonic() + patienceMs;
-    for (;;) {
+    // Each look costs something for every database.
+    const pause = Math.max(20, this.databases.length);
+    // Counted by the pauses: on a machine that stands still nobody can say anything.
+    for (let waited = 0; ; waited += pause) {
       const states = await Promise.all(this.databases.map((database) => database.status()));
       const refusals = states.flatMap((status) => startRefusal(status) ?? []);
       const [first] = refusals;
@@ -116,9 +118,8 @@ export class Replication implements ReplicationService {
         const { code, message, ...rest } = first;
         throw new LitestreamError(code, message, { ...rest });
       }
-      if (!states.some(isOpening) || this.#clock.monotonic() > deadline) return;
-      // Each look costs something for every database.
-      await this.#clock.sleep(Math.max(20, states.length), { signal });
+      if (!states.some(isOpening) || waited > patienceMs) return;
+      await this.#clock.sleep(pause, { signal });
     }
   }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -219,6 +219,46 @@ test('a history that was begun anew and has come to the number that was proven i
   expect((await replicaOf(database)).proof).toMatchObject({ outcome: 'passed', txid: proven, reasons: [] });
   expect(record().latest).toMatchObject({ outcome: 'passed', compared: true });
 });
+
+test('a database that was brought back from an image is not compared with what was written after the image was made', async () => {
+  const first = await started();
+  await insert();
+  await settled(first);
+  await first.stop(STOP);
+  await app.run((context) => context.closeAll());
+  const { path, metaPath } = setting.settings();
+  const image = setting.at('image');
+  const sides = ['', '-wal'].filter((side) => existsSync(path + side));
+  for (const side of sides) cpSync(path + side, image + side);
+  cpSync(metaPath, `${image}-meta`, { recursive: true });
+  const second = (await setting.start(entry())).database;
+  await becomes(second, 'replicating');
+  for (let n = 0; n < 5; n++) {
+    await insert();
+    await settled(second);
+  }
+  await second.stop(STOP);
+  await app.run((context) => context.closeAll());
+  for (const side of ['', '-wal', '-shm']) rmSync(path + side, { force: true });
+  rmSync(metaPath, { recursive: true });
+  for (const side of sides) cpSync(image + side, path + side);
+  cpSync(`${image}-meta`, metaPath, { recursive: true });
+  await insert();
+  setting.remote('one').cut('list');
+  const { database } = await setting.start(entry());
+  // Without an answer it begins with what it has.
+  await expect.poll(async () => (await database.status()).engine.state).toBe('replicating');
+  await insert();
+  await database.sync({ wait: false });
+  const proving = prove();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  setting.remote('one').heal();
+  await proving;
+  expect(record().latest).toMatchObject({ outcome: 'passed', reasons: [] });
+  await becomes(database, 'replicating');
+  await prove();
+  expect(record().latest).toMatchObject({ outcome: 'passed', compared: true });
+}, 150_000);
 
 test('a proven state that is still the newest one is verified every seventh interval only', async () => {
   const database = await started(60_000);

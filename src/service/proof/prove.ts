@@ -13,6 +13,7 @@ import type { OnRestoreProgress } from '../../engine/restore/progress.ts';
 import type { RestoreTarget } from '../../engine/restore/target.ts';
 import type { Check } from '../../engine/verify/checks.ts';
 import type { VerifyResult } from '../../engine/verify/verify.ts';
+import { formatTXID } from '../../formats/ltx/txid.ts';
 import type { Proof } from '../../replica/proof-record.ts';
 import { limited } from '../limited.ts';
 import { maintenanceOf } from '../maintenance/maintenance.ts';
@@ -141,7 +142,12 @@ async function liveSums(
   if (live === undefined)
     return compare === 'live' ? { notCompared: 'nothing replicates here, so there are no live pages to compare with' } : {};
   try {
+    // Where it is further than what is captured here, its files of these numbers are of another history.
+    if (live.replica.position === undefined) await waitForReplica(live.replica, tools);
+    const { position } = live.replica;
     const sums = await live.database.pageSums(scratch);
+    if (position === undefined) return { notCompared: 'the replica has not said where it is' };
+    if (position > sums.txid) return { notCompared: `the replica was at TXID ${formatTXID(position)}, which is not of this history` };
     await waitForReplica(live.replica, tools);
     return { sums };
   } catch (error) {

@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { LitestreamError } from '../../src/base/errors.ts';
 import { LATEST } from '../../src/engine/restore/target.ts';
 import { layoutFor } from '../../src/replica/layout.ts';
 import { Replica } from '../../src/replica/replica.ts';
@@ -75,8 +76,9 @@ describe('a snapshot', () => {
     const { database } = await setting.start(entryOf('a'));
     await settled(database);
     const { store } = setting.remote('one');
-    const gate = Promise.withResolvers<void>();
-    store.script({ on: 'put', key: level(0), fault: { type: 'wait', gate: gate.promise }, times: Number.POSITIVE_INFINITY });
+    // A snapshot waits for level 0 where that only takes its time.
+    const error = new LitestreamError('STORAGE_UNAVAILABLE', 'no level 0');
+    store.script({ on: 'put', key: level(0), fault: { type: 'error', error }, times: Number.POSITIVE_INFINITY });
     const [replica] = database.replicas;
     if (replica?.position === undefined) throw new Error('there is no position');
     const { position } = replica;
@@ -89,7 +91,7 @@ describe('a snapshot', () => {
       const file = makeFile(Number(position) + 1, Date.now(), { full: true, salt: 99 });
       await new Replica(store.innermost, layoutFor('file')).write(0, file.txid, file.txid, bytesBody(file.bytes), { createdAt: file.at });
     };
-    return { database, replica, store, writeForeign, release: gate.resolve };
+    return { database, replica, store, writeForeign, release: () => store.heal() };
   }
 
   // Its name collides with nothing, and the files of the other process would continue it.

@@ -96,6 +96,8 @@ export class Life {
   readonly #times = new Map<TXID, number>();
   readonly #features: ReadonlySet<LifeFeature>;
   readonly #damaged = new Set<ReplicaName>();
+  /** When something was first seen at each replica, ms since the epoch. */
+  readonly #heldSince = new Map<ReplicaName, number>();
   readonly #report = { rounds: 0, kills: 0, transactions: 0, restores: 0, repeated: 0, expired: 0, events: {} as Record<string, number> };
   #daemon: ChildProcess | undefined;
   #writer: ChildProcess | undefined;
@@ -399,6 +401,7 @@ export class Life {
   async #check(name: ReplicaName, samples: number, isRunning: boolean): Promise<void> {
     const before = Date.now();
     const { files, points } = await this.#list(name);
+    if (points.length > 0 && !this.#heldSince.has(name)) this.#heldSince.set(name, before);
     if (!isRunning) this.#checkRetention(name, files, points, before);
     if (!isRunning && name === 'steady' && this.#features.size === 0) checkOverlaps(name, files);
     this.#checkTimes(name, points);
@@ -460,7 +463,9 @@ export class Life {
       return;
     }
     const isFromTheStart = files.some(({ level, minTXID }) => level < SNAPSHOT_LEVEL && minTXID <= 1n);
-    const isPromised = !isFromTheStart && !this.#isLossy(name) && !this.#features.has('clock');
+    // One that came later may have begun with a snapshot.
+    const isOld = now - (this.#heldSince.get(name) ?? now) > MAINTENANCE.snapshotRetentionMs;
+    const isPromised = isOld && !isFromTheStart && !this.#isLossy(name) && !this.#features.has('clock');
     if (isPromised && oldest.time > now - MAINTENANCE.snapshotRetentionMs)
       throw new Error(
         `the oldest state of ${name} is from ${now - oldest.time} ms ago, but ${MAINTENANCE.snapshotRetentionMs} ms are promised`,

@@ -265,6 +265,15 @@ export class Replica {
   async delete(files: readonly FileInfo[], options: CallOptions = {}): Promise<void> {
     if (files.length === 0) return;
     await this.mayWrite();
+    await this.#remove(files, options);
+  }
+
+  /** Deletes what this process put there a moment ago, also when its writes were ended meanwhile: nobody may continue it. */
+  async takeBack(file: FileInfo, options: CallOptions = {}): Promise<void> {
+    await this.#remove([file], options);
+  }
+
+  async #remove(files: readonly FileInfo[], options: CallOptions): Promise<void> {
     const keys = files.map((file) => this.key(file.level, file));
     await this.store.delete(keys, options);
     for (const key of keys) this.#encryption?.files.forget(key);

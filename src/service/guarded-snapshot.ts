@@ -26,13 +26,13 @@ export interface GuardedOptions {
 export async function guarded({ replica, uploader, upTo, signal }: GuardedOptions, put: () => Promise<PutSnapshot>): Promise<PutSnapshot> {
   let done: PutSnapshot | undefined;
   try {
-    await uploader.expectAlone(upTo, signal);
+    const since = await uploader.expectAlone(upTo, { signal });
     done = await put();
-    await uploader.expectAlone(upTo, signal);
+    await uploader.expectAlone(upTo, { signal, since });
     return done;
   } catch (error) {
     if (hasCode(error, 'SECOND_WRITER')) {
-      if (done?.isOurs === true) await replica.delete([done.written]);
+      if (done?.isOurs === true) await replica.takeBack(done.written);
       uploader.retryNow();
     }
     throw error;

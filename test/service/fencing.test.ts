@@ -104,18 +104,43 @@ describe('a snapshot', () => {
     await expect.poll(() => replicaOf(database).lastError?.error.code, soon).toBe('SECOND_WRITER');
   });
 
-  test('does not stay where another process writes during the put', async () => {
-    const { database, replica, store, writeForeign, release } = await behind();
+  test('does not stay where another process writes during the put, whoever finds that out first', async () => {
+    const { database, replica, store, writeForeign } = await behind();
     const put = Promise.withResolvers<void>();
     store.script({ on: 'put', key: level(9), fault: { type: 'wait', gate: put.promise } });
     const snapshot = expect(database.snapshot(replica)).rejects.toMatchObject({ code: 'SECOND_WRITER' });
     await expect.poll(() => store.calls.some(({ verb, key }) => verb === 'put' && key.includes('ltx/9/')), soon).toBe(true);
     await writeForeign();
+    // The uploads end all writes to the replica.
+    await expect.poll(() => replicaOf(database).lastError?.error.code).toBe('SECOND_WRITER');
     put.resolve();
     await snapshot;
     expect(await setting.remote('one').txids(9)).toEqual([]);
+  });
+
+  test('does not stay either where the uploads took it for the end of our own history before it was looked at again', async () => {
+    const { database, replica, store, writeForeign, release } = await behind();
+    const [put, look] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    store.script(
+      { on: 'put', key: level(9), fault: { type: 'wait', gate: put.promise } },
+      { on: 'open', key: level(9), fault: { type: 'wait', gate: look.promise } },
+    );
+    const snapshot = expect(database.snapshot(replica)).rejects.toMatchObject({ code: 'SECOND_WRITER' });
+    const count = (verb: string) => store.calls.filter((call) => call.verb === verb && call.key.includes('ltx/9/')).length;
+    await expect.poll(() => count('put'), soon).toBe(1);
+    const before = replica.position;
+    // The uploads shall not find it before.
+    const error = new LitestreamError('STORAGE_UNAVAILABLE', 'no listing');
+    store.script({ on: 'list', fault: { type: 'error', error }, times: Number.POSITIVE_INFINITY });
+    await writeForeign();
+    put.resolve();
+    await expect.poll(() => count('open'), soon).toBe(1);
     release();
-    await expect.poll(() => replicaOf(database).lastError?.error.code, soon).toBe('SECOND_WRITER');
+    await expect.poll(() => replica.position).not.toBe(before);
+    look.resolve();
+    await snapshot;
+    expect(await setting.remote('one').txids(9)).toEqual([]);
+    await becomes(database, 'failing');
   });
 });
 

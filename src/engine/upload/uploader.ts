@@ -18,7 +18,7 @@ import { type ProgressFacts, UploadProgress } from './progress.ts';
 import { Rounds } from './rounds.ts';
 import { type PendingSnapshot, UploadMark } from './upload-mark.ts';
 import { UploadQueue } from './upload-queue.ts';
-import { Whereabouts } from './whereabouts.ts';
+import { type Alone, type ExpectAloneOptions, Whereabouts } from './whereabouts.ts';
 
 export interface UploaderOptions {
   readonly settings: ReplicaSettings;
@@ -95,8 +95,8 @@ export class Uploader {
   }
 
   /** See Whereabouts. */
-  expectAlone(upTo: TXID, signal?: AbortSignal): Promise<void> {
-    return this.#where.expectAlone(upTo, signal);
+  expectAlone(upTo: TXID, options: ExpectAloneOptions = {}): Promise<Alone> {
+    return this.#where.expectAlone(upTo, options);
   }
 
   /** A snapshot is about to be put there by somebody else. */

@@ -28,6 +28,20 @@ export interface Location {
   readonly stand: 'continued' | 'ahead' | 'other';
 }
 
+/** That nobody else wrote there, by a look before a snapshot was put. */
+export interface Alone {
+  /** Where the replica was heard to be. */
+  readonly heard: TXID | undefined;
+  /** Whoever follows begins with every page. */
+  readonly isCertain: boolean;
+}
+
+export interface ExpectAloneOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** The look before the put: what was heard and proven since may be the snapshot itself. */
+  readonly since?: Alone;
+}
+
 export class Whereabouts {
   readonly #parts: WhereaboutsParts;
   readonly #own = new OwnWrites();
@@ -35,6 +49,8 @@ export class Whereabouts {
   #needsFull = false;
   /** Where our own history was last seen at the replica. */
   #proven: TXID | undefined;
+  /** Where a file of ours was last put, file after file. */
+  #sent: TXID = NO_TXID;
   /** Where the replica was when it was last asked in this process. */
   #heard: TXID | undefined;
   /** What was known was given up on purpose: that nothing is known is no news. */
@@ -81,6 +97,7 @@ export class Whereabouts {
   sent(txid: TXID): void {
     this.#needsFull = false;
     this.#own.written();
+    this.#sent = txid;
     this.proves(txid);
   }
 
@@ -93,6 +110,7 @@ export class Whereabouts {
   async forget(): Promise<void> {
     this.othersWrote();
     this.#proven = undefined;
+    this.#sent = NO_TXID;
     this.#isForgotten = true;
     await this.#parts.mark.remove();
   }
@@ -144,19 +162,21 @@ export class Whereabouts {
    * Asked around the put of a snapshot up to `upTo`, whose name collides with nothing: the level-0 files that follow there must be ours.
    * SECOND_WRITER when the replica has grown by files that are not, NOT_REPLICATED when it is further than the snapshot.
    */
-  async expectAlone(upTo: TXID, signal?: AbortSignal): Promise<void> {
+  async expectAlone(upTo: TXID, { signal, since }: ExpectAloneOptions): Promise<Alone> {
+    const heard = since === undefined ? this.#heard : since.heard;
     // Whoever follows a file of ours begins with every page.
-    if (this.#proven !== undefined && this.#proven >= upTo) return;
+    const last = since === undefined ? (this.#proven ?? NO_TXID) : this.#sent;
+    if (since?.isCertain === true || last >= upTo) return { heard, isCertain: true };
     const { replica, local, queue } = this.#parts;
     await replica.mayWrite();
     this.#own.captured(queue.newest);
     const position = (await replica.newest(0, { signal }))?.maxTXID ?? NO_TXID;
     this.#own.check(replica, position);
     const continuity = position === NO_TXID ? 'same' : await compareAt(replica, local, this.#known(position, signal));
-    if (continuity === 'same') return;
     // Of an unknown one the local file may have gone in the moment it was sent.
-    if (continuity === 'different' && this.#heard !== undefined && position > this.#heard) throw otherWriter(replica, position);
-    if (position > upTo) throw laterThere(replica, position, upTo);
+    if (continuity === 'different' && heard !== undefined && position > heard) throw otherWriter(replica, position);
+    if (continuity !== 'same' && position > upTo) throw laterThere(replica, position, upTo);
+    return { heard, isCertain: false };
   }
 
   async #continuityAt(position: TXID, newest: TXID, signal: AbortSignal): Promise<Continuity> {

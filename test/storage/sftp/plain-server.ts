@@ -28,6 +28,15 @@ export interface PlainServerOptions {
   readonly onRequest?: (name: string) => number | 'silent' | undefined;
 }
 
+/** One key of 256 that ssh2 makes lacks a leading zero, and cannot be read (mscdex/ssh2#1513). */
+function keyPair(): { readonly private: string; readonly public: string } {
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519');
+    const isWhole = [pair.private, pair.public].every((key) => !(ssh2.utils.parseKey(key) instanceof Error));
+    if (isWhole) return pair;
+  }
+}
+
 export class PlainServer {
   /** Of the server, in authorized_keys form. */
   readonly hostKey: string;
@@ -41,7 +50,7 @@ export class PlainServer {
 
   private constructor(options: PlainServerOptions) {
     this.#options = options;
-    const pair = ssh2.utils.generateKeyPairSync('ed25519');
+    const pair = keyPair();
     this.hostKey = pair.public;
     this.#server = new ssh2.Server({ hostKeys: [pair.private] }, (connection) => this.#serve(connection));
   }

@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { type ErrorCode, errorToData } from '../../base/errors.ts';
 import { endAbandonedUploads } from '../../replica/abandoned.ts';
 import { limited } from '../limited.ts';
-import type { Budget, ScheduledWork } from '../schedule/scheduler.ts';
 import type { CompanionContext, MakeCompanion } from './companion.ts';
-import { ScheduledCompanion } from './scheduled.ts';
+import { Looking, ScheduledCompanion } from './scheduled.ts';
 
 const INTERVAL_MS = 86_400_000;
 /** Least distance between two looks, also of one process and the next: the day without what a task may come late, ms. */
@@ -24,12 +23,13 @@ export const endAbandoned: MakeCompanion = (context) =>
     ? undefined
     : new ScheduledCompanion(context.scheduler, new AbandonedUploads(context));
 
-class AbandonedUploads implements ScheduledWork {
+class AbandonedUploads extends Looking {
   readonly #context: CompanionContext;
   /** Of this process, ms since the epoch. */
   #lookedAt: number | undefined;
 
   constructor(context: CompanionContext) {
+    super();
     this.#context = context;
   }
 
@@ -40,14 +40,6 @@ class AbandonedUploads implements ScheduledWork {
 
   get intervalMs(): number {
     return INTERVAL_MS;
-  }
-
-  get budget(): Budget {
-    return 'listing';
-  }
-
-  get atStart(): boolean {
-    return true;
   }
 
   async run(signal: AbortSignal): Promise<void> {

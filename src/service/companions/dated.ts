@@ -10,9 +10,8 @@ import { type DatedReplica, destinationAt, listDestinations, removeDestination }
 import type { Replica } from '../../replica/replica.ts';
 import { destinationText } from '../../storage/place.ts';
 import type { StoreSpec } from '../../storage/spec.ts';
-import type { Budget, ScheduledWork } from '../schedule/scheduler.ts';
 import type { Companion, CompanionContext } from './companion.ts';
-import { ScheduledCompanion } from './scheduled.ts';
+import { Looking, ScheduledCompanion } from './scheduled.ts';
 
 /** Opens the destination of another date. */
 export type OpenDestination = (store: StoreSpec) => Promise<Replica>;
@@ -29,13 +28,14 @@ export const datedCompanion =
       : new ScheduledCompanion(context.scheduler, new DatedDestination(context, { store, dated }, open));
   };
 
-class DatedDestination implements ScheduledWork {
+class DatedDestination extends Looking {
   readonly #context: CompanionContext;
   readonly #dated: DatedReplica;
   readonly #open: OpenDestination;
   readonly #expiries: ProblemLog;
 
   constructor(context: CompanionContext, dated: DatedReplica, open: OpenDestination) {
+    super();
     this.#context = context;
     this.#dated = dated;
     this.#open = open;
@@ -53,14 +53,6 @@ class DatedDestination implements ScheduledWork {
 
   get intervalMs(): number {
     return this.#context.replica.settings.maintenance?.snapshotIntervalMs ?? DAY;
-  }
-
-  get budget(): Budget {
-    return 'listing';
-  }
-
-  get atStart(): boolean {
-    return true;
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -6,9 +6,8 @@ import { nodeDisk } from '../../engine/restore/disk.ts';
 import { restorablePoints } from '../../engine/restore/points.ts';
 import { listReplaced, type ReplacedFile, removeReplaced } from '../../engine/restore/replaced.ts';
 import { limited } from '../limited.ts';
-import type { Budget, ScheduledWork } from '../schedule/scheduler.ts';
 import type { CompanionContext, MakeCompanion } from './companion.ts';
-import { ScheduledCompanion } from './scheduled.ts';
+import { Looking, ScheduledCompanion } from './scheduled.ts';
 
 /** How long a replaced database can be brought back at least, ms. */
 export const REPLACED_RETENTION_MS = 7 * 86_400_000;
@@ -19,10 +18,11 @@ const LISTING_LIMIT = 60_000;
 export const expireReplaced: MakeCompanion = (context) => new ScheduledCompanion(context.scheduler, new ReplacedExpiry(context));
 
 /** Each replica may do it: whichever holds a newer state proves that nothing hangs on the old file. Without old files nothing is asked. */
-class ReplacedExpiry implements ScheduledWork {
+class ReplacedExpiry extends Looking {
   readonly #context: CompanionContext;
 
   constructor(context: CompanionContext) {
+    super();
     this.#context = context;
   }
 
@@ -33,14 +33,6 @@ class ReplacedExpiry implements ScheduledWork {
 
   get intervalMs(): number {
     return INTERVAL_MS;
-  }
-
-  get budget(): Budget {
-    return 'listing';
-  }
-
-  get atStart(): boolean {
-    return true;
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
-/** A companion that does one work on a schedule and has nothing else to begin or end. */
+/** Companions that do one work on a schedule and have nothing else to begin or end. */
 
-import type { ScheduledTask, ScheduledWork, Scheduler } from '../schedule/scheduler.ts';
+import type { Budget, ScheduledTask, ScheduledWork, Scheduler } from '../schedule/scheduler.ts';
 import type { Companion } from './companion.ts';
 
 export class ScheduledCompanion implements Companion {
@@ -20,4 +20,20 @@ export class ScheduledCompanion implements Companion {
   async stop(): Promise<void> {
     await this.#task?.stop();
   }
+}
+
+/** Work that looks through what lies at a replica: at the start of the process, and from time to time. */
+export abstract class Looking implements ScheduledWork {
+  abstract readonly name: string;
+  abstract readonly intervalMs: number;
+
+  get budget(): Budget {
+    return 'listing';
+  }
+
+  get atStart(): boolean {
+    return true;
+  }
+
+  abstract run(signal: AbortSignal): Promise<void>;
 }

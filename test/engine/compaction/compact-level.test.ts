@@ -120,7 +120,7 @@ describe('a level is brought up to date', () => {
     await at.put(database, 2, 1, 5);
     await at.compact(2);
     expect(await at.ranges(2)).toBe('1-5 4-9');
-    for (const level of [0, 1] as const) await at.replica.delete(await at.list(level));
+    await at.removeLevels(0, 1);
     await at.expectStates(database, [5, 9]);
   });
 
@@ -135,7 +135,7 @@ describe('a level is brought up to date', () => {
     const made = await mergeSnapshot(at.tools());
     expect(made?.pageSize).toBe(1024);
     expect(await at.ranges(9)).toBe('1-5');
-    for (const level of [0, 1] as const) await at.replica.delete(await at.list(level));
+    await at.removeLevels(0, 1);
     await at.expectStates(after, [5]);
   });
 });
@@ -158,7 +158,7 @@ describe('sources', () => {
     other.writeUInt8(other.readUInt8(other.length - 1) ^ 1, other.length - 1);
     writeFileSync(path, other);
     await at.compact(1);
-    await at.replica.delete(await at.list(0));
+    await at.removeLevels(0);
     await at.expectStates(database, [4]);
   });
 
@@ -169,7 +169,7 @@ describe('sources', () => {
     broken.writeUInt8(broken.readUInt8(120) ^ 1, 120);
     writeFileSync(path, broken);
     await at.compact(1);
-    await at.replica.delete(await at.list(0));
+    await at.removeLevels(0);
     await at.expectStates(database, [4]);
   });
 
@@ -192,7 +192,7 @@ describe('sources', () => {
       at.store.script({ on: 'open', key, times: 2, fault: { type: 'broken', after: 50 + index, ending: unavailable() } });
     }
     await at.compact(1);
-    await at.replica.delete(await at.list(0));
+    await at.removeLevels(0);
     await at.expectStates(database, [6]);
     at.expectClean();
   });
@@ -341,7 +341,7 @@ describe('a hole in level 0 (row 76)', () => {
     await at.put(database, 0, 9);
     expect(await at.compact(1)).toEqual({ end: 9n, pageSizeChanged: false, isPartial: false });
     expect(await at.ranges(1)).toBe('1-4 7-9');
-    await at.replica.delete(await at.list(0));
+    await at.removeLevels(0);
     await at.expectStates(database, [4, 8, 9]);
     expect(await at.compact(2)).toEqual({ end: 9n, pageSizeChanged: false, isPartial: false });
     expect(await at.ranges(2)).toBe('1-4 7-9');
@@ -353,7 +353,7 @@ describe('a hole in level 0 (row 76)', () => {
     await at.put(database, 1, 7, 9);
     await at.compact(2);
     expect(await at.ranges(2)).toBe('1-9');
-    for (const level of [0, 1] as const) await at.replica.delete(await at.list(level));
+    await at.removeLevels(0, 1);
     await at.expectStates(database, [9]);
   });
 });
@@ -365,7 +365,7 @@ describe('a snapshot from the chain of the replica', () => {
     await at.put(database, 1, 3, 5);
     expect((await mergeSnapshot(at.tools()))?.file).toMatchObject({ level: 9, minTXID: 1n, maxTXID: 7n, createdAt: timeOf(7) });
     expect(await mergeSnapshot(at.tools())).toBeUndefined();
-    for (const level of [0, 1] as const) await at.replica.delete(await at.list(level));
+    await at.removeLevels(0, 1);
     await at.remove(9, 1, 2);
     await at.expectStates(database, [7]);
     at.expectClean();
@@ -374,7 +374,7 @@ describe('a snapshot from the chain of the replica', () => {
   test('of more files than are open at a time is made in parts', async () => {
     const { scene: at, database } = await scene(300);
     await mergeSnapshot(at.tools());
-    await at.replica.delete(await at.list(0));
+    await at.removeLevels(0);
     await at.expectStates(database, [300]);
     at.expectClean();
   });

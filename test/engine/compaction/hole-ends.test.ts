@@ -29,7 +29,7 @@ describe('a hole in the level below takes nothing from beneath it that lies behi
     await at.compact(1);
     await at.compact(2);
     expect(await at.ranges(2)).toBe('1-2 5-8 9-12');
-    for (const level of [0, 1] as const) await at.replica.delete(await at.list(level));
+    await at.removeLevels(0, 1);
     await at.expectStates(database, [8, 12]);
   });
 
@@ -42,7 +42,7 @@ describe('a hole in the level below takes nothing from beneath it that lies behi
     await at.compact(1);
     await at.compact(2);
     expect(await at.ranges(2)).toBe('1-6 7-12');
-    for (const level of [0, 1] as const) await at.replica.delete(await at.list(level));
+    await at.removeLevels(0, 1);
     await at.expectStates(database, [6, 12]);
   });
 });

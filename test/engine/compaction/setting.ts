@@ -87,6 +87,11 @@ export class Scene {
     await this.replica.delete([{ level, minTXID: toTXID(min), maxTXID: toTXID(max), size: 0, createdAt: 0 }]);
   }
 
+  /** Of these levels nothing is left: what is restored comes from the others. */
+  async removeLevels(...levels: readonly Level[]): Promise<void> {
+    for (const level of levels) await this.replica.delete(await this.list(level));
+  }
+
   /** The database as restored at `txid`. */
   async restored(txid: number): Promise<Buffer> {
     const output = join(mkdtempSync(join(this.directory, 'restored-')), 'app.db');
